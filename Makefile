@@ -1,0 +1,73 @@
+# Paths are relative throughout, and programs run as `python -m`: the folder's name may hold spaces.
+PYTHON ?= python3
+PY := .venv/bin/python
+STAMP := .venv/.ready
+PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-input --no-warn-script-location
+UV ?= uv
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-core test-rest check format types arch bench build lock clean FORCE
+
+help: ## list the targets
+	@echo "make demo     sets everything up and runs the main job; DATA=recording and SEED=n are optional"
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r target text; do printf 'make %-8s %s\n' "$$target" "$$text"; done
+
+setup: $(STAMP) ## make the virtual environment, from the hash-locked requirements
+
+demo: $(STAMP)
+	@$(PY) -m depthwalker.shell demo $(if $(DATA),--data "$(DATA)") $(if $(SEED),--seed "$(SEED)")
+
+# Two runs side by side: tracing doubles the time of what it watches, so only the core's own tests are traced.
+test: $(STAMP) ## run the tests; those of the core must cover its last branch
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target test-core test-rest
+
+test-core: $(STAMP)
+	@$(PY) -m pytest -q --cov --cov-report=term tests/core
+
+test-rest: $(STAMP)
+	@$(PY) -m pytest -q --ignore=tests/core -p no:cacheprovider
+
+check: $(STAMP) format types arch ## run the static checks: format, lint, types, import contracts
+
+format: $(STAMP)
+	@$(PY) -m ruff format --check --quiet . || { echo "run: $(PY) -m ruff format ." >&2; exit 1; }
+	@$(PY) -m ruff check --quiet .
+
+types: $(STAMP)
+	@$(PY) -m mypy
+	@if command -v node >/dev/null; then $(PY) -m pyright; else echo "no node here: pyright is left to a machine that has it"; fi
+
+arch: $(STAMP) ## prove that the core imports nothing impure
+	@$(PY) -c 'from importlinter.cli import lint_imports_command as main; main()'
+
+bench: $(STAMP) ## measure the core, the database and tick-to-order
+	@$(PY) -m bench
+
+build: $(STAMP) ## build the wheel and the source archive
+	@$(PY) -m build --no-isolation
+
+lock: ## renew requirements.lock (needs uv)
+	@$(UV) pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements.lock
+
+clean: ## remove what setup, tests and builds made
+	@rm -rf .venv build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The editable install records the folder's path: a copied or renamed folder is set up anew.
+ifneq "$(shell cat $(STAMP) 2>/dev/null)" "$(CURDIR)"
+$(STAMP): FORCE
+endif
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "$(PYTHON) ($$($(PYTHON) --version 2>/dev/null || echo 'not found')) does not do: Depthwalker needs" \
+			"Python 3.11 or newer; name one with make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments: install its venv module" \
+			"(Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "setting up .venv (once)"
+	@$(PY) -m pip --version >/dev/null 2>&1 || { rm -rf .venv && $(PYTHON) -m venv .venv; }
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-build-isolation --no-deps -e .
+	@pwd -P >$@

@@ -1,0 +1,134 @@
+"""What the exchange answers, as values: every outcome of a request is one of a closed set.
+
+A request ends in `Outcome[X, Trouble]`: it was done, or it is in one of three kinds of trouble, and only `Unknown` may have
+taken effect. Legs and prices are those of the leg that the order acquires (see `book`), never the exchange's YES scale.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from depthwalker.core.book import Leg
+from depthwalker.core.grid import PriceGrid
+from depthwalker.core.units import Count, Micros, Money, Price
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The exchange looked at the request and refused it: `code` in its own words, with its HTTP status."""
+
+    status: int
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplied:
+    """The request did not reach the exchange's matching: no connection, not authenticated, rate limited, paused."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The request may or may not have taken effect: a time-out after sending, a lost connection, a 5xx."""
+
+    reason: str
+
+
+Trouble: TypeAlias = Rejected | NotApplied | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """A create or amend took effect. `filled` and `remaining` are absolute, and None where the exchange leaves them out."""
+
+    order_id: str
+    filled: Count | None
+    remaining: Count | None
+    at: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAck:
+    """A cancel was acknowledged; only the order's own record proves that it is closed."""
+
+    order_id: str
+    reduced_by: Count
+    at: Micros
+
+
+class OrderStatus(Enum):
+    """The three states of an order at the exchange (fact sheet, section 5.3)."""
+
+    RESTING = "resting"
+    CANCELED = "canceled"
+    EXECUTED = "executed"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """The exchange's own record of an order: from GET, from the list, or from a user_order frame."""
+
+    order_id: str
+    client_order_id: str
+    ticker: str
+    leg: Leg
+    price: Price
+    status: OrderStatus
+    initial: Count
+    filled: Count
+    remaining: Count
+    fees: Money
+    created: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class FillRecord:
+    """One match of one of our orders; (order_id, trade_id) is its identity. `fee` is the exchange's own figure."""
+
+    order_id: str
+    trade_id: str
+    ticker: str
+    leg: Leg
+    price: Price
+    count: Count
+    fee: Money
+    taker: bool
+    at: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class TradePrint:
+    """One public trade: `taker` is the leg that the taker acquired, `yes_price` the price of the YES leg."""
+
+    trade_id: str
+    taker: Leg
+    yes_price: Price
+    count: Count
+    at: Micros
+
+
+class MarketStatus(Enum):
+    """A market's life cycle as the exchange reports it (fact sheet, section 3)."""
+
+    INITIALIZED = "initialized"
+    INACTIVE = "inactive"
+    ACTIVE = "active"
+    CLOSED = "closed"
+    DETERMINED = "determined"
+    DISPUTED = "disputed"
+    AMENDED = "amended"
+    FINALIZED = "finalized"
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What an execution needs to know of a market. `grid` is that of the YES leg."""
+
+    ticker: str
+    event_ticker: str
+    status: MarketStatus
+    grid: PriceGrid
+    close_time: Micros
+    shard: int

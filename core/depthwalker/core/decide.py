@@ -1,0 +1,149 @@
+"""The decider: all judgement of an execution, from its state, a view of the market, and a policy.
+
+    decide(state, view, policy) -> what to do now, ending in the instant until which nothing changes by itself
+
+It is called at the start, after every fact of its own execution, at the instant it asked for, and when a wake that it named
+holds. It reads and never changes; the same state, view and policy give the same commands on any machine (invariant 8).
+"""
+
+from typing import Final, assert_never
+
+from depthwalker.core.algorithms import dynamic_depth_walker, simple_limit
+from depthwalker.core.command import (
+    Command,
+    Finish,
+    Fresh,
+    OfferAt,
+    Plan,
+    Regrid,
+    Tick,
+    WaitUntil,
+    Wake,
+    WindDown,
+)
+from depthwalker.core.config import Algorithm
+from depthwalker.core.execution import State, total_filled
+from depthwalker.core.fact import Status
+from depthwalker.core.ledger import Phase, settled
+from depthwalker.core.parent import recap
+from depthwalker.core.policy import Policy
+from depthwalker.core.quote import Desire
+from depthwalker.core.reconcile import RECANCEL, lookup_due, reconcile, replace_at, retry_at
+from depthwalker.core.routing import route
+from depthwalker.core.split import Split
+from depthwalker.core.units import SECOND, Count, Micros, format_count
+from depthwalker.core.view import View
+
+MOST_REFUSALS: Final = 3
+PATIENCE: Final = Micros(4 * SECOND)  # the longest wait without a look
+FATAL: Final = frozenset(
+    {"insufficient_balance", "available_balance_too_low", "market_not_found", "user_not_found", "MARKET_INACTIVE"}
+)
+POST_ONLY: Final = "post only cross"
+
+
+def decide(state: State, view: View, policy: Policy) -> tuple[Command, ...]:
+    """Return the commands that the situation calls for; nothing once the execution is finished."""
+    if state.finished is not None:
+        return ()
+    if not state.winding:
+        reason = _ending(state, view)
+        if reason:
+            return (WindDown(reason),)
+        if view.conditions.grid != state.grid and recap(state.parent, view.conditions.grid) is not None:
+            return (Regrid(view.conditions.grid),)
+        if state.algorithm is None:
+            return _plan(state, view, policy)
+        wanted = _desire(state.algorithm, state, view, policy)
+    else:
+        wanted = Desire((), ())
+    orders = reconcile(state, view, policy, wanted.quotes)
+    if state.winding and not orders and all(settled(order) for order in state.orders):
+        return (_finish(state),)
+    return (*_tick(state, view, policy, wanted), *orders, _wait(state, view, policy))
+
+
+def _ending(state: State, view: View) -> str:
+    """Return why the execution has to wind down now, or nothing."""
+    if state.stop:
+        return state.stop
+    if total_filled(state) >= state.parent.count:
+        return "filled"
+    if view.now >= state.parent.wind_down:
+        return "time-out"
+    if not view.conditions.open:
+        return "the market is not open any more"
+    for part in state.splits:
+        if part.code in FATAL:
+            return f"{part.code}: {part.detail}" if part.detail else part.code
+        if part.refusals >= MOST_REFUSALS and part.detail != POST_ONLY:
+            return f"refused {part.refusals} times: {part.code} {part.detail}".rstrip()
+    return ""
+
+
+def _plan(state: State, view: View, policy: Policy) -> tuple[Command, ...]:
+    trouble = view.trouble(policy.stale_after)
+    if trouble:
+        return (WaitUntil(min(Micros(view.now + PATIENCE), state.parent.wind_down), (Fresh(view.book_at),)),)
+    way = route(policy.config, view)
+    reason = "; ".join((way.reason, *state.parent.notes))
+    return (Plan(way.algorithm, reason, _splits(way.algorithm, state, view, policy)),)
+
+
+def _splits(algorithm: Algorithm, state: State, view: View, policy: Policy) -> tuple[Split, ...]:
+    match algorithm:
+        case Algorithm.SIMPLE_LIMIT:
+            return simple_limit.plan(state, view, policy)
+        case Algorithm.DYNAMIC_DEPTH_WALKER:
+            return dynamic_depth_walker.plan(state, view, policy)
+        case _ as never:
+            assert_never(never)
+
+
+def _desire(algorithm: Algorithm, state: State, view: View, policy: Policy) -> Desire:
+    match algorithm:
+        case Algorithm.SIMPLE_LIMIT:
+            return simple_limit.desire(state, view, policy)
+        case Algorithm.DYNAMIC_DEPTH_WALKER:
+            return dynamic_depth_walker.desire(state, view, policy)
+        case _ as never:
+            assert_never(never)
+
+
+def _tick(state: State, view: View, policy: Policy, wanted: Desire) -> tuple[Command, ...]:
+    walks = state.algorithm is Algorithm.DYNAMIC_DEPTH_WALKER and not state.winding
+    return (Tick(wanted.held),) if walks and dynamic_depth_walker.due(state, view, policy) else ()
+
+
+def _finish(state: State) -> Finish:
+    filled = total_filled(state)
+    share = f"{format_count(filled)} of {format_count(state.parent.count)} contracts; {state.winding}"
+    if state.stop:
+        return Finish(Status.CANCELLED, share)
+    return Finish(Status.COMPLETED if filled else Status.FAILED, share)
+
+
+def _wait(state: State, view: View, policy: Policy) -> WaitUntil:
+    """Return the next instant at which something can be due, strictly in the future."""
+    due = [Micros(view.now + PATIENCE), lookup_due(state, policy)]
+    if not state.winding:
+        due.append(state.parent.wind_down)
+        if state.algorithm is Algorithm.DYNAMIC_DEPTH_WALKER:
+            after_this = Micros(view.now + policy.config.walker.walk_interval)
+            tick = dynamic_depth_walker.next_tick(state, policy)
+            due.extend((tick if tick > view.now else after_this, dynamic_depth_walker.take_from(state, policy)))
+    due.extend(retry_at(order) for order in state.orders if order.phase is not Phase.CLOSED)
+    due.extend(Micros(order.troubled_at + RECANCEL) for order in state.orders if order.cancels)
+    due.extend(replace_at(part) for part in state.splits)
+    return WaitUntil(min(instant for instant in due if instant > view.now), _wakes(state, view))
+
+
+def _wakes(state: State, view: View) -> tuple[Wake, ...]:
+    """Name what else is worth a decision: a book newer than a closed order, and an offer under the cap while one waits."""
+    if state.winding or not state.splits:
+        return ()
+    last_closed = max((order.closed_at for order in state.orders), default=Micros(0))
+    fresh: tuple[Wake, ...] = (Fresh(Micros(max(view.book_at, last_closed))),) if last_closed >= view.book_at else ()
+    offer = view.best_offer()
+    nearer = state.cap if offer is None else min(state.cap, offer - 1)
+    return (*fresh, OfferAt(state.grid.floor(nearer) or state.cap, Count(1)))

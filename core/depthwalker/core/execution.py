@@ -1,0 +1,507 @@
+"""The state machine of one execution: everything that affects its state lives in this file.
+
+`evolve` folds facts, past tense and journalled, into the state: total, without judgement, so that replaying a journal
+cannot act. What is to be done is judged in `decide`, from the state and a view. The order protocol (DESIGN section 4):
+
+    Place  -> PlaceIntended (durable) -> sent -> Accepted | Refused | Deferred | OutcomeUnknown
+    OutcomeUnknown counts as accepted in full until it is claimed:
+        Claim (the same id and body) -> Accepted: the id is spent | Duplicated: it was accepted, the list will show it
+        Burn  (the same id, 0.01 contract at the far end of the grid) -> Burned: the original can never be accepted
+    Amend  -> AmendIntended (durable) -> sent -> Amended | Refused | Deferred | OutcomeUnknown, one at a time
+    Cancel -> Requested -> sent -> anything: only the order's own record (Observed) closes it
+
+Rules that the fold keeps whatever order facts come in: a fill counts once; cumulative figures never fall; an order's
+exposure is the largest total of any request that may still take effect; a closed order stays closed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, assert_never
+
+from depthwalker.core import ledger
+from depthwalker.core.answer import OrderStatus
+from depthwalker.core.book import Leg
+from depthwalker.core.config import Algorithm
+from depthwalker.core.fact import (
+    Accepted,
+    AmendIntended,
+    Amended,
+    Burned,
+    CancelAcknowledged,
+    Deferred,
+    Duplicated,
+    Fact,
+    Filled,
+    Finished,
+    GridChanged,
+    Held,
+    LookedUp,
+    LookupStarted,
+    Observed,
+    OutcomeUnknown,
+    PlaceIntended,
+    Planned,
+    Refused,
+    Requested,
+    Resumed,
+    Started,
+    StopRequested,
+    Viewed,
+    WindingDown,
+)
+from depthwalker.core.fees import FeeRates
+from depthwalker.core.grid import CENT_GRID, PriceGrid
+from depthwalker.core.ledger import Ending, Fill, Kind, Order, OrderKey, Phase, Request, Style
+from depthwalker.core.parent import Action, Parent, Ticket, recap
+from depthwalker.core.policy import Policy
+from depthwalker.core.split import Split
+from depthwalker.core.units import Count, Micros, Money, Price
+from depthwalker.core.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class WalkStep:
+    """One walk of a split, counted when its intent is journalled."""
+
+    at: Micros
+    old: Price
+    new: Price
+    momentum: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SplitState:
+    """A split at work: where it stands, what it has walked, what refused it. `revisions` is the next free revision."""
+
+    number: int
+    level: int
+    start: Price
+    count: Count
+    price: Price
+    walks: tuple[WalkStep, ...]
+    revisions: int
+    refusals: int
+    refused_at: Micros
+    code: str
+    detail: str
+    held: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that is remembered of one execution: the fold of its journal. `calls` counts order entry and private reads."""
+
+    parent: Parent
+    policy: Policy | None
+    grid: PriceGrid
+    cap: Price
+    algorithm: Algorithm | None
+    plan_reason: str
+    splits: tuple[SplitState, ...]
+    orders: tuple[Order, ...]
+    strays: tuple[Fill, ...]
+    arrival: View | None
+    ticks: int
+    ticked_at: Micros
+    momentum: int
+    looking: bool
+    looked_at: Micros
+    look_failures: int
+    calls: int
+    stop: str
+    winding: str
+    wound_at: Micros
+    first_fill_at: Micros
+    last_fill_at: Micros
+    finished: Finished | None
+
+
+_ZERO: Final = Micros(0)
+_NOBODY: Final = Parent(
+    execution="",
+    installation="",
+    ticker="",
+    ticket=Ticket(Leg.YES, Action.BUY, Count(0), Price(0)),
+    leg=Leg.YES,
+    count=Count(0),
+    target=Price(0),
+    bound=Price(0),
+    cap=Price(0),
+    grid=CENT_GRID,
+    rates=FeeRates(0, 0),
+    started=_ZERO,
+    wind_down=_ZERO,
+    deadline=_ZERO,
+    expires=_ZERO,
+    notes=(),
+)
+START: Final = State(
+    parent=_NOBODY,
+    policy=None,
+    grid=CENT_GRID,
+    cap=Price(0),
+    algorithm=None,
+    plan_reason="",
+    splits=(),
+    orders=(),
+    strays=(),
+    arrival=None,
+    ticks=0,
+    ticked_at=_ZERO,
+    momentum=0,
+    looking=False,
+    looked_at=_ZERO,
+    look_failures=0,
+    calls=0,
+    stop="",
+    winding="",
+    wound_at=_ZERO,
+    first_fill_at=_ZERO,
+    last_fill_at=_ZERO,
+    finished=None,
+)
+
+
+def total_filled(state: State) -> Count:
+    """Return the contracts filled so far, as far as anything has told."""
+    return Count(sum(ledger.filled(order) for order in state.orders))
+
+
+def total_exposure(state: State) -> Count:
+    """Return the most that may ever be filled by what is out (invariant 1: never more than the parent's count)."""
+    return Count(sum(ledger.exposure(order) for order in state.orders))
+
+
+def split_filled(state: State, number: int) -> Count:
+    """Return the contracts that a split's orders filled."""
+    return Count(sum(ledger.filled(order) for order in state.orders if order.key.split == number))
+
+
+def open_order(state: State, number: int) -> Order | None:
+    """Return the split's order that is not closed; there is at most one."""
+    return next((o for o in state.orders if o.key.split == number and o.phase is not Phase.CLOSED), None)
+
+
+def total_cost(state: State) -> tuple[Count, Money, Money]:
+    """Return itemised count, cost (in the acquired leg) and fees of all fills."""
+    return (
+        Count(sum(order.itemised for order in state.orders)),
+        Money(sum(order.cost for order in state.orders)),
+        Money(sum(order.fees for order in state.orders)),
+    )
+
+
+def total_walks(state: State) -> int:
+    """Return the walks of all splits."""
+    return sum(len(split.walks) for split in state.splits)
+
+
+# The fold
+
+
+def evolve(state: State, fact: Fact) -> State:  # noqa: PLR0912 - one arm a fact is the table
+    """Return the state after a fact; total, and without judgement."""
+    match fact:
+        case Started(parent, policy, _):
+            return replace(state, parent=parent, policy=policy, grid=parent.grid, cap=parent.cap)
+        case Resumed(_, at):
+            orders = tuple(_interrupted(order, at) for order in state.orders)
+            return replace(state, orders=orders, looking=False)
+        case Viewed(view, tick, at):
+            return replace(
+                state,
+                arrival=state.arrival or view,
+                ticks=state.ticks + tick,
+                ticked_at=at if tick else state.ticked_at,
+            )
+        case Planned(algorithm, reason, splits, _):
+            return replace(
+                state, algorithm=algorithm, plan_reason=reason, splits=tuple(_begin(split) for split in splits)
+            )
+        case Held(reasons, _):
+            return replace(state, splits=tuple(_held(split, reasons) for split in state.splits))
+        case PlaceIntended(key, price, count, style, ahead, _, at):
+            placed = ledger.place(key, price, count, style, ahead, at)
+            return _called(_moved(replace(state, orders=(*state.orders, placed)), key.split, key.birth, price, None))
+        case AmendIntended(key, revision, price, _, _, _, walk, momentum, reason, at):
+            found = _order(state, key)
+            step = WalkStep(at, found.price, price, momentum, reason) if found is not None and walk else None
+            amending = _with(state, key, lambda order: _amending(order, fact))
+            return _called(_moved(replace(amending, momentum=momentum), key.split, revision, price, step))
+        case Requested(key, kind, at):
+            return _called(_with(state, key, lambda order: _requesting(order, kind, at)))
+        case Accepted(key, _, count, at):
+            accepted = _with(state, key, lambda order: _accepted(order, fact))
+            return _adopt(_noted_fill(accepted, count, at))
+        case Amended(key, _, count, at):
+            return _noted_fill(_with(state, key, lambda order: _amended(order, fact)), count, at)
+        case CancelAcknowledged(key, at):
+            return _with(state, key, lambda order: _acknowledged(order, at))
+        case Burned(key, _, count, at):
+            return _adopt(_noted_fill(_with(state, key, lambda order: _burned(order, fact)), count, at))
+        case Duplicated(key, at):
+            return _with(state, key, lambda order: _duplicated(order, at))
+        case Refused(key, kind, _, _, at):
+            return _refused_split(_with(state, key, lambda order: _refused(order, kind, at)), fact)
+        case Deferred(key, kind, _, at):
+            return _deferred_split(_with(state, key, lambda order: _deferred(order, kind, at)), fact)
+        case OutcomeUnknown(key, kind, _, at):
+            return _with(state, key, lambda order: _unknown(order, kind, at))
+        case Observed(key, _, _, _, _, count, _, at):
+            return _adopt(_noted_fill(_with(state, key, lambda order: _observed(order, fact)), count, at))
+        case Filled(fill, _):
+            return _adopt(replace(state, strays=_once(state.strays, fill)))
+        case LookupStarted(_):
+            return replace(state, looking=True)
+        case LookedUp(failure, at, reads):
+            failures = state.look_failures + 1 if failure else 0
+            calls = state.calls + reads
+            return replace(state, looking=False, looked_at=at, look_failures=failures, calls=calls)
+        case GridChanged(grid, _):
+            cap = recap(state.parent, grid)
+            return replace(state, grid=grid, cap=state.cap if cap is None else cap)
+        case StopRequested(reason, _):
+            return replace(state, stop=state.stop or reason)
+        case WindingDown(reason, at):
+            return state if state.winding else replace(state, winding=reason, wound_at=at)
+        case Finished():
+            return replace(state, finished=state.finished or fact)
+        case _ as never:
+            assert_never(never)
+
+
+def _begin(split: Split) -> SplitState:
+    return SplitState(
+        number=split.level,
+        level=split.level,
+        start=split.price,
+        count=split.count,
+        price=split.price,
+        walks=(),
+        revisions=0,
+        refusals=0,
+        refused_at=_ZERO,
+        code="",
+        detail="",
+        held="",
+    )
+
+
+def _held(split: SplitState, reasons: tuple[tuple[int, str], ...]) -> SplitState:
+    reason = next((reason for number, reason in reasons if number == split.number), split.held)
+    return replace(split, held=reason)
+
+
+def _moved(state: State, number: int, revision: int, price: Price, step: WalkStep | None) -> State:
+    splits = tuple(
+        replace(
+            split,
+            price=price,
+            revisions=max(split.revisions, revision + 1),
+            walks=split.walks if step is None else (*split.walks, step),
+        )
+        if split.number == number
+        else split
+        for split in state.splits
+    )
+    return replace(state, splits=splits)
+
+
+def _refused_split(state: State, fact: Refused) -> State:
+    if fact.kind not in {Kind.PLACE, Kind.AMEND}:
+        return state
+    splits = tuple(
+        replace(split, refusals=split.refusals + 1, refused_at=fact.at, code=fact.code, detail=fact.detail)
+        if split.number == fact.key.split
+        else split
+        for split in state.splits
+    )
+    return replace(state, splits=splits)
+
+
+def _deferred_split(state: State, fact: Deferred) -> State:
+    splits = tuple(
+        replace(split, refused_at=fact.at, detail=fact.reason) if split.number == fact.key.split else split
+        for split in state.splits
+    )
+    return replace(state, splits=splits)
+
+
+def _order(state: State, key: OrderKey) -> Order | None:
+    return next((order for order in state.orders if order.key == key), None)
+
+
+def _with(state: State, key: OrderKey, change: Callable[[Order], Order]) -> State:
+    return replace(state, orders=tuple(change(order) if order.key == key else order for order in state.orders))
+
+
+def _called(state: State) -> State:
+    return replace(state, calls=state.calls + 1)
+
+
+def _adopt(state: State) -> State:
+    """Book the fills whose order id has become known; the rest go on waiting for theirs."""
+    for fill in state.strays:
+        if any(order.order_id == fill.order_id for order in state.orders):
+            orders = tuple(
+                ledger.itemise(order, fill) if order.order_id == fill.order_id else order for order in state.orders
+            )
+            strays = tuple(stray for stray in state.strays if stray is not fill)
+            first = min(state.first_fill_at or fill.at, fill.at)
+            last = max(state.last_fill_at, fill.at)
+            return _adopt(replace(state, orders=orders, strays=strays, first_fill_at=first, last_fill_at=last))
+    return state
+
+
+def _once(strays: tuple[Fill, ...], fill: Fill) -> tuple[Fill, ...]:
+    known = any(stray.order_id == fill.order_id and stray.trade_id == fill.trade_id for stray in strays)
+    return strays if known else (*strays, fill)
+
+
+def _freed(order: Order, kind: Kind) -> Order:
+    """Return the order with the request of this kind no longer under way."""
+    return replace(order, request=None) if order.request is not None and order.request.kind is kind else order
+
+
+def _interrupted(order: Order, at: Micros) -> Order:
+    return order if order.request is None else _unknown(order, order.request.kind, at)
+
+
+def _troubled(order: Order, at: Micros) -> Order:
+    return replace(order, troubles=order.troubles + 1, troubled_at=at)
+
+
+def _amending(order: Order, fact: AmendIntended) -> Order:
+    request = Request(Kind.AMEND, fact.revision, fact.price, fact.total, fact.ahead, fact.at)
+    return replace(order, request=request, exposed=max(order.exposed, fact.total))
+
+
+def _requesting(order: Order, kind: Kind, at: Micros) -> Order:
+    request = Request(kind, order.revision, order.price, order.total, order.ahead, at)
+    return replace(order, request=request, cancels=order.cancels + (kind is Kind.CANCEL))
+
+
+def _accepted(order: Order, fact: Accepted) -> Order:
+    freed = ledger.raise_floor(_freed(_freed(order, Kind.PLACE), Kind.CLAIM), fact.filled)
+    known = replace(freed, order_id=fact.order_id, troubles=0)
+    if known.phase is Phase.CLOSED:
+        return known
+    # An order that took, or that is full, has ended at the exchange; its own record has to say so.
+    ended = known.style is Style.TAKE or ledger.filled(known) >= known.total
+    return replace(known, phase=Phase.LIVE, doubt=known.doubt or ended, troubled_at=fact.at)
+
+
+def _amended(order: Order, fact: Amended) -> Order:
+    request = order.request
+    freed = ledger.raise_floor(_freed(order, Kind.AMEND), fact.filled)
+    if request is None or request.revision != fact.revision or freed.phase is Phase.CLOSED:
+        return freed
+    return replace(
+        freed,
+        revision=fact.revision,
+        price=request.price,
+        total=request.total,
+        exposed=freed.exposed if freed.loose else request.total,
+        ahead=request.ahead,
+        since=fact.at,
+        troubles=0,
+        doubt=freed.doubt or ledger.filled(freed) >= request.total,
+    )
+
+
+def _acknowledged(order: Order, at: Micros) -> Order:
+    return replace(_freed(order, Kind.CANCEL), doubt=order.phase is not Phase.CLOSED, troubles=0, troubled_at=at)
+
+
+def _burned(order: Order, fact: Burned) -> Order:
+    known = ledger.raise_floor(replace(order, order_id=order.order_id or fact.order_id), fact.filled)
+    return ledger.close(known, Ending.BURNED, fact.at)
+
+
+def _duplicated(order: Order, at: Micros) -> Order:
+    if order.phase not in {Phase.SENT, Phase.UNKNOWN}:
+        return replace(order, request=None)
+    return replace(order, request=None, phase=Phase.DUPLICATE, doubt=True, troubled_at=at)
+
+
+def _refused(order: Order, kind: Kind, at: Micros) -> Order:
+    freed = _freed(order, kind)
+    match kind:
+        case Kind.PLACE:
+            return ledger.close(freed, Ending.REFUSED, at) if freed.phase is Phase.SENT else freed
+        case Kind.AMEND:
+            return _troubled(replace(_unamended(freed), doubt=freed.phase is not Phase.CLOSED), at)
+        case Kind.CANCEL:
+            return _troubled(replace(freed, doubt=freed.phase is not Phase.CLOSED), at)
+        case Kind.CLAIM | Kind.BURN:
+            # A refused resend tells nothing of the original: it still counts as accepted.
+            return _troubled(freed, at)
+        case _ as never:
+            assert_never(never)
+
+
+def _deferred(order: Order, kind: Kind, at: Micros) -> Order:
+    freed = _freed(order, kind)
+    match kind:
+        case Kind.PLACE:
+            return ledger.close(freed, Ending.REFUSED, at) if freed.phase is Phase.SENT else freed
+        case Kind.AMEND:
+            return _troubled(_unamended(freed), at)
+        case Kind.CANCEL | Kind.CLAIM | Kind.BURN:
+            return _troubled(freed, at)
+        case _ as never:
+            assert_never(never)
+
+
+def _unknown(order: Order, kind: Kind, at: Micros) -> Order:
+    freed = _troubled(_freed(order, kind), at)
+    if freed.phase is Phase.CLOSED:
+        return freed
+    match kind:
+        case Kind.PLACE:
+            return replace(freed, phase=Phase.UNKNOWN) if freed.phase is Phase.SENT else freed
+        case Kind.AMEND:
+            return replace(freed, loose=True, doubt=True)
+        case Kind.CANCEL:
+            return replace(freed, doubt=True)
+        case Kind.CLAIM | Kind.BURN:
+            return freed
+        case _ as never:
+            assert_never(never)
+
+
+def _unamended(order: Order) -> Order:
+    """Return the order with an amend that never took effect no longer counted."""
+    return order if order.loose else replace(order, exposed=order.total)
+
+
+def _observed(order: Order, fact: Observed) -> Order:
+    known = ledger.raise_floor(replace(order, order_id=order.order_id or fact.order_id), fact.filled)
+    match fact.status:
+        case OrderStatus.EXECUTED:
+            return ledger.close(known, Ending.EXECUTED, fact.at)
+        case OrderStatus.CANCELED:
+            return ledger.close(known, Ending.CANCELED, fact.at)
+        case OrderStatus.RESTING:
+            return _resting(known, fact)
+        case _ as never:
+            assert_never(never)
+
+
+def _resting(order: Order, fact: Observed) -> Order:
+    """Take in a record that says the order works; reads lag writes, so an older revision changes no price or total."""
+    if order.phase is Phase.CLOSED:
+        return order
+    live = replace(order, phase=Phase.LIVE, doubt=False)
+    if fact.revision < order.revision or order.request is not None:
+        return live
+    total = Count(fact.filled + fact.remaining)
+    exposed = max(live.exposed, total) if live.loose else total
+    return replace(live, revision=fact.revision, price=fact.price, total=total, exposed=exposed, troubles=0)
+
+
+def _noted_fill(state: State, count: Count | None, at: Micros) -> State:
+    if not count:
+        return state
+    return replace(state, first_fill_at=state.first_fill_at or at, last_fill_at=max(state.last_fill_at, at))

@@ -1,0 +1,41 @@
+"""How an algorithm judges: the user's configuration with the constants that the laboratory tunes.
+
+A policy is journalled when an execution starts, so that a replay decides by the same numbers. `version` changes with every
+change of what an algorithm decides.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from depthwalker.core.config import ExecutionConfig
+from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
+from depthwalker.core.units import SECOND, Micros
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`stale_after`: age from which a book takes and walks nothing. `lookup_every`: how often own orders are read.
+
+    `take_before`: how long before winding down the unfilled remainder is taken.
+    """
+
+    version: int
+    config: ExecutionConfig
+    thresholds: Thresholds
+    stale_after: Micros
+    lookup_every: Micros
+    take_before: Micros
+
+
+def policy_for(config: ExecutionConfig, thresholds: Thresholds = SPEC_THRESHOLDS) -> Policy:
+    """Return the policy in force for a configuration."""
+    return Policy(
+        version=VERSION,
+        config=config,
+        thresholds=thresholds,
+        stale_after=Micros(5 * SECOND),
+        lookup_every=config.walker.walk_interval,
+        take_before=Micros(4 * SECOND),
+    )

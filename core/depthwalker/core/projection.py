@@ -1,0 +1,223 @@
+"""What the tables show of an execution, as a pure function of its state.
+
+Slippage is positive when the fill is worse than the target, for both actions. An average counts itemised fills only, so it may lag the
+filled quantity until the execution is finished; value and count beside it are exact.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from depthwalker.core.config import Algorithm
+from depthwalker.core.depth import categorize
+from depthwalker.core.execution import SplitState, State, open_order, split_filled, total_filled, total_walks
+from depthwalker.core.fact import Fact, Filled, Finished, Status
+from depthwalker.core.ids import ClientId
+from depthwalker.core.ledger import Ending, Fill, Order, Phase, filled
+from depthwalker.core.parent import Action, Ticket
+from depthwalker.core.policy import Policy
+from depthwalker.core.row import (
+    Bought,
+    Entry,
+    ExecutionRow,
+    MetricsRow,
+    OrderRow,
+    Projection,
+    SplitRow,
+    SplitStatus,
+    WalkerRow,
+)
+from depthwalker.core.units import DOLLAR, MILLION, Count, Micros, Money, Price, round_div
+
+
+def project(state: State) -> Projection:
+    """Return the rows of an execution that was started."""
+    policy = state.policy
+    assert policy is not None
+    row = _execution(state, policy)
+    return Projection(
+        ticket=state.parent.ticket,
+        execution=row,
+        walker=_walker(state, policy) if row.algorithm is Algorithm.DYNAMIC_DEPTH_WALKER else None,
+        splits=tuple(_split(state, split) for split in state.splits),
+        orders=tuple(_order(state, order) for order in state.orders),
+        metrics=None if state.finished is None else _metrics(state, policy, row, state.finished),
+    )
+
+
+def told_fills(ticket: Ticket, facts: Iterable[Fact]) -> tuple[Fill, ...]:
+    """Return the fills that facts tell, in the ticket's own outcome."""
+    return tuple(replace(fact.fill, price=ticket.framed(fact.fill.price)) for fact in facts if isinstance(fact, Filled))
+
+
+def bought(ticket: Ticket, orders: Iterable[Order]) -> Bought:
+    """Return what the itemised fills of orders come to."""
+    taken = tuple(orders)
+    count = Count(sum(order.itemised for order in taken))
+    cost = sum(order.cost for order in taken)
+    value = Money(cost if ticket.action is Action.BUY else DOLLAR * count - cost)
+    fees = Money(sum(order.fees for order in taken))
+    return Bought(count, value, fees, Price(round_div(value, count)) if count else None)
+
+
+def slippage(ticket: Ticket, what: Bought) -> int | None:
+    """Return how much worse than the target the fills are, in parts per million of it; negative is better."""
+    wanted = ticket.target * what.count
+    worse = what.value - wanted if ticket.action is Action.BUY else wanted - what.value
+    return round_div(worse * MILLION, wanted) if wanted else None
+
+
+def _execution(state: State, policy: Policy) -> ExecutionRow:
+    parent, finished = state.parent, state.finished
+    ending = state.winding if finished is None else finished.reason
+    return ExecutionRow(
+        status=Status.EXECUTING if finished is None else finished.status,
+        algorithm=state.algorithm or policy.config.algorithm,
+        reason=state.plan_reason,
+        outcome=parent.ticket.outcome,
+        action=parent.ticket.action,
+        target=parent.ticket.target,
+        cap=parent.ticket.framed(state.cap),
+        count=parent.count,
+        filled=total_filled(state),
+        fill_rate=_fill_rate(state),
+        bought=bought(parent.ticket, state.orders),
+        policy=policy.config.walker.policy,
+        policy_version=policy.version,
+        started=parent.started,
+        wind_down=parent.wind_down,
+        deadline=parent.deadline,
+        expires=parent.expires,
+        completed=None if finished is None else finished.at,
+        ending=ending,
+        error=ending if finished is not None and finished.status is not Status.COMPLETED else "",
+    )
+
+
+def _fill_rate(state: State) -> int:
+    return round_div(total_filled(state) * MILLION, state.parent.count)
+
+
+def _walker(state: State, policy: Policy) -> WalkerRow:
+    return WalkerRow(
+        walks=total_walks(state),
+        max_walks=policy.config.walker.max_walks,
+        max_total_walks=policy.config.walker.max_total_walks,
+        momentum=state.momentum,
+        ema_slippage=None if state.arrival is None else state.arrival.conditions.ema_slippage,
+        last_walk_at=max((step.at for split in state.splits for step in split.walks), default=None),
+    )
+
+
+def _split(state: State, split: SplitState) -> SplitRow:
+    ticket = state.parent.ticket
+    orders = tuple(order for order in state.orders if order.key.split == split.number)
+    accepted = tuple(order for order in orders if order.order_id)
+    status = _split_status(state, split, orders)
+    over = status in {SplitStatus.FILLED, SplitStatus.CANCELLED, SplitStatus.FAILED}
+    closed = max((order.closed_at for order in orders), default=state.wound_at)
+    return SplitRow(
+        level=split.level,
+        order_id=accepted[-1].order_id if accepted else "",
+        start=ticket.framed(split.start),
+        price=ticket.framed(split.price),
+        count=split.count,
+        outcome=ticket.outcome,
+        status=status,
+        filled=split_filled(state, split.number),
+        bought=bought(ticket, orders),
+        walks=tuple(replace(step, old=ticket.framed(step.old), new=ticket.framed(step.new)) for step in split.walks),
+        planned=state.parent.started,
+        placed=accepted[0].placed_at if accepted else None,
+        done=closed if over and closed else None,
+        error=f"{split.code} {split.detail}".strip(),
+    )
+
+
+def _split_status(state: State, split: SplitState, orders: tuple[Order, ...]) -> SplitStatus:
+    done = split_filled(state, split.number)
+    working = open_order(state, split.number)
+    if done >= split.count:
+        return SplitStatus.FILLED
+    if working is None and (state.winding or state.finished is not None):
+        refused = orders and all(order.ending is Ending.REFUSED for order in orders)
+        return SplitStatus.FAILED if refused else SplitStatus.CANCELLED
+    if done:
+        return SplitStatus.PARTIAL
+    accepted = working is not None and working.phase in {Phase.LIVE, Phase.DUPLICATE}
+    return SplitStatus.PLACED if accepted else SplitStatus.PENDING
+
+
+def _order(state: State, order: Order) -> OrderRow:
+    parent = state.parent
+    birth = ClientId(parent.installation, parent.execution, order.key.split, order.key.birth)
+    return OrderRow(
+        key=order.key,
+        client_id=birth.text(),
+        current_id=replace(birth, revision=order.revision).text(),
+        order_id=order.order_id,
+        revision=order.revision,
+        style=order.style,
+        outcome=parent.ticket.outcome,
+        price=parent.ticket.framed(order.price),
+        count=order.total,
+        filled=filled(order),
+        bought=bought(parent.ticket, (order,)),
+        phase=order.phase,
+        ending=order.ending,
+        walk_reason=_walk_reason(state, order),
+        placed=order.placed_at,
+        closed=order.closed_at or None,
+    )
+
+
+def _walk_reason(state: State, order: Order) -> str:
+    """Return why the order was last walked: the split's last walk while it was open."""
+    reasons = [
+        step.reason
+        for split in state.splits
+        if split.number == order.key.split
+        for step in split.walks
+        if order.placed_at <= step.at <= (order.closed_at or step.at)
+    ]
+    return reasons[-1] if reasons else ""
+
+
+def _entry(state: State, policy: Policy) -> Entry | None:
+    view = state.arrival
+    if view is None:
+        return None
+    return Entry(
+        volume=min(view.queue_near, view.offers_near),
+        spread=view.ladders.spread(),
+        liquidity=categorize(view.queue_near, view.offers_near, policy.thresholds),
+    )
+
+
+def _metrics(state: State, policy: Policy, row: ExecutionRow, finished: Finished) -> MetricsRow:
+    ticket, started = state.parent.ticket, state.parent.started
+    # The exchange's clock tells when a fill was, ours when we started: a fill is never earlier than that.
+    last = _span(started, state.last_fill_at)
+    return MetricsRow(
+        outcome=ticket.outcome,
+        action=ticket.action,
+        target=ticket.target,
+        count=row.count,
+        filled=row.filled,
+        fill_rate=row.fill_rate,
+        bought=row.bought,
+        slippage=slippage(ticket, row.bought),
+        first_fill=_span(started, state.first_fill_at),
+        last_fill=last,
+        full_fill=last if row.filled >= row.count else None,
+        total=Micros(max(0, finished.at - started)),
+        algorithm=row.algorithm,
+        walks=total_walks(state),
+        splits=len(state.splits),
+        momentum=state.momentum,
+        entry=_entry(state, policy),
+        at=finished.at,
+    )
+
+
+def _span(start: Micros, end: Micros) -> Micros | None:
+    return Micros(max(0, end - start)) if end else None

@@ -1,0 +1,142 @@
+"""Desired quotes and the ledger in, order commands out: races, partial fills and unknown outcomes are handled here, once.
+
+A split has at most one order that is not closed, and an order at most one mutation under way. An order whose outcome or
+record is in doubt is looked up before anything else happens to it. New exposure is taken on only out of headroom: the
+parent's count less what every order out may still fill (invariant 1).
+"""
+
+from typing import Final
+
+from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lookup, Place
+from depthwalker.core.execution import SplitState, State, open_order, split_filled, total_exposure
+from depthwalker.core.ledger import Order, OrderKey, Phase, Style, settled
+from depthwalker.core.policy import Policy
+from depthwalker.core.quote import Quote
+from depthwalker.core.units import SECOND, Count, Micros
+from depthwalker.core.view import View, queue_at
+
+BACKOFF: Final = Micros(SECOND // 4)
+LONGEST_BACKOFF: Final = Micros(4 * SECOND)
+REREAD: Final = Micros(SECOND // 2)  # reads lag writes by a few hundred milliseconds (fact sheet, section 5.3)
+RECANCEL: Final = Micros(2 * SECOND)
+
+
+def reconcile(state: State, view: View, policy: Policy, quotes: tuple[Quote, ...]) -> tuple[Command, ...]:
+    """Return what to place, amend, cancel, claim, burn and look up so that exactly the quotes are working."""
+    headroom = state.parent.count - total_exposure(state)
+    commands: list[Command] = []
+    for part in state.splits:
+        quote = next((quote for quote in quotes if quote.split == part.number), None)
+        order = open_order(state, part.number)
+        if order is not None:
+            commands.extend(_keep(order, quote, part, state, view, policy))
+        elif quote is not None:
+            placed = _place(part, quote, headroom, state, view, policy)
+            commands.extend(placed)
+            headroom -= sum(place.count for place in placed)
+    if lookup_due(state, policy) <= view.now and not state.looking:
+        commands.append(Lookup())
+    return tuple(commands)
+
+
+def lookup_due(state: State, policy: Policy) -> Micros:
+    """Return when orders and fills have to be read next; far away when nothing is out."""
+    if any(_unclear(order) for order in state.orders):
+        if any(order.troubled_at >= state.looked_at for order in state.orders if _unclear(order)):
+            return Micros(0)
+        return Micros(state.looked_at + backoff(state.look_failures, REREAD))
+    if any(order.phase is Phase.LIVE for order in state.orders):
+        return Micros(max(state.looked_at, state.parent.started) + policy.lookup_every)
+    return Micros(state.parent.expires * 2)
+
+
+def backoff(troubles: int, base: Micros = BACKOFF) -> Micros:
+    """Return how long to wait after so many troubles in a row: doubling, at most four seconds."""
+    return Micros(min(LONGEST_BACKOFF, base << min(troubles, 8)))
+
+
+def retry_at(order: Order) -> Micros:
+    """Return when an order that had trouble may be tried again."""
+    return Micros(order.troubled_at + backoff(order.troubles)) if order.troubles else Micros(0)
+
+
+def replace_at(part: SplitState) -> Micros:
+    """Return when a split whose last order was refused or not taken may place again."""
+    return Micros(part.refused_at + backoff(part.refusals + 1)) if part.refused_at else Micros(0)
+
+
+def _unclear(order: Order) -> bool:
+    return order.doubt or order.phase is Phase.DUPLICATE or (order.phase is Phase.CLOSED and not settled(order))
+
+
+def _place(
+    part: SplitState, quote: Quote, headroom: int, state: State, view: View, policy: Policy
+) -> tuple[Place, ...]:
+    """Return the order for what the split has unfilled, or nothing while it must wait.
+
+    A second order waits for a book read after the first one closed: the first may have taken what the old book shows.
+    """
+    count = Count(part.count - split_filled(state, part.number))
+    closed_at = max((order.closed_at for order in state.orders if order.key.split == part.number), default=Micros(0))
+    if count <= 0 or count > headroom or quote.price > state.cap or not state.grid.valid(quote.price):
+        return ()
+    if view.now < replace_at(part) or view.book_at <= closed_at or view.trouble(policy.stale_after):
+        return ()
+    if not view.conditions.open or _crosses(quote, view):
+        return ()
+    key = OrderKey(part.number, part.revisions)
+    ahead = queue_at(view.ladders.queue, quote.price)
+    return (Place(key, quote.price, count, quote.style, ahead, quote.reason),)
+
+
+def _keep(
+    order: Order, quote: Quote | None, part: SplitState, state: State, view: View, policy: Policy
+) -> tuple[Command, ...]:
+    if order.request is not None or view.now < retry_at(order):
+        return ()
+    if order.phase is Phase.UNKNOWN:
+        wanted = quote is not None and quote.price == order.price and order.troubles <= 1
+        return (
+            (Claim(order.key, order.price, order.total, order.style),)
+            if wanted
+            else (Burn(order.key, state.grid.lowest()),)
+        )
+    if order.phase is not Phase.LIVE or order.doubt:
+        return ()
+    if quote is None:
+        again = order.cancels == 0 or view.now >= order.troubled_at + RECANCEL
+        return (Cancel(order.key, order.order_id),) if again else ()
+    return _amend(order, quote, part, state, view, policy)
+
+
+def _amend(
+    order: Order, quote: Quote, part: SplitState, state: State, view: View, policy: Policy
+) -> tuple[Command, ...]:
+    """Return the change of price that a quote wants of a live order; its total stays, so its exposure does too."""
+    if quote.price == order.price or order.cancels:
+        return ()
+    if quote.price > state.cap or not state.grid.valid(quote.price) or view.now < replace_at(part):
+        return ()
+    if view.trouble(policy.stale_after) or not view.conditions.open or _crosses(quote, view):
+        return ()
+    return (
+        Amend(
+            key=order.key,
+            order_id=order.order_id,
+            current=order.revision,
+            revision=part.revisions,
+            price=quote.price,
+            total=order.total,
+            style=quote.style,
+            ahead=queue_at(view.ladders.queue, quote.price),
+            walk=quote.walk,
+            momentum=quote.momentum,
+            reason=quote.reason,
+        ),
+    )
+
+
+def _crosses(quote: Quote, view: View) -> bool:
+    """Return whether a quote that should rest would meet an offer in this book."""
+    offer = view.best_offer()
+    return quote.style is Style.REST and offer is not None and quote.price >= offer

@@ -1,0 +1,273 @@
+"""The flow behind a recording: what others did, read from what the book became, and back.
+
+A trade that is reported apart from the level it emptied would be subtracted twice. So the take is believed at once, the
+levels that it consumed *owe* those contracts, and the next decrease there pays the debt instead of withdrawing anything;
+what is not paid within `PATIENCE` returns to its level. Lines of one moment are one message: takes first, then decreases
+and additions in their order, and what would cross waits for the message's end.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final, TypeAlias, assert_never
+
+from depthwalker.core.book import Book, Delta, Leg, Snapshot, best_first
+from depthwalker.core.outcome import Failure, Outcome, Success
+from depthwalker.core.structure import grid_of
+from depthwalker.core.tape import (
+    Arrive,
+    Event,
+    Flow,
+    Replace,
+    Take,
+    Tape,
+    Unplayable,
+    Withdraw,
+    after,
+    books,
+    hit,
+    resting,
+)
+from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price, format_count, format_price
+
+PATIENCE: Final = Micros(2 * SECOND)  # the slowest source that reports trades apart samples its book once a second
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """A recorded trade; `taker` is the leg that the taker acquired, None where the recorder could not tell."""
+
+    yes_price: Price
+    count: Count
+    taker: Leg | None
+    at: Micros
+
+
+Body: TypeAlias = Snapshot | Delta | Print
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a recording; a delta and the trade that it reports carry the same `seq`."""
+
+    body: Body
+    seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Debt:
+    leg: Leg
+    price: Price
+    count: Count
+    due: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class _Reel:
+    book: Book  # what the flow so far has led to: the recorded book less the debts
+    debts: tuple[_Debt, ...]
+    flows: tuple[Flow, ...]  # of the message in hand
+    at: Micros
+
+
+def tape_of(ticker: str, lines: Iterable[Line]) -> Outcome[Tape, Unplayable]:
+    """Return the flow behind a recording of one market, in time order; its time starts at the first snapshot."""
+    bodies = tuple(lines)
+    first = next((index for index, line in enumerate(bodies) if isinstance(line.body, Snapshot)), None)
+    if first is None:
+        return Failure(Unplayable("there is no book in it, only trades" if bodies else "it is empty"))
+    wrong = next((reason for line in bodies if (reason := _impossible(line.body)) is not None), None)
+    if wrong is not None:
+        return Failure(wrong)
+    start = bodies[first].body.at
+    opening = Book((), (), Micros(0))
+    reel = _Reel(opening, (), (), Micros(0))
+    events: list[Event] = []
+    both = False
+    for index, (_, group) in enumerate(groupby(bodies[first:], key=_moment)):
+        turned = _turned(reel, tuple(line.body for line in group), start)
+        if isinstance(turned, Unplayable):
+            return Failure(turned)
+        reel, both = turned, both or bool(turned.book.yes and turned.book.no)
+        if index:
+            events.extend(Event(reel.at, flow) for flow in reel.flows)
+        else:
+            opening = reel.book
+    if not both:
+        return Failure(Unplayable("its book never has both sides"))
+    return Success(
+        Tape(
+            ticker,
+            grid_of(price for line in bodies for price in _prices_of(line.body)),
+            opening,
+            tuple(events),
+            reel.at,
+        )
+    )
+
+
+def lines_of(tape: Tape, start: Micros) -> Iterator[Line]:
+    """Yield a recording that leads to this tape again: the same book at every instant, from `start` on."""
+    yield Line(Snapshot(tape.opening.yes, tape.opening.no, start), None)
+    seq = 0
+    for event, before in zip(tape.events, books(tape), strict=False):
+        for bodies in _recorded(event.flow, before, Micros(start + event.at)):
+            seq += 1
+            yield from (Line(body, seq) for body in bodies)
+
+
+def _recorded(flow: Flow, before: Book, at: Micros) -> tuple[tuple[Body, ...], ...]:
+    match flow:
+        case Arrive(leg, price, count):
+            return ((Delta(leg, price, count, at),),)
+        case Withdraw(leg, price, count):
+            return ((Delta(leg, price, Count(-min(count, resting(before, leg, price))), at),),)
+        case Take(leg) as taken:
+            return tuple(
+                (Delta(leg.other(), price, Count(-count), at), Print(_of_yes(leg.other(), price), count, leg, at))
+                for price, count in hit(before, taken)
+            )
+        case Replace(yes, no):
+            return ((Snapshot(yes, no, at),),)
+        case _ as never:
+            assert_never(never)
+
+
+def _of_yes(leg: Leg, price: Price) -> Price:
+    return price if leg is Leg.YES else Price(DOLLAR - price)
+
+
+def _moment(line: Line) -> tuple[Micros, int]:
+    return line.body.at, -1 if line.seq is None else line.seq
+
+
+def _impossible(body: Body) -> Unplayable | None:
+    if any(count < 0 for count in _sizes(body)):
+        return Unplayable("it has a negative size")
+    outside = next((price for price in _prices_of(body) if not 0 < price < DOLLAR), None)
+    return None if outside is None else Unplayable(f"it has a price of {format_price(outside)}, not between 0 and 1")
+
+
+def _sizes(body: Body) -> tuple[Count, ...]:
+    match body:
+        case Snapshot(yes, no):
+            return tuple(count for _, count in yes + no)
+        case Delta():
+            return ()
+        case Print(_, count):
+            return (count,)
+        case _ as never:
+            assert_never(never)
+
+
+def _prices_of(body: Body) -> tuple[Price, ...]:
+    match body:
+        case Snapshot(yes, no):
+            return tuple(price for price, _ in yes + no)
+        case Delta(_, price) | Print(price):
+            return (price,)
+        case _ as never:
+            assert_never(never)
+
+
+def _turned(reel: _Reel, message: tuple[Body, ...], start: Micros) -> _Reel | Unplayable:
+    reel = _reclaimed(_Reel(reel.book, reel.debts, (), Micros(message[0].at - start)))
+    for body in message:
+        if isinstance(body, Print):
+            reel = _traded(reel, body)
+    waiting: tuple[Delta, ...] = ()
+    for body in message:
+        if isinstance(body, Snapshot):
+            whole = Replace(best_first(body.yes), best_first(body.no))
+            reel, waiting = _done(_Reel(reel.book, (), reel.flows, reel.at), whole), ()
+        elif isinstance(body, Delta):
+            changed = _changed(reel, body)
+            reel, waiting = (reel, (*waiting, body)) if changed is None else (changed, waiting)
+    for body in _netted(waiting):
+        changed = _changed(reel, body)
+        if changed is None:
+            return _misfit(reel, body)
+        reel = changed
+    crossed = bool(reel.book.yes and reel.book.no) and reel.book.yes[0][0] + reel.book.no[0][0] >= DOLLAR
+    return Unplayable(f"its book is crossed {_clock(reel.at)}") if crossed else reel
+
+
+def _misfit(reel: _Reel, delta: Delta) -> Unplayable:
+    if delta.change > 0:
+        return Unplayable(f"its book is crossed {_clock(reel.at)}")
+    there = format_count(resting(reel.book, delta.leg, delta.price))
+    taken = format_count(Count(-delta.change))
+    where = f"the {delta.leg.value} bid at {format_price(delta.price)}"
+    return Unplayable(f"{_clock(reel.at)} it takes {taken} from {where}, where {there} rest: a negative size")
+
+
+def _clock(at: Micros) -> str:
+    return f"{at // SECOND} s after its start"
+
+
+def _netted(waiting: tuple[Delta, ...]) -> tuple[Delta, ...]:
+    sums: dict[tuple[Leg, Price], int] = {}
+    for delta in waiting:
+        sums[delta.leg, delta.price] = sums.get((delta.leg, delta.price), 0) + delta.change
+    at = waiting[0].at if waiting else Micros(0)
+    netted = (Delta(leg, price, Count(change), at) for (leg, price), change in sums.items() if change)
+    return tuple(sorted(netted, key=_increase))
+
+
+def _increase(delta: Delta) -> bool:
+    return delta.change > 0
+
+
+def _done(reel: _Reel, flow: Flow) -> _Reel:
+    return _Reel(after(reel.book, Event(reel.at, flow)), reel.debts, (*reel.flows, flow), reel.at)
+
+
+def _reclaimed(reel: _Reel) -> _Reel:
+    late = tuple(debt for debt in reel.debts if debt.due <= reel.at)
+    reel = _Reel(reel.book, tuple(debt for debt in reel.debts if debt.due > reel.at), reel.flows, reel.at)
+    for debt in late:
+        reel = _done(reel, Arrive(debt.leg, debt.price, debt.count))
+    return reel
+
+
+def _traded(reel: _Reel, print_: Print) -> _Reel:
+    taker = _taker(reel.book, print_)
+    if taker is None:
+        return reel
+    take = Take(taker, _of_yes(taker, print_.yes_price), print_.count)
+    due = Micros(reel.at + PATIENCE)
+    owed = tuple(_Debt(taker.other(), price, count, due) for price, count in hit(reel.book, take))
+    return _done(_Reel(reel.book, reel.debts + owed, reel.flows, reel.at), take)
+
+
+def _taker(book: Book, print_: Print) -> Leg | None:
+    if print_.taker is not None:
+        return print_.taker
+    if book.no and print_.yes_price >= DOLLAR - book.no[0][0]:
+        return Leg.YES
+    return Leg.NO if book.yes and print_.yes_price <= book.yes[0][0] else None
+
+
+def _changed(reel: _Reel, delta: Delta) -> _Reel | None:
+    leg, price, change = delta.leg, delta.price, delta.change
+    if change > 0:
+        facing = reel.book.bids(leg.other())
+        if facing and facing[0][0] + price >= DOLLAR:
+            return None
+        return _done(reel, Arrive(leg, price, change))
+    reel_paid, left = _paid(reel, leg, price, Count(-change))
+    if left > resting(reel.book, leg, price):
+        return None
+    return _done(reel_paid, Withdraw(leg, price, left)) if left else reel_paid
+
+
+def _paid(reel: _Reel, leg: Leg, price: Price, count: Count) -> tuple[_Reel, Count]:
+    if not reel.debts:
+        return reel, count
+    left, debts = int(count), list[_Debt]()
+    for debt in reel.debts:
+        pays = min(left, debt.count) if (debt.leg, debt.price) == (leg, price) else 0
+        left -= pays
+        if pays < debt.count:
+            debts.append(_Debt(debt.leg, debt.price, Count(debt.count - pays), debt.due))
+    return _Reel(reel.book, tuple(debts), reel.flows, reel.at), Count(left)

@@ -1,0 +1,202 @@
+"""Turns what came back from the exchange into the facts that it is; no judgement, one function a kind of request."""
+
+from typing import Final, assert_never
+
+from depthwalker.core.answer import Ack, CancelAck, FillRecord, NotApplied, OrderRecord, Rejected, Trouble, Unknown
+from depthwalker.core.execution import State
+from depthwalker.core.fact import (
+    Accepted,
+    Amended,
+    Burned,
+    CancelAcknowledged,
+    Deferred,
+    Duplicated,
+    Fact,
+    Filled,
+    LookedUp,
+    Observed,
+    OutcomeUnknown,
+    Refused,
+)
+from depthwalker.core.ids import parse_client_id
+from depthwalker.core.ledger import Fill, Kind, OrderKey
+from depthwalker.core.outcome import Failure, Outcome, Success
+from depthwalker.core.units import Count, Micros
+
+DUPLICATE: Final = "order_already_exists"
+
+
+def create_reply(key: OrderKey, kind: Kind, outcome: Outcome[Ack, Trouble], at: Micros) -> Fact:
+    """Return what a create, a claim or a burn came to."""
+    match outcome:
+        case Success(ack):
+            if kind is Kind.BURN:
+                return Burned(key, ack.order_id, ack.filled or Count(0), at)
+            return Accepted(key, ack.order_id, ack.filled, at)
+        case Failure(Rejected(_, code, _)) if code == DUPLICATE:
+            return Duplicated(key, at)
+        case Failure(trouble):
+            return _trouble(key, kind, trouble, at)
+        case _ as never:
+            assert_never(never)
+
+
+def amend_reply(key: OrderKey, revision: int, outcome: Outcome[Ack, Trouble], at: Micros) -> Fact:
+    """Return what an amend came to."""
+    match outcome:
+        case Success(ack):
+            return Amended(key, revision, ack.filled, at)
+        case Failure(trouble):
+            return _trouble(key, Kind.AMEND, trouble, at)
+        case _ as never:
+            assert_never(never)
+
+
+def cancel_reply(key: OrderKey, outcome: Outcome[CancelAck, Trouble], at: Micros) -> Fact:
+    """Return what a cancel came to; a 404 is a refusal like any other, and closes nothing."""
+    match outcome:
+        case Success():
+            return CancelAcknowledged(key, at)
+        case Failure(trouble):
+            return _trouble(key, Kind.CANCEL, trouble, at)
+        case _ as never:
+            assert_never(never)
+
+
+def lookup_reply(
+    state: State,
+    orders: Outcome[tuple[OrderRecord, ...], Trouble],
+    fills: Outcome[tuple[FillRecord, ...], Trouble] | None,
+    at: Micros,
+) -> tuple[Fact, ...]:
+    """Return what reading orders, and fills unless they were not due (None), told about this execution.
+
+    A record is ours only if client id, ticker and leg agree (DESIGN section 4).
+    """
+    reads = 1 if fills is None else 2
+    match orders:
+        case Success(records):
+            observed = tuple(fact for record in records for fact in _observed(state, record, at))
+            return (*_itemised(state, observed, fills, at), LookedUp(_failure(fills), at, reads))
+        case Failure(trouble):
+            return (LookedUp(describe(trouble), at, reads),)
+        case _ as never:
+            assert_never(never)
+
+
+def describe(trouble: Trouble) -> str:
+    """Return a trouble in one line."""
+    match trouble:
+        case Rejected(status, code, detail):
+            return f"{status} {code}{': ' if detail else ''}{detail}"
+        case NotApplied(reason) | Unknown(reason):
+            return reason
+        case _ as never:
+            assert_never(never)
+
+
+def itemisation_due(state: State, orders: Outcome[tuple[OrderRecord, ...], Trouble]) -> bool:
+    """Return whether fills have to be read: some order's cumulative figure is ahead of its itemised fills."""
+    match orders:
+        case Failure():
+            return False
+        case Success(records):
+            return any(order.floor > order.itemised for order in state.orders) or any(
+                _unbooked(state, record) for record in records if _key(state, record.client_order_id) is not None
+            )
+        case _ as never:
+            assert_never(never)
+
+
+def _unbooked(state: State, record: OrderRecord) -> bool:
+    booked = sum(order.itemised for order in state.orders if order.order_id == record.order_id)
+    return record.filled > booked
+
+
+def _key(state: State, client_order_id: str) -> OrderKey | None:
+    """Return the order that a client id names: the one of its split with the latest birth not after the revision."""
+    identity = parse_client_id(client_order_id)
+    if identity is None or identity.execution != state.parent.execution:
+        return None
+    if identity.installation != state.parent.installation:
+        return None
+    births = [
+        order.key.birth
+        for order in state.orders
+        if order.key.split == identity.split and order.key.birth <= identity.revision
+    ]
+    return OrderKey(identity.split, max(births)) if births else None
+
+
+def _observed(state: State, record: OrderRecord, at: Micros) -> tuple[Observed, ...]:
+    key = _key(state, record.client_order_id)
+    identity = parse_client_id(record.client_order_id)
+    if key is None or identity is None:
+        return ()
+    if record.ticker != state.parent.ticker or record.leg is not state.parent.leg:
+        return ()
+    return (
+        Observed(
+            key=key,
+            order_id=record.order_id,
+            revision=identity.revision,
+            status=record.status,
+            price=record.price,
+            filled=record.filled,
+            remaining=record.remaining,
+            at=at,
+        ),
+    )
+
+
+def _itemised(
+    state: State,
+    observed: tuple[Observed, ...],
+    fills: Outcome[tuple[FillRecord, ...], Trouble] | None,
+    at: Micros,
+) -> tuple[Fact, ...]:
+    """Return the fills of our orders that are not booked yet, before the records that close the orders."""
+    match fills:
+        case Success(records):
+            ours = {order.order_id for order in state.orders} | {fact.order_id for fact in observed}
+            booked = {(order.order_id, trade) for order in state.orders for trade in order.trades}
+            news = (r for r in records if r.order_id in ours and (r.order_id, r.trade_id) not in booked)
+            return (*(Filled(_fill(record), at) for record in news), *observed)
+        case Failure() | None:
+            return observed
+        case _ as never:
+            assert_never(never)
+
+
+def _fill(record: FillRecord) -> Fill:
+    return Fill(
+        order_id=record.order_id,
+        trade_id=record.trade_id,
+        price=record.price,
+        count=record.count,
+        fee=record.fee,
+        taker=record.taker,
+        at=record.at,
+    )
+
+
+def _failure(fills: Outcome[tuple[FillRecord, ...], Trouble] | None) -> str:
+    match fills:
+        case Success() | None:
+            return ""
+        case Failure(trouble):
+            return describe(trouble)
+        case _ as never:
+            assert_never(never)
+
+
+def _trouble(key: OrderKey, kind: Kind, trouble: Trouble, at: Micros) -> Fact:
+    match trouble:
+        case Rejected(_, code, detail):
+            return Refused(key, kind, code, detail, at)
+        case NotApplied(reason):
+            return Deferred(key, kind, reason, at)
+        case Unknown(reason):
+            return OutcomeUnknown(key, kind, reason, at)
+        case _ as never:
+            assert_never(never)

@@ -1,0 +1,46 @@
+"""Which algorithm may run: the method's choice, unless something speaks for the plain limit order.
+
+Every fallback carries its reason into the journal. A fallback changes the algorithm inside the same execution and ledger.
+"""
+
+from dataclasses import dataclass
+
+from depthwalker.core.budget import WALKER_CALLS
+from depthwalker.core.config import Algorithm, ExecutionConfig
+from depthwalker.core.units import Count, format_count
+from depthwalker.core.view import Conditions, View
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The algorithm to run and why."""
+
+    algorithm: Algorithm
+    reason: str
+
+
+def route(config: ExecutionConfig, view: View) -> Route:
+    """Return the algorithm that runs under this configuration in this view."""
+    if config.algorithm is Algorithm.SIMPLE_LIMIT:
+        return Route(Algorithm.SIMPLE_LIMIT, "configured")
+    fallback = _fallback(config, view)
+    if fallback:
+        return Route(Algorithm.SIMPLE_LIMIT, fallback)
+    return Route(config.algorithm, "configured")
+
+
+def _fallback(config: ExecutionConfig, view: View) -> str:
+    conditions: Conditions = view.conditions
+    volume = Count(view.queue_near + view.offers_near)
+    if not config.walker.enabled:
+        return "dynamic_depth_walker is disabled"
+    if volume < config.walker.min_volume:
+        return (
+            f"thin market: {format_count(volume)} contracts within five cents, "
+            f"min_volume_threshold is {format_count(config.walker.min_volume)}"
+        )
+    if conditions.tokens < WALKER_CALLS:
+        return f"rate budget: {conditions.tokens} calls left, a walker needs {WALKER_CALLS}"
+    if conditions.walkers >= conditions.max_walkers:
+        return f"concurrency: {conditions.walkers} walkers run, the limit is {conditions.max_walkers}"
+    return ""

@@ -1,0 +1,115 @@
+"""One consistent, bounded look at the world, with our own orders taken out: all that a decision may see.
+
+It is journalled with each decision that acts, so it holds ten levels a side and aggregates instead of the whole book.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from depthwalker.core.book import Book, Ladder, Ladders, Leg, OwnOrder, ladders, top, within, without
+from depthwalker.core.depth import BAND, reach
+from depthwalker.core.fees import FeeRates
+from depthwalker.core.flow import Flow, History, flow, supplied
+from depthwalker.core.grid import PriceGrid
+from depthwalker.core.units import Count, Micros, Price
+
+LEVELS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What bears on a decision besides the book: grid and fees in force (acquired leg), budget, load, recent slippage."""
+
+    grid: PriceGrid
+    rates: FeeRates
+    tokens: int
+    walkers: int
+    max_walkers: int
+    ema_slippage: int
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An order of this execution in its queue: `ahead` of it stood so many contracts when it joined at `since`."""
+
+    split: int
+    price: Price
+    ahead: Count
+    since: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The market at `now`, in prices of the leg we acquire; `book_at` is when the book was read (0: never).
+
+    `queue_near` and `offers_near` count the contracts within five cents of the best, `reach` the offers up to the cap;
+    all three from the whole book. `ahead` estimates, by split, the contracts still before our order in its queue.
+    """
+
+    now: Micros
+    book_at: Micros
+    ladders: Ladders
+    queue_near: Count
+    offers_near: Count
+    reach: Count
+    flow: Flow
+    conditions: Conditions
+    ahead: tuple[tuple[int, Count], ...]
+
+    def best_bid(self) -> Price | None:
+        """Return the best price that others bid for our leg."""
+        return self.ladders.queue[0][0] if self.ladders.queue else None
+
+    def best_offer(self) -> Price | None:
+        """Return the best price at which our leg is offered."""
+        return self.ladders.offers[0][0] if self.ladders.offers else None
+
+    def trouble(self, stale_after: Micros) -> str:
+        """Return why this book must neither be taken nor walked on, or nothing."""
+        if self.book_at == 0:
+            return "no book yet"
+        if self.now - self.book_at > stale_after:
+            return "stale book"
+        return "crossed book" if self.ladders.crossed() else ""
+
+
+def look(
+    book: Book,
+    history: History,
+    leg: Leg,
+    cap: Price,
+    own: tuple[OwnOrder, ...],
+    waiting: tuple[Waiting, ...],
+    conditions: Conditions,
+    now: Micros,
+) -> View:
+    """Return the view of one execution. `own` are all orders of the account in that market, at every price they may have."""
+    seen = ladders(without(book, own), leg)
+    return View(
+        now=now,
+        book_at=book.at,
+        ladders=Ladders(top(seen.queue, LEVELS), top(seen.offers, LEVELS)),
+        queue_near=within(seen.queue, BAND),
+        offers_near=within(seen.offers, BAND),
+        reach=reach(seen.offers, cap),
+        flow=flow(history, leg, now),
+        conditions=conditions,
+        ahead=tuple((order.split, _ahead(order, seen.queue, history, leg)) for order in waiting),
+    )
+
+
+def queue_at(queue: Ladder, price: Price) -> Count:
+    """Return the contracts of others that rest at exactly `price`: what an order that joins now has to wait for."""
+    return Count(sum(count for level, count in queue if level == price))
+
+
+def offered(offers: Ladder, price: Price) -> Count:
+    """Return the contracts offered at or below `price`."""
+    return reach(offers, price)
+
+
+def _ahead(order: Waiting, queue: Ladder, history: History, leg: Leg) -> Count:
+    """Return the queue before an order, pessimistically: trades at its price shorten it, cancels only to what is there."""
+    passed = supplied(history, leg, order.price, order.since)
+    return Count(max(0, min(order.ahead - passed, queue_at(queue, order.price))))

@@ -1,0 +1,148 @@
+"""The public types of the library: what an engine hands in, what it gets back, what can go wrong.
+
+    DepthwalkerError
+    |- InvalidMethod     the method's execution_config has a wrong key, type or value
+    |- InvalidEdge       the edge cannot be read as an order
+    |- OrderRefused      the parent order was not admitted; `refusal` says which value and what would be valid
+    |- ExchangeTrouble   the exchange could not be asked, or said no, before anything was sent
+    |- EngineClosed      the engine is not open
+    |- Unresolved        the end of an execution could not be confirmed in time; resolution goes on
+
+Decimal appears here and nowhere further in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from depthwalker.core.parent import Refusal
+from depthwalker.core.units import Count, format_count
+
+
+class Market(Protocol):
+    """A market of the engine's. `ticker` is Kalshi's; `market_id` is the engine's key."""
+
+    @property
+    def market_id(self) -> str: ...
+
+    @property
+    def ticker(self) -> str: ...
+
+
+class Edge(Protocol):
+    """A trade signal of the engine's: what to trade, at which price, how much.
+
+    `side` is the outcome, yes or no; an attribute `action`, buy or sell, may stand beside it (default buy).
+    """
+
+    @property
+    def edge_id(self) -> int: ...
+
+    @property
+    def market(self) -> Market: ...
+
+    @property
+    def side(self) -> str: ...
+
+    @property
+    def target_price(self) -> Decimal | float | str: ...
+
+    @property
+    def position_size(self) -> Decimal | float | int | str: ...
+
+
+class Method(Protocol):
+    """A method of the engine's. `execution_config` is the specification's dict; `strategy_id` and `model_id` are optional."""
+
+    @property
+    def method_id(self) -> int: ...
+
+    @property
+    def execution_config(self) -> Mapping[str, object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionResult:
+    """What one execution came to, prices in the order's own outcome.
+
+    `slippage_percent` is (average - target) / target, positive when worse, for buys and sells alike; `fees` in dollars as
+    the exchange charged them; `status` is completed, failed (nothing filled) or cancelled (stopped by hand).
+    """
+
+    execution_id: int
+    status: str
+    filled_quantity: Decimal
+    average_fill_price: Decimal | None
+    slippage_percent: Decimal | None
+    total_walks: int
+    fill_rate: Decimal
+    fees: Decimal
+    calls: int
+    algorithm: str
+    liquidity_category: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """The trade row of one execution, also of one without fills (quantity 0, no price)."""
+
+    execution_id: int
+    edge_id: int | None
+    method_id: int | None
+    strategy_id: int | None
+    model_id: int | None
+    market_id: str
+    side: str
+    action: str
+    quantity: Decimal
+    price: Decimal | None
+    target_price: Decimal
+    slippage_percent: Decimal | None
+    result: ExecutionResult
+
+
+class DepthwalkerError(Exception):
+    """Anything this library raises on purpose."""
+
+
+class InvalidMethod(DepthwalkerError, ValueError):
+    """The method's execution_config cannot be used; the text names every wrong key and what is allowed."""
+
+
+class InvalidEdge(DepthwalkerError, ValueError):
+    """The edge cannot be read as an order; the text names the value and what is allowed."""
+
+
+class OrderRefused(DepthwalkerError):
+    """The parent order was not admitted: nothing was sent."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class ExchangeTrouble(DepthwalkerError):
+    """The exchange could not be asked, or refused, before anything was sent."""
+
+
+class EngineClosed(DepthwalkerError):
+    """The engine is closed, or closing."""
+
+
+class Unresolved(DepthwalkerError):
+    """The end of an execution could not be confirmed within the wind-down allowance; resolution goes on.
+
+    Between `filled_at_least` and `filled_at_most` contracts are or will be filled.
+    """
+
+    def __init__(self, execution_id: int, filled_at_least: Count, filled_at_most: Count) -> None:
+        least, most = format_count(filled_at_least), format_count(filled_at_most)
+        super().__init__(
+            f"execution {execution_id} is not confirmed ended: {least} to {most} contracts filled; resolution goes on, "
+            f"call again with the same request key to wait for it"
+        )
+        self.execution_id = execution_id
+        self.filled_at_least = Decimal(least)
+        self.filled_at_most = Decimal(most)

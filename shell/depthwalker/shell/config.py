@@ -1,0 +1,185 @@
+"""A method's `execution_config`, as the specification's Configuration section prints it, made exact at once.
+
+Defaults are the specification's. Its floats stand for their shortest decimal text (0.025 is 25,000 parts per million), and
+texts such as "0.005" and Decimals are taken as well. Beyond its keys there are `max_slippage_dollars`, `opens_short` and
+`max_cost_per_contract` at the top, and `max_total_walks` and `policy` for the walker. A wrong key, type or value is named
+with its path and with what is allowed; an unknown key is refused.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field
+
+from depthwalker.core.config import (
+    DEFAULT_EXECUTION,
+    DEFAULT_WALKER,
+    Algorithm,
+    ExecutionConfig,
+    PolicyName,
+    WalkerConfig,
+)
+from depthwalker.core.outcome import Failure, Outcome, Success
+from depthwalker.core.units import MILLION, Count, Micros, Price
+from depthwalker.shell.exact import ConfigError, ConfigErrors, Table, optional, parse_table, whole
+
+NAME: Final = "execution_config"
+MOST_SPLITS: Final = 10
+
+
+def _algorithm(given: object) -> Algorithm:
+    return Algorithm(given)
+
+
+def _policy(given: object) -> PolicyName:
+    return PolicyName(given)
+
+
+def _ratios(given: object) -> tuple[int, ...]:
+    if not isinstance(given, (list, tuple)) or not 1 <= len(given) <= MOST_SPLITS:
+        raise ValueError("not a list")
+    read = whole(6, "0.000001", "1")
+    ratios = tuple(read(one) for one in given)
+    if sum(ratios) != MILLION:
+        raise ValueError("they do not sum to 1")
+    return ratios
+
+
+class _Walker(Table):
+    enabled: Annotated[bool, Field(description="true or false; false runs simple_limit")] = DEFAULT_WALKER.enabled
+    walk_interval_seconds: Annotated[
+        int,
+        BeforeValidator(whole(6, "0.1", "3600")),
+        Field(description="seconds from 0.1 to 3600, such as 4"),
+    ] = DEFAULT_WALKER.walk_interval
+    max_walks: Annotated[
+        int,
+        BeforeValidator(whole(0, "0", "1000")),
+        Field(description="a whole number from 0 to 1000: walks a split may make"),
+    ] = DEFAULT_WALKER.max_walks
+    max_total_walks: Annotated[
+        int | None,
+        BeforeValidator(optional(whole(0, "0", "10000"))),
+        Field(description="a whole number from 0 to 10000: walks of the whole order; null is the same as max_walks"),
+    ] = None
+    min_volume_threshold: Annotated[
+        int,
+        BeforeValidator(whole(2, "0", "1000000000")),
+        Field(description="contracts from 0 to 1000000000 with at most 2 decimals, such as 50"),
+    ] = DEFAULT_WALKER.min_volume
+    split_ratios: Annotated[
+        tuple[int, ...],
+        BeforeValidator(_ratios),
+        Field(description="a list of 1 to 10 positive fractions with at most 6 decimals that sum to 1, as [0.6, 0.4]"),
+    ] = DEFAULT_WALKER.split_ratios
+    momentum_threshold: Annotated[
+        int,
+        BeforeValidator(whole(6, "0", "10")),
+        Field(description="a fraction from 0 to 10 with at most 6 decimals, such as 0.10"),
+    ] = DEFAULT_WALKER.momentum_threshold
+    base_increment: Annotated[
+        int,
+        BeforeValidator(whole(4, "0.0001", "0.9999")),
+        Field(description='dollars from 0.0001 to 0.9999 with at most 4 decimals, such as "0.005"'),
+    ] = DEFAULT_WALKER.base_increment
+    aggressive_increment: Annotated[
+        int,
+        BeforeValidator(whole(4, "0.0001", "0.9999")),
+        Field(description='dollars with at most 4 decimals, from base_increment to 0.9999, such as "0.010"'),
+    ] = DEFAULT_WALKER.aggressive_increment
+    policy: Annotated[PolicyName, BeforeValidator(_policy), Field(description='"tuned" or "spec"')] = (
+        DEFAULT_WALKER.policy
+    )
+
+
+class _Execution(Table):
+    algorithm: Annotated[
+        Algorithm,
+        BeforeValidator(_algorithm),
+        Field(description='"simple_limit" or "dynamic_depth_walker" (twap and adaptive_limit are not built yet)'),
+    ] = DEFAULT_EXECUTION.algorithm
+    max_slippage_percent: Annotated[
+        int | None,
+        BeforeValidator(optional(whole(6, "0", "1"))),
+        Field(description="a fraction of the target from 0 to 1 with at most 6 decimals (0.025 is 2.5 %), or null"),
+    ] = DEFAULT_EXECUTION.slippage_ppm
+    max_slippage_dollars: Annotated[
+        int | None,
+        BeforeValidator(optional(whole(4, "0", "0.9999"))),
+        Field(description="dollars a contract from 0 to 0.9999 with at most 4 decimals, or null"),
+    ] = DEFAULT_EXECUTION.slippage_dollars
+    order_timeout_seconds: Annotated[
+        int,
+        BeforeValidator(whole(6, "1", "86400")),
+        Field(description="seconds from 1 to 86400, such as 40"),
+    ] = DEFAULT_EXECUTION.timeout
+    max_cost_per_contract: Annotated[
+        int | None,
+        BeforeValidator(optional(whole(4, "0.0001", "2"))),
+        Field(description="dollars from 0.0001 to 2 with at most 4 decimals, fees included, or null"),
+    ] = DEFAULT_EXECUTION.max_cost
+    opens_short: Annotated[bool, Field(description="true or false")] = DEFAULT_EXECUTION.opens_short
+    dynamic_depth_walker: Annotated[_Walker, Field(description="a table of " + ", ".join(_Walker.model_fields))] = (
+        _Walker()
+    )
+
+
+def parse_config(raw: Mapping[str, object]) -> Outcome[ExecutionConfig, ConfigErrors]:
+    """Return the exact configuration of a method's `execution_config`, or everything that is wrong with it."""
+    match parse_table(NAME, _Execution, raw):
+        case Failure(errors):
+            return Failure(errors)
+        case Success(found):
+            together = _together(found)
+            return Failure(ConfigErrors(together)) if together else Success(_config(found))
+
+
+def _together(found: _Execution) -> tuple[ConfigError, ...]:
+    """Return what is wrong with keys that are right one by one."""
+    walker = found.dynamic_depth_walker
+    uncapped = ConfigError(
+        f"{NAME}.max_slippage_percent",
+        "it and max_slippage_dollars are both null",
+        "a cap in at least one of the two; where both are given the tighter holds",
+    )
+    backward = ConfigError(
+        f"{NAME}.dynamic_depth_walker.aggressive_increment",
+        "it is below base_increment",
+        str(_Walker.model_fields["aggressive_increment"].description),
+    )
+    return tuple(
+        error
+        for error, holds in (
+            (uncapped, found.max_slippage_percent is None and found.max_slippage_dollars is None),
+            (backward, walker.aggressive_increment < walker.base_increment),
+        )
+        if holds
+    )
+
+
+def _config(found: _Execution) -> ExecutionConfig:
+    dollars, cost = found.max_slippage_dollars, found.max_cost_per_contract
+    return ExecutionConfig(
+        algorithm=found.algorithm,
+        slippage_ppm=found.max_slippage_percent,
+        slippage_dollars=None if dollars is None else Price(dollars),
+        timeout=Micros(found.order_timeout_seconds),
+        max_cost=None if cost is None else Price(cost),
+        opens_short=found.opens_short,
+        walker=_walker(found.dynamic_depth_walker),
+    )
+
+
+def _walker(found: _Walker) -> WalkerConfig:
+    return WalkerConfig(
+        enabled=found.enabled,
+        walk_interval=Micros(found.walk_interval_seconds),
+        max_walks=found.max_walks,
+        max_total_walks=found.max_walks if found.max_total_walks is None else found.max_total_walks,
+        min_volume=Count(found.min_volume_threshold),
+        split_ratios=found.split_ratios,
+        momentum_threshold=found.momentum_threshold,
+        base_increment=Price(found.base_increment),
+        aggressive_increment=Price(found.aggressive_increment),
+        policy=found.policy,
+    )

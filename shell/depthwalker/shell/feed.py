@@ -1,0 +1,101 @@
+"""One market as it is now, kept current by polling while anybody watches: book, recent history, grid, status, fees.
+
+All executions in a market share one feed. A poll that fails leaves the old book, whose age every view shows.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from depthwalker.core.answer import Market, MarketStatus
+from depthwalker.core.book import EMPTY, Book
+from depthwalker.core.fees import FeeRates
+from depthwalker.core.flow import NO_HISTORY, History, observe, record
+from depthwalker.core.outcome import Success
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.limiter import Limiter, Purpose
+from depthwalker.shell.ports import Clock, Venue
+
+MARKET_INTERVAL: Final = Micros(10 * SECOND)
+OVERLAP: Final = Micros(2 * SECOND)  # trades are read back a little, since the exchange's clock is not ours
+
+
+class Feed:
+    """Book, history and market of one ticker; `watch` it and it polls, `leave` it and the last one stops it."""
+
+    def __init__(
+        self, market: Market, rates: FeeRates, venue: Venue, clock: Clock, limiter: Limiter, interval: Micros
+    ) -> None:
+        self.market = market
+        self.rates = rates
+        self.book: Book = EMPTY
+        self.history: History = NO_HISTORY
+        self._venue = venue
+        self._clock = clock
+        self._limiter = limiter
+        self._interval = interval
+        self._listeners: list[Callable[[], None]] = []
+        self._hurry = asyncio.Event()
+        self._polling: asyncio.Task[None] | None = None
+        self._market_read = clock.now()
+        self._traded_until = Micros(clock.now() - 60 * SECOND)
+
+    def watch(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after every change; the first watcher starts the polling."""
+        self._listeners.append(listener)
+        if self._polling is None:
+            self._polling = asyncio.create_task(self._poll(), name=f"feed {self.market.ticker}")
+
+    async def leave(self, listener: Callable[[], None]) -> None:
+        """Stop calling `listener`; the last one to leave ends the polling."""
+        self._listeners.remove(listener)
+        if not self._listeners and self._polling is not None:
+            polling, self._polling = self._polling, None
+            polling.cancel()
+            await asyncio.gather(polling, return_exceptions=True)
+
+    def open(self) -> bool:
+        """Return whether the market accepts orders, as far as it was last read."""
+        return self.market.status is MarketStatus.ACTIVE
+
+    def hurry(self) -> None:
+        """Read the book as soon as the budget allows, instead of at the next interval."""
+        self._hurry.set()
+
+    def reread_market(self) -> None:
+        """Read the market itself again with the next poll: its grid or status may have changed."""
+        self._market_read = Micros(0)
+        self._hurry.set()
+
+    async def _poll(self) -> None:
+        while True:
+            self._hurry.clear()
+            await self._read()
+            for listener in tuple(self._listeners):
+                listener()
+            next_poll = asyncio.ensure_future(self._clock.sleep_until(Micros(self._clock.now() + self._interval)))
+            hurried = asyncio.ensure_future(self._hurry.wait())
+            try:
+                await asyncio.wait({next_poll, hurried}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                next_poll.cancel()
+                hurried.cancel()
+
+    async def _read(self) -> None:
+        await self._limiter.acquire(Purpose.PUBLIC)
+        book = await self._venue.book(self.market.ticker)
+        if isinstance(book, Success):
+            self.book = book.unwrap()
+            self.history = observe(self.history, self.book, self.book.at)
+        await self._limiter.acquire(Purpose.PUBLIC)
+        trades = await self._venue.trades(self.market.ticker, Micros(self._traded_until - OVERLAP))
+        if isinstance(trades, Success):
+            prints = trades.unwrap()
+            self.history = record(self.history, prints)
+            self._traded_until = max((trade.at for trade in prints), default=self._traded_until)
+        if self._clock.now() - self._market_read >= MARKET_INTERVAL:
+            await self._limiter.acquire(Purpose.PUBLIC)
+            market = await self._venue.market(self.market.ticker)
+            if isinstance(market, Success):
+                self.market = market.unwrap()
+                self._market_read = self._clock.now()

@@ -1,0 +1,34 @@
+"""Numbers as a reader wants them: exact, without the zeros that say nothing."""
+
+from depthwalker.core.units import MILLION, SECOND, Count, Micros, Price, format_count, format_price
+
+_CENTS = 2
+
+
+def short_count(count: Count) -> str:
+    """Return contracts with decimals only where there are any."""
+    return format_count(count).rstrip("0").rstrip(".")
+
+
+def short_price(price: Price) -> str:
+    """Return dollars with at least two decimals."""
+    text = format_price(price).rstrip("0")
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.ljust(_CENTS, '0')}"
+
+
+def seconds(span: Micros) -> str:
+    """Return a span in seconds with one decimal, cut off."""
+    whole, tenths = divmod(max(0, span) * 10 // SECOND, 10)
+    return f"{whole}.{tenths}"
+
+
+def percent(part: int, whole: int) -> str:
+    """Return a share in whole per cent, rounded down, so that only all of it is 100 %."""
+    return f"{part * 100 // whole if whole else 0} %"
+
+
+def signed_percent(ppm: int) -> str:
+    """Return parts per million as per cent with two decimals and a sign."""
+    whole, rest = divmod(abs(ppm), MILLION // 100)
+    return f"{'-' if ppm < 0 else '+'}{whole}.{rest * 100 // (MILLION // 100):02d} %"

@@ -1,0 +1,104 @@
+"""What happened to an execution between two of its states, in words: one line of the demo's log each.
+
+The states are folds of the journal, so nothing is told that is not in it. Prices are in the parent's own outcome.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from depthwalker.core.execution import SplitState, State, WalkStep
+from depthwalker.core.ledger import Ending, Order, OrderKey, Phase, Style, filled
+from depthwalker.core.units import Count, Micros, Price, round_div
+from depthwalker.shell.figures import short_count, short_price
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing that happened: its kind in one word, and the rest of the sentence."""
+
+    at: Micros
+    kind: str
+    text: str
+
+
+def happenings(before: State, after: State, now: Micros) -> tuple[Happening, ...]:
+    """Return what the later state knows and the earlier one did not, in the order in which it is told."""
+    return tuple(Happening(now, kind, text) for kind, text in _told(before, after))
+
+
+def _told(before: State, after: State) -> Iterator[tuple[str, str]]:
+    if before.algorithm is None and after.algorithm is not None:
+        yield "planned", f"{after.algorithm.value}, {_splits(after)} ({after.plan_reason})"
+    if after.stop and not before.stop:
+        yield "stopping", after.stop
+    known = {order.key: order for order in before.orders}
+    walked = {part.number: len(part.walks) for part in before.splits}
+    for part in after.splits:
+        for step in part.walks[walked.get(part.number, 0) :]:
+            yield "walked", _walk(after, part, step)
+    for order in after.orders:
+        yield from _order(after, known.get(order.key), order)
+    yield from _refused(before, after)
+    if after.winding and not before.winding:
+        yield "winding", f"down: {after.winding}"
+    if after.finished is not None and before.finished is None:
+        yield "finished", f"{after.finished.status.value}: {after.finished.reason}"
+
+
+def _splits(state: State) -> str:
+    told = ", ".join(f"{short_count(part.count)} at {_price(state, part.price)}" for part in state.splits)
+    return f"{len(state.splits)} split{'s' if len(state.splits) != 1 else ''}: {told}"
+
+
+def _walk(state: State, part: SplitState, step: WalkStep) -> str:
+    return f"split {part.number} {_price(state, step.old)} -> {_price(state, step.new)}: {step.reason}"
+
+
+def _order(state: State, before: Order | None, after: Order) -> Iterator[tuple[str, str]]:
+    name = f"split {after.key.split}"
+    if before is None:
+        verb = "placed" if after.style is Style.REST else "taking"
+        yield verb, f"{name} {short_count(after.total)} at {_price(state, after.price)}"
+    gained = filled(after) - (filled(before) if before is not None else 0)
+    if gained > 0:
+        yield "filled", f"{name} {short_count(Count(gained))}{_paid(state, before, after)}"
+    if after.phase is Phase.CLOSED and (before is None or before.phase is not Phase.CLOSED):
+        yield from _closed(name, after)
+
+
+def _paid(state: State, before: Order | None, after: Order) -> str:
+    """Return the average price of what was itemised since; cumulative figures arrive first and name no price."""
+    count = after.itemised - (before.itemised if before is not None else 0)
+    cost = after.cost - (before.cost if before is not None else 0)
+    return f" at {_price(state, Price(round_div(cost, count)))}" if count else ""
+
+
+def _closed(name: str, order: Order) -> Iterator[tuple[str, str]]:
+    left = short_count(Count(order.total - filled(order)))
+    match order.ending:
+        case Ending.CANCELED:
+            yield "cancelled", f"{name} {left} unfilled"
+        case Ending.BURNED:
+            yield "cancelled", f"{name} never reached the exchange"
+        case Ending.REFUSED | Ending.EXECUTED | Ending.OPEN:
+            pass  # a refusal has its own line, and fills have told the rest
+
+
+def _refused(before: State, after: State) -> Iterator[tuple[str, str]]:
+    counts = {part.number: part.refusals for part in before.splits}
+    for part in after.splits:
+        if part.refusals > counts.get(part.number, 0):
+            yield "refused", f"split {part.number}: {part.code} {part.detail}".rstrip()
+
+
+def _price(state: State, price: Price) -> str:
+    return short_price(state.parent.ticket.framed(price))
+
+
+def resting(state: State) -> tuple[tuple[OrderKey, Price, Count], ...]:
+    """Return the orders that may still rest: key, price in the parent's outcome, and the most that may still fill."""
+    return tuple(
+        (order.key, state.parent.ticket.framed(order.price), Count(order.exposed - filled(order)))
+        for order in state.orders
+        if order.phase is not Phase.CLOSED
+    )

@@ -1,0 +1,130 @@
+"""What the shell needs of the world, as protocols: the simulation and the tests put other worlds behind them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from depthwalker.core.answer import (
+    Ack,
+    CancelAck,
+    FillRecord,
+    Market,
+    OrderRecord,
+    TradePrint,
+    Trouble,
+)
+from depthwalker.core.book import Book, Leg
+from depthwalker.core.fees import FeeRates
+from depthwalker.core.outcome import Outcome
+from depthwalker.core.units import Count, Micros, Money, Price
+
+
+class Clock(Protocol):
+    """Time as the shell sees it, in UTC microseconds."""
+
+    def now(self) -> Micros: ...
+
+    async def sleep_until(self, when: Micros) -> None: ...
+
+
+class Chance(Protocol):
+    """Every random draw of the shell."""
+
+    def hex(self, digits: int) -> str: ...
+
+    def jitter(self) -> int:
+        """Return a uniform draw from 0 to 999,999: parts per million of whatever is to be jittered."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request; `path` starts with /trade-api/v2 and has no query. Its repr does not show the signature."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """One HTTP answer, its body read to the end. Its repr does not show the body: it may be a balance."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class NotSent(Exception):
+    """The request cannot have reached the exchange: no name, no connection, no TLS, or a time-out before sending."""
+
+
+class Lost(Exception):
+    """The request was (or may have been) sent and no whole answer came back."""
+
+
+class Transport(Protocol):
+    """Sends a request exactly once. Raises NotSent or Lost, nothing else; never sends a second time by itself."""
+
+    async def send(self, request: HttpRequest) -> HttpResponse: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRequest:
+    """A new order. `expires` in whole seconds of UTC time (as micros); None only for immediate_or_cancel."""
+
+    ticker: str
+    client_order_id: str
+    leg: Leg
+    price: Price
+    count: Count
+    immediate: bool
+    post_only: bool
+    expires: Micros | None
+
+
+@dataclass(frozen=True, slots=True)
+class AmendRequest:
+    """A change of price or total count (filled + wanted remaining) of a live order."""
+
+    ticker: str
+    order_id: str
+    client_order_id: str
+    updated_client_order_id: str
+    leg: Leg
+    price: Price
+    total: Count
+
+
+class Venue(Protocol):
+    """The exchange in the core's words. No method raises for what the exchange or the network did."""
+
+    async def market(self, ticker: str) -> Outcome[Market, Trouble]: ...
+
+    async def fee_rates(self, market: Market) -> Outcome[FeeRates, Trouble]: ...
+
+    async def book(self, ticker: str) -> Outcome[Book, Trouble]: ...
+
+    async def trades(self, ticker: str, since: Micros) -> Outcome[tuple[TradePrint, ...], Trouble]: ...
+
+    async def place(self, request: PlaceRequest) -> Outcome[Ack, Trouble]: ...
+
+    async def amend(self, request: AmendRequest) -> Outcome[Ack, Trouble]: ...
+
+    async def cancel(self, ticker: str, order_id: str) -> Outcome[CancelAck, Trouble]: ...
+
+    async def order(self, order_id: str) -> Outcome[OrderRecord, Trouble]: ...
+
+    async def orders(self, ticker: str, since: Micros) -> Outcome[tuple[OrderRecord, ...], Trouble]: ...
+
+    async def fills(self, ticker: str, since: Micros) -> Outcome[tuple[FillRecord, ...], Trouble]: ...
+
+    async def position(self, ticker: str) -> Outcome[Count, Trouble]:
+        """Return the signed position: positive is YES, negative is NO."""
+        ...
+
+    async def balance(self) -> Outcome[Money, Trouble]: ...

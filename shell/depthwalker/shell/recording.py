@@ -1,0 +1,208 @@
+"""Recordings on disk: JSON Lines, gzip'd or plain, read into a tape and written from one.
+
+A line is a `snapshot` {ts, type, ticker, yes, no}, a `delta` {ts, type, ticker, side, price, delta, seq?} or a `trade` {ts,
+type, ticker, yes_price, count, taker_side, of_seq?}; prices and counts are strings, bids of both legs, one market a file,
+in time order. What cannot be replayed is refused with the reason, never repaired.
+"""
+
+import gzip
+import io
+import random
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, assert_never
+
+import msgspec
+
+from depthwalker.core.book import Delta, Leg, Level, Snapshot
+from depthwalker.core.outcome import Failure, Outcome, Success
+from depthwalker.core.recording import Line, Print, lines_of, tape_of
+from depthwalker.core.tape import Tape, Unplayable, drawn_window
+from depthwalker.core.units import (
+    SECOND,
+    Count,
+    Malformed,
+    Micros,
+    Price,
+    format_count,
+    format_price,
+    parse_count,
+    parse_price,
+)
+
+_GZIP: Final = b"\x1f\x8b"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_START: Final = Micros(0)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_Side: TypeAlias = Literal["yes", "no"]
+
+
+class _Snapshot(msgspec.Struct, tag="snapshot", forbid_unknown_fields=True):
+    ts: str
+    ticker: str
+    yes: list[tuple[str, str]]
+    no: list[tuple[str, str]]
+
+
+class _Delta(msgspec.Struct, tag="delta", forbid_unknown_fields=True):
+    ts: str
+    ticker: str
+    side: _Side
+    price: str
+    delta: str
+    seq: int | None = None
+
+
+class _Trade(msgspec.Struct, tag="trade", forbid_unknown_fields=True):
+    ts: str
+    ticker: str
+    yes_price: str
+    count: str
+    taker_side: _Side | None = None
+    of_seq: int | None = None
+    taker_side_inferred: bool | None = None
+
+
+_Parsed: TypeAlias = _Snapshot | _Delta | _Trade
+_DECODER: Final[msgspec.json.Decoder[_Parsed]] = msgspec.json.Decoder(_Snapshot | _Delta | _Trade)
+
+
+class _Refused(Exception):
+    """A line that is not of the format; the reason is for the user."""
+
+
+def load(path: Path) -> Outcome[Tape, Unplayable]:
+    """Return the whole recording as a tape, or why it cannot be replayed; raises OSError where there is no such file."""
+    lines: list[Line] = []
+    only = ""
+    try:
+        for number, raw in enumerate(_raw_lines(path), 1):
+            if not raw.isspace():
+                ticker, line = _line(number, raw)
+                _fits(number, (ticker, line), only, lines)
+                only = ticker
+                lines.append(line)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        return Failure(Unplayable(f"it is a broken gzip file: {error}"))
+    except _Refused as refused:
+        return Failure(Unplayable(str(refused)))
+    return tape_of(only, lines)
+
+
+def load_window(path: Path, seconds: int, seed: int) -> Outcome[Tape, Unplayable]:
+    """Return a stretch of a recording in which both sides rest throughout, its start drawn by the seed."""
+    match load(path):
+        case Success(tape):
+            draw = random.Random(seed).getrandbits(64)  # noqa: S311 - chooses a window, guards nothing
+            return drawn_window(tape, Micros(seconds * SECOND), draw)
+        case Failure() as failure:
+            return failure
+
+
+def save(tape: Tape, path: Path, start: Micros = _START) -> None:
+    """Write the tape as a recording that begins at `start`, gzip'd where the name ends in .gz; the same bytes each time."""
+    text = "".join(_text(tape.ticker, line) for line in lines_of(tape, start)).encode()
+    path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
+
+
+def _fits(number: int, following: tuple[str, Line], only: str, lines: list[Line]) -> None:
+    ticker, line = following
+    if not lines:
+        return
+    if ticker != only:
+        kind = "is a cross-section of" if line.body.at == lines[0].body.at else "holds"
+        raise _Refused(f"it {kind} several markets ({only}, {ticker}, ...); a replay needs one market over time")
+    if line.body.at < lines[-1].body.at:
+        raise _Refused(f"line {number} is earlier than the line before it")
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        packed = file.read(2) == _GZIP
+        file.seek(0)
+        if packed:
+            with gzip.GzipFile(fileobj=file) as unpacked, io.BufferedReader(unpacked) as buffered:
+                yield from buffered
+        else:
+            yield from file
+
+
+def _line(number: int, raw: bytes) -> tuple[str, Line]:
+    try:
+        parsed = _DECODER.decode(raw)
+        return parsed.ticker, _read(parsed)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise _Refused(f"line {number} is not a line of a recording: {error}") from error
+
+
+def _read(parsed: _Parsed) -> Line:
+    match parsed:
+        case _Snapshot():
+            return Line(Snapshot(_levels(parsed.yes), _levels(parsed.no), _instant(parsed.ts)), None)
+        case _Delta():
+            delta = Delta(Leg(parsed.side), _price(parsed.price), _count(parsed.delta), _instant(parsed.ts))
+            return Line(delta, parsed.seq)
+        case _Trade():
+            taker = None if parsed.taker_side is None else Leg(parsed.taker_side)
+            trade = Print(_price(parsed.yes_price), _count(parsed.count), taker, _instant(parsed.ts))
+            return Line(trade, parsed.of_seq)
+        case _ as never:
+            assert_never(never)
+
+
+def _levels(rows: list[tuple[str, str]]) -> tuple[Level, ...]:
+    return tuple((_price(price), _count(count)) for price, count in rows)
+
+
+def _price(text: str) -> Price:
+    match parse_price(text):
+        case Success(price):
+            return price
+        case Failure(malformed):
+            raise _misread(malformed)
+
+
+def _count(text: str) -> Count:
+    match parse_count(text):
+        case Success(count):
+            return count
+        case Failure(malformed):
+            raise _misread(malformed)
+
+
+def _misread(malformed: Malformed) -> ValueError:
+    return ValueError(f"the {malformed.what} {malformed.text!r} should be {malformed.allowed}")
+
+
+def _instant(text: str) -> Micros:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"the time {text!r} names no zone")
+    return Micros((moment - _EPOCH) // _MICROSECOND)
+
+
+def _text(ticker: str, line: Line) -> str:
+    body, seq = line.body, line.seq
+    record: dict[str, object] = {"ts": _time_text(body.at), "ticker": ticker}
+    match body:
+        case Snapshot(yes, no):
+            record |= {"type": "snapshot", "yes": _rows(yes), "no": _rows(no)}
+        case Delta(leg, price, change):
+            record |= {"type": "delta", "side": leg.value, "price": format_price(price), "delta": format_count(change)}
+            record |= {} if seq is None else {"seq": seq}
+        case Print(yes_price, count, taker):
+            side = None if taker is None else taker.value
+            record |= {"type": "trade", "yes_price": format_price(yes_price), "count": format_count(count)}
+            record |= {"taker_side": side} if seq is None else {"taker_side": side, "of_seq": seq}
+    return msgspec.json.encode(record).decode() + "\n"
+
+
+def _rows(levels: tuple[Level, ...]) -> list[tuple[str, str]]:
+    return [(format_price(price), format_count(count)) for price, count in sorted(levels)]
+
+
+def _time_text(at: Micros) -> str:
+    spec = "microseconds" if at % 1000 else "milliseconds"
+    return (_EPOCH + at * _MICROSECOND).isoformat(timespec=spec).replace("+00:00", "Z")

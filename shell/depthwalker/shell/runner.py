@@ -1,0 +1,352 @@
+"""Runs one execution: look, decide, journal, act, remember. It judges nothing.
+
+Facts arrive in an inbox from the requests under way; each turn folds them, decides, journals what is intended and acts. A
+command that can raise exposure is sent only after its intent is durable; every other goes out at once. When the store is
+gone nothing is raised any more: what rests is cancelled, and the facts wait, in memory and in a spool file.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Final, assert_never
+
+from depthwalker.core.book import Leg, OwnOrder
+from depthwalker.core.command import (
+    Amend,
+    Burn,
+    Cancel,
+    Claim,
+    Command,
+    Finish,
+    Fresh,
+    Lookup,
+    Place,
+    Plan,
+    Regrid,
+    Tick,
+    Wake,
+    WaitUntil,
+    WindDown,
+    intents,
+    raises_exposure,
+    woken,
+)
+from depthwalker.core.decide import decide
+from depthwalker.core.execution import State, evolve
+from depthwalker.core.fact import Deferred, Fact, LookedUp, OutcomeUnknown, Refused, StopRequested
+from depthwalker.core.ids import ClientId
+from depthwalker.core.ledger import Kind, OrderKey, Phase, Style, filled
+from depthwalker.core.policy import Policy
+from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
+from depthwalker.core.units import SECOND, Count, Micros, Price
+from depthwalker.core.view import Conditions, View, Waiting, look
+from depthwalker.shell.feed import Feed
+from depthwalker.shell.journal import Journal, Seat, StoreUnavailable
+from depthwalker.shell.limiter import Limiter, Purpose
+from depthwalker.shell.ports import AmendRequest, Clock, PlaceRequest, Venue
+from depthwalker.shell.spool import Spool
+
+LOG: Final = logging.getLogger("depthwalker")
+BURN_COUNT: Final = Count(1)
+STORE_RETRY: Final = Micros(SECOND)
+LOOK_BACK: Final = Micros(60 * SECOND)
+
+
+class Runner:
+    """One execution at work. `run` ends when it has finished and its journal says so."""
+
+    def __init__(
+        self,
+        state: State,
+        policy: Policy,
+        seat: Seat,
+        *,
+        venue: Venue,
+        journal: Journal,
+        spool: Spool,
+        feed: Feed,
+        clock: Clock,
+        limiter: Limiter,
+        walkers: Callable[[], tuple[int, int]],
+        others: Callable[["Runner"], tuple[OwnOrder, ...]],
+        ema_slippage: int,
+        on_turn: Callable[[State, View], None] | None = None,
+    ) -> None:
+        """`walkers` gives how many other walkers run and how many may; `on_turn` is shown every state and view."""
+        self.state = state
+        self._policy = policy
+        self._seat = seat
+        self._venue = venue
+        self._journal = journal
+        self._spool = spool
+        self._feed = feed
+        self._clock = clock
+        self._limiter = limiter
+        self._walkers = walkers
+        self._others = others
+        self._ema_slippage = ema_slippage
+        self._on_turn = on_turn
+        self._inbox: list[Fact] = []
+        self._unwritten: list[Fact] = []
+        self._write_lock = asyncio.Lock()
+        self._store_failed_at = Micros(0)
+        self._wakes: tuple[Wake, ...] = ()
+        self._awake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def execution_id(self) -> int:
+        """Return the execution's number in the database."""
+        return self._seat.execution_id
+
+    def live_orders(self) -> int:
+        """Return how many orders may have to be cancelled."""
+        return sum(order.phase is not Phase.CLOSED for order in self.state.orders)
+
+    def own_orders(self) -> tuple[OwnOrder, ...]:
+        """Return what this execution may rest in the book: at the old and at the new price while an amend is under way."""
+        leg = self.state.parent.leg
+        return tuple(
+            OwnOrder(leg, price, Count(order.exposed - filled(order)))
+            for order in self.state.orders
+            if order.phase is not Phase.CLOSED
+            for price in {order.price, *((order.request.price,) if order.request is not None else ())}
+        )
+
+    def stop(self, reason: str) -> None:
+        """Ask the execution to cancel what rests, confirm, and end."""
+        self._receive(StopRequested(reason, self._clock.now()))
+
+    async def run(self) -> State:
+        """Run to the end and return the final state. Raises Superseded when another worker has taken over."""
+        self._feed.watch(self._on_feed)
+        try:
+            while self.state.finished is None:
+                await self._turn()
+            await self._write_all()
+        finally:
+            await self._feed.leave(self._on_feed)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        return self.state
+
+    async def _turn(self) -> None:
+        """Fold what has arrived, decide once, act, and wait if nothing else is to be done."""
+        self._awake.clear()
+        self._remember(tuple(self._inbox))
+        self._inbox.clear()
+        view = self._view()
+        commands = decide(self.state, view, self._policy)
+        if self._on_turn is not None:
+            self._on_turn(self.state, view)
+        self._remember(intents(commands, view))
+        if any(raises_exposure(command) for command in commands):
+            if not await self._written():
+                self._call_off(commands)
+                commands = tuple(command for command in commands if not raises_exposure(command))
+        else:
+            self._write_soon()
+        for command in commands:
+            self._act(command)
+        waits = [command for command in commands if isinstance(command, WaitUntil)]
+        if len(waits) == len(commands) and waits:
+            await self._rest(waits[0])
+
+    def _view(self) -> View:
+        parent, feed = self.state.parent, self._feed
+        grid = feed.market.grid if parent.leg is Leg.YES else feed.market.grid.complement()
+        walkers, most = self._walkers()
+        conditions = Conditions(
+            grid=grid,
+            rates=feed.rates,
+            tokens=self._limiter.calls_left(),
+            walkers=walkers,
+            max_walkers=most,
+            ema_slippage=self._ema_slippage,
+            open=feed.open(),
+        )
+        waiting = tuple(
+            Waiting(order.key.split, order.price, order.ahead, order.since)
+            for order in self.state.orders
+            if order.phase is Phase.LIVE
+        )
+        own = (*self.own_orders(), *self._others(self))
+        now = self._clock.now()
+        return look(feed.book, feed.history, parent.leg, self.state.cap, own, waiting, conditions, now)
+
+    def _remember(self, facts: tuple[Fact, ...]) -> None:
+        for fact in facts:
+            self.state = evolve(self.state, fact)
+            self._unwritten.append(fact)
+            if isinstance(fact, Refused) and fact.code in {"invalid_price", "MARKET_INACTIVE"}:
+                self._feed.reread_market()
+
+    def _receive(self, *facts: Fact) -> None:
+        self._inbox.extend(facts)
+        self._awake.set()
+
+    def _on_feed(self) -> None:
+        if self._wakes and woken(self._wakes, self._view()):
+            self._awake.set()
+
+    async def _rest(self, wait: WaitUntil) -> None:
+        """Sleep until the instant asked for, a fact, or a wake."""
+        self._wakes = wait.wakes
+        if any(isinstance(wake, Fresh) for wake in wait.wakes):
+            self._feed.hurry()
+        alarm = asyncio.ensure_future(self._clock.sleep_until(wait.at))
+        awake = asyncio.ensure_future(self._awake.wait())
+        try:
+            await asyncio.wait({alarm, awake}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._wakes = ()
+            alarm.cancel()
+            awake.cancel()
+
+    # Writing
+
+    async def _written(self) -> bool:
+        """Return whether all facts so far are durable now."""
+        async with self._write_lock:
+            facts = tuple(self._unwritten)
+            if not facts:
+                return True
+            try:
+                self._seat = await self._journal.append(self._seat, facts, self.state)
+            except StoreUnavailable as error:
+                self._store_failed(facts, error)
+                return False
+            del self._unwritten[: len(facts)]
+            if self._store_failed_at:
+                self._spool.drop(self._seat.execution_id)
+                self._store_failed_at = Micros(0)
+            return True
+
+    def _write_soon(self) -> None:
+        failed_lately = self._store_failed_at and self._clock.now() - self._store_failed_at < STORE_RETRY
+        if self._unwritten and not self._write_lock.locked() and not failed_lately:
+            self._spawn(self._written_or_not())
+
+    async def _written_or_not(self) -> None:
+        await self._written()
+
+    async def _write_all(self) -> None:
+        """Return when the journal holds everything, however long the store is away."""
+        while not await self._written() or self._unwritten:
+            await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
+
+    def _store_failed(self, facts: tuple[Fact, ...], error: StoreUnavailable) -> None:
+        LOG.warning("execution %s: the store is unavailable (%s); winding down", self._seat.execution_id, error)
+        self._spool.keep(self._seat, facts)
+        if not self._store_failed_at and not self.state.stop:
+            self._receive(StopRequested("the store is unavailable", self._clock.now()))
+        self._store_failed_at = self._clock.now()
+
+    def _call_off(self, commands: tuple[Command, ...]) -> None:
+        """Take back intents that were never sent, because they could not be made durable."""
+        now = self._clock.now()
+        for command in commands:
+            if isinstance(command, Place):
+                self._receive(Deferred(command.key, Kind.PLACE, "the store is unavailable", now))
+            elif isinstance(command, Amend):
+                self._receive(Deferred(command.key, Kind.AMEND, "the store is unavailable", now))
+
+    # Acting
+
+    def _act(self, command: Command) -> None:
+        match command:
+            case Place(key, price, count, style, _, _):
+                self._spawn(self._create(key, Kind.PLACE, price, count, style))
+            case Claim(key, price, count, style):
+                self._spawn(self._create(key, Kind.CLAIM, price, count, style))
+            case Burn(key, price):
+                self._spawn(self._create(key, Kind.BURN, price, BURN_COUNT, Style.TAKE))
+            case Amend():
+                self._spawn(self._amend(command))
+            case Cancel(key, order_id):
+                self._spawn(self._cancel(key, order_id))
+            case Lookup():
+                self._spawn(self._look_up())
+            case Tick() | Plan() | Regrid() | WindDown() | Finish() | WaitUntil():
+                pass  # their facts are all there is to them
+            case _ as never:
+                assert_never(never)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _create(self, key: OrderKey, kind: Kind, price: Price, count: Count, style: Style) -> None:
+        parent = self.state.parent
+        rests = style is Style.REST and kind is not Kind.BURN
+        request = PlaceRequest(
+            ticker=parent.ticker,
+            client_order_id=self._client_id(key.split, key.birth),
+            leg=parent.leg,
+            price=price,
+            count=count,
+            immediate=not rests,
+            post_only=rests,
+            expires=parent.expires if rests else None,
+        )
+        await self._limiter.acquire(Purpose.ENTRY)
+        try:
+            outcome = await self._venue.place(request)
+        except Exception as error:
+            self._receive(OutcomeUnknown(key, kind, _bug(error), self._clock.now()))
+            return
+        self._receive(create_reply(key, kind, outcome, self._clock.now()))
+
+    async def _amend(self, command: Amend) -> None:
+        parent, key = self.state.parent, command.key
+        request = AmendRequest(
+            ticker=parent.ticker,
+            order_id=command.order_id,
+            client_order_id=self._client_id(key.split, command.current),
+            updated_client_order_id=self._client_id(key.split, command.revision),
+            leg=parent.leg,
+            price=command.price,
+            total=command.total,
+        )
+        await self._limiter.acquire(Purpose.ENTRY)
+        try:
+            outcome = await self._venue.amend(request)
+        except Exception as error:
+            self._receive(OutcomeUnknown(key, Kind.AMEND, _bug(error), self._clock.now()))
+            return
+        self._receive(amend_reply(key, command.revision, outcome, self._clock.now()))
+
+    async def _cancel(self, key: OrderKey, order_id: str) -> None:
+        await self._limiter.acquire(Purpose.CANCEL)
+        try:
+            outcome = await self._venue.cancel(self.state.parent.ticker, order_id)
+        except Exception as error:
+            self._receive(OutcomeUnknown(key, Kind.CANCEL, _bug(error), self._clock.now()))
+            return
+        self._receive(cancel_reply(key, outcome, self._clock.now()))
+
+    async def _look_up(self) -> None:
+        ticker, since = self.state.parent.ticker, Micros(self.state.parent.started - LOOK_BACK)
+        await self._limiter.acquire(Purpose.READ)
+        try:
+            orders = await self._venue.orders(ticker, since)
+            fills = None
+            if itemisation_due(self.state, orders):
+                await self._limiter.acquire(Purpose.READ)
+                fills = await self._venue.fills(ticker, since)
+        except Exception as error:
+            self._receive(LookedUp(_bug(error), self._clock.now()))
+            return
+        self._receive(*lookup_reply(self.state, orders, fills, self._clock.now()))
+
+    def _client_id(self, split: int, revision: int) -> str:
+        parent = self.state.parent
+        return ClientId(parent.installation, parent.execution, split, revision).text()
+
+
+def _bug(error: Exception) -> str:
+    """Return what went wrong inside the venue's adapter, which promises not to raise (invariant 10)."""
+    LOG.error("the venue raised", exc_info=error)
+    return f"{type(error).__name__} in the client"

@@ -1,0 +1,241 @@
+"""What one installation runs with: exchange, key, database, rates, intervals.
+
+Read from an optional TOML file (DEPTHWALKER_CONFIG, or given), then from the environment, which wins: each key's variable is
+DEPTHWALKER_ and the key in capitals, and DATABASE_URL stands for database_url. An empty variable counts as unset. Key id and
+database URL appear in no repr and no error.
+"""
+
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field
+
+from depthwalker.core.outcome import Failure, Success
+from depthwalker.core.units import Count, Micros
+from depthwalker.shell.exact import ConfigError, ConfigErrors, Table, optional, parse_table, whole
+
+NAME: Final = "settings"
+PREFIX: Final = "DEPTHWALKER_"
+FILE_VARIABLE: Final = "DEPTHWALKER_CONFIG"
+DATABASE_VARIABLE: Final = "DATABASE_URL"
+
+HOSTS: Final = {
+    "prod": "https://external-api.kalshi.com/trade-api/v2",
+    "demo": "https://external-api.demo.kalshi.co/trade-api/v2",
+}
+INSTALLATION: Final = r"^[0-9a-f]{8}$"
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used; its text names every wrong key and what is allowed there."""
+
+    def __init__(self, errors: ConfigErrors) -> None:
+        super().__init__(errors.in_words())
+        self.errors = errors
+
+
+def _base_url(given: object) -> str:
+    text = given if isinstance(given, str) else ""
+    url = urlsplit(HOSTS.get(text, text))
+    assert url.port != 0, "a port outside its range raises by itself"
+    if url.scheme not in {"http", "https"} or not url.hostname or "@" in url.netloc or url.query or url.fragment:
+        raise ValueError("not a URL")
+    return url.geturl().rstrip("/")
+
+
+def _path(given: object) -> Path:
+    if not isinstance(given, (str, Path)) or not str(given):
+        raise ValueError("not a path")
+    return Path(given).expanduser()
+
+
+def _optional_path(given: object) -> Path | None:
+    return None if given is None else _path(given)
+
+
+def _state_directory() -> Path:
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path("~/.local/state").expanduser()) / "depthwalker"
+
+
+_Seconds = Annotated[int, BeforeValidator(whole(6, "0.05", "3600")), Field(description="seconds from 0.05 to 3600")]
+_Contracts = Annotated[
+    int,
+    BeforeValidator(whole(2, "0", "1000000000")),
+    Field(description="contracts from 0 to 1000000000 with at most 2 decimals, thin_contracts below liquid_contracts"),
+]
+
+
+class _Keys(Table):
+    base_url: Annotated[
+        str,
+        BeforeValidator(_base_url),
+        Field(
+            description='"prod", "demo", or an http or https URL such as http://127.0.0.1:8000/trade-api/v2', repr=False
+        ),
+    ] = HOSTS["demo"]
+    key_id: Annotated[
+        str | None, Field(min_length=1, description="the id of an API key, together with key_file", repr=False)
+    ] = None
+    key_file: Annotated[
+        Path | None,
+        BeforeValidator(_optional_path),
+        Field(description="the path of a PEM file that only you can read, together with key_id"),
+    ] = None
+    database_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^postgres(ql)?://",
+            description="a postgresql:// URL; without one an embedded server runs",
+            repr=False,
+        ),
+    ] = None
+    account: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="1 to 64 letters, digits, - or _: whose orders these are"),
+    ] = "default"
+    installation: Annotated[
+        str | None,
+        Field(pattern=INSTALLATION, description="8 hexadecimal digits; left out, they are drawn once and kept"),
+    ] = None
+    state_directory: Annotated[
+        Path, BeforeValidator(_path), Field(description="the path of a directory that can be written")
+    ] = Field(default_factory=_state_directory)
+    max_concurrent: Annotated[
+        int, BeforeValidator(whole(0, "1", "1000")), Field(description="a whole number from 1 to 1000")
+    ] = 5
+    book_interval_seconds: _Seconds = 1_000_000
+    order_interval_seconds: _Seconds = 2_000_000
+    wind_down_seconds: _Seconds = 4_000_000
+    thin_contracts: _Contracts = 5_000
+    liquid_contracts: _Contracts = 10_000
+    calls_per_minute: Annotated[
+        int | None,
+        BeforeValidator(optional(whole(0, "1", "1000000"))),
+        Field(description="a whole number from 1 to 1000000; left out, the account's own limits are read"),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings in the core's units. `thin` and `liquid` are contracts within 5 cents of the best price."""
+
+    base_url: str
+    key_id: str | None = field(repr=False)
+    key_file: Path | None
+    database_url: str | None = field(repr=False)
+    account: str
+    installation: str
+    state_directory: Path
+    max_concurrent: int
+    book_interval: Micros
+    order_interval: Micros
+    wind_down: Micros
+    thin: Count
+    liquid: Count
+    calls_per_minute: int | None
+
+    @classmethod
+    def load(cls, file: Path | None = None, environment: Mapping[str, str] | None = None) -> Self:
+        """Return the settings of a TOML file and the environment. Raises SettingsError."""
+        given = os.environ if environment is None else environment
+        named = file if file is not None else (Path(given[FILE_VARIABLE]) if given.get(FILE_VARIABLE) else None)
+        return cls.of(**{**({} if named is None else _file_keys(named)), **_environment_keys(given)})
+
+    @classmethod
+    def of(cls, **keys: object) -> Self:
+        """Return the settings of some keys, the rest at their defaults. Raises SettingsError."""
+        match parse_table(NAME, _Keys, keys):
+            case Failure(errors):
+                raise SettingsError(errors)
+            case Success(found):
+                wrong = _together(found)
+                if wrong:
+                    raise SettingsError(ConfigErrors(wrong))
+                return cls(
+                    base_url=found.base_url,
+                    key_id=found.key_id,
+                    key_file=found.key_file,
+                    database_url=found.database_url,
+                    account=found.account,
+                    installation=found.installation or kept_installation(found.state_directory),
+                    state_directory=found.state_directory,
+                    max_concurrent=found.max_concurrent,
+                    book_interval=Micros(found.book_interval_seconds),
+                    order_interval=Micros(found.order_interval_seconds),
+                    wind_down=Micros(found.wind_down_seconds),
+                    thin=Count(found.thin_contracts),
+                    liquid=Count(found.liquid_contracts),
+                    calls_per_minute=found.calls_per_minute,
+                )
+
+
+def kept_installation(directory: Path) -> str:
+    """Return the installation's 8 digits, drawing and keeping them the first time. Raises SettingsError.
+
+    Two processes that start at once agree: the file appears whole, by a link that only the first can make.
+    """
+    file = directory / "installation"
+    try:
+        if not file.exists():
+            _draw_installation(file)
+        found = file.read_text("ascii").strip()
+    except (OSError, ValueError) as error:
+        raise SettingsError(_one(f"{NAME}.state_directory", f"{file}: {error}", "a directory to write in")) from error
+    if not re.match(INSTALLATION, found):
+        raise SettingsError(_one(f"{NAME}.installation", f"{file} holds something else", "8 hexadecimal digits"))
+    return found
+
+
+def _draw_installation(file: Path) -> None:
+    drawn = secrets.token_hex(4)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f"installation.{secrets.token_hex(4)}")
+    with draft.open("x", encoding="ascii") as opened:
+        opened.write(f"{drawn}\n")
+        opened.flush()
+        os.fsync(opened.fileno())
+    with suppress(FileExistsError):
+        file.hardlink_to(draft)
+    draft.unlink()
+
+
+def _file_keys(file: Path) -> Mapping[str, object]:
+    allowed = "a TOML file of keys such as base_url"
+    try:
+        with file.open("rb") as opened:
+            return tomllib.load(opened, parse_float=Decimal)
+    except OSError as error:
+        raise SettingsError(_one(str(file), f"it cannot be read: {error.strerror}", allowed)) from error
+    except ValueError as error:
+        raise SettingsError(_one(str(file), f"it is not TOML: {error}", allowed)) from error
+
+
+def _environment_keys(environment: Mapping[str, str]) -> Mapping[str, object]:
+    variables = {PREFIX + key.upper(): key for key in _Keys.model_fields}
+    own = {variables[name]: text for name, text in environment.items() if name in variables and text}
+    database = environment.get(DATABASE_VARIABLE)
+    return {"database_url": database, **own} if database else own
+
+
+def _together(found: _Keys) -> tuple[ConfigError, ...]:
+    """Return what is wrong with keys that are right one by one."""
+    if (found.key_id is None) != (found.key_file is None):
+        there, missing = ("key_file", "key_id") if found.key_id is None else ("key_id", "key_file")
+        return _one(f"{NAME}.{missing}", f"it is missing beside {there}", "both or neither").errors
+    if found.thin_contracts > found.liquid_contracts:
+        return _one(f"{NAME}.thin_contracts", "it is above liquid_contracts", "at most liquid_contracts").errors
+    return ()
+
+
+def _one(path: str, given: str, allowed: str) -> ConfigErrors:
+    return ConfigErrors((ConfigError(path, given, allowed),))

@@ -1,0 +1,79 @@
+"""The synchronous twin of the engine, for callers without an event loop: one runs in a thread of its own.
+
+    with SyncEngine.open(settings) as engine:
+        trade = engine.execute_trade(edge, method)
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import TypeVar
+
+from depthwalker.shell.api import Edge, ExecutionResult, Market, Method, Trade
+from depthwalker.shell.engine import Engine, Executor
+from depthwalker.shell.settings import Settings
+
+T = TypeVar("T")
+
+
+class SyncEngine:
+    """Every call blocks until the engine's has returned. An interrupt winds the call's execution down, and waits for it."""
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+        self._engine = engine
+        self._loop = loop
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: Settings | None = None, *, dsn: str | None = None) -> "Iterator[SyncEngine]":
+        """Open an engine in its own thread; leaving the context waits until nothing rests."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="depthwalker", daemon=True)
+        thread.start()
+        stack = AsyncExitStack()
+        try:
+            entering = stack.enter_async_context(Engine.open(settings, dsn=dsn))
+            engine = asyncio.run_coroutine_threadsafe(entering, loop).result()
+            yield cls(engine, loop)
+        finally:
+            asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    def execute_trade(self, edge: Edge, method: Method, *, request_key: str | None = None) -> Trade:
+        """Execute an edge and return the trade row; see `Engine.execute_trade`."""
+        return self._run(self._engine.execute_trade(edge, method, request_key=request_key))
+
+    def execute(self, edge: Edge, method: Method, market: Market | None = None) -> ExecutionResult:
+        """Execute an edge in a market and return what it came to; see `Engine.execute`."""
+        return self._run(self._engine.execute(edge, method, market))
+
+    def get_executor(self, method: Method) -> "SyncExecutor":
+        """Return the executor of a method's algorithm. Raises ValueError on an unknown one."""
+        return SyncExecutor(self, self._engine.get_executor(method))
+
+    def watch(self, tickers: Iterable[str]) -> None:
+        """Keep these markets' books and recent flow current."""
+        self._run(self._engine.watch(tickers))
+
+    def _run(self, work: Coroutine[None, None, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
+
+
+class SyncExecutor:
+    """Executes edges, blocking; the specification's OrderExecutor."""
+
+    def __init__(self, engine: SyncEngine, executor: Executor) -> None:
+        self._engine = engine
+        self.algorithm = executor.algorithm
+
+    def execute(self, edge: Edge, method: Method, market: Market | None = None) -> ExecutionResult:
+        """Execute an edge in a market and return what it came to."""
+        return self._engine.execute(edge, method, market)

@@ -1,0 +1,99 @@
+"""Reads the engine's own objects into a parent order; floats and Decimals become whole numbers here, at once and exactly."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, TypeVar, assert_never
+
+from depthwalker.core.book import Leg
+from depthwalker.core.config import ExecutionConfig
+from depthwalker.core.outcome import Failure, Outcome, Success
+from depthwalker.core.parent import Action, Ticket
+from depthwalker.core.units import Malformed, parse_count, parse_price
+from depthwalker.shell.api import Edge, InvalidEdge, InvalidMethod, Market, Method
+from depthwalker.shell.config import parse_config
+
+T = TypeVar("T")
+
+_SIDES: Final = {"yes": Leg.YES, "no": Leg.NO}
+_ACTIONS: Final = {"buy": Action.BUY, "sell": Action.SELL}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call of the engine, read: what to execute, how, for whom, and under which request key."""
+
+    request_key: str
+    ticket: Ticket
+    config: ExecutionConfig
+    ticker: str
+    market_id: str
+    edge_id: int | None
+    method_id: int | None
+    strategy_id: int | None
+    model_id: int | None
+    source: str
+
+
+def read_job(edge: Edge, method: Method, market: Market | None, request_key: str | None) -> Job:
+    """Return the job of an edge and a method. Raises InvalidEdge or InvalidMethod."""
+    place = edge.market if market is None else market
+    return Job(
+        request_key=request_key or f"edge {edge.edge_id} method {method.method_id}",
+        ticket=read_ticket(edge.side, getattr(edge, "action", "buy"), edge.position_size, edge.target_price),
+        config=read_config(method),
+        ticker=place.ticker,
+        market_id=place.market_id,
+        edge_id=edge.edge_id,
+        method_id=method.method_id,
+        strategy_id=getattr(method, "strategy_id", None),
+        model_id=getattr(method, "model_id", None),
+        source="engine",
+    )
+
+
+def read_config(method: Method) -> ExecutionConfig:
+    """Return a method's configuration. Raises InvalidMethod."""
+    match parse_config(method.execution_config):
+        case Success(config):
+            return config
+        case Failure(errors):
+            raise InvalidMethod(errors.in_words())
+        case _ as never:
+            assert_never(never)
+
+
+def read_ticket(side: object, action: object, size: object, target: object) -> Ticket:
+    """Return the parent order of plain values. Raises InvalidEdge, which names the value and what is allowed."""
+    outcome = _SIDES.get(str(side))
+    verb = _ACTIONS.get(str(action))
+    if outcome is None:
+        raise InvalidEdge(f"side {side!r}: it must be 'yes' or 'no'")
+    if verb is None:
+        raise InvalidEdge(f"action {action!r}: it must be 'buy' or 'sell'")
+    return Ticket(
+        outcome=outcome,
+        action=verb,
+        count=_read("position_size", parse_count(exact(size))),
+        target=_read("target_price", parse_price(exact(target))),
+    )
+
+
+def exact(given: object) -> str:
+    """Return a number's decimal text; a float counts as the shortest decimal that reads back as itself."""
+    if isinstance(given, bool):
+        return str(given)
+    if isinstance(given, float):
+        given = Decimal(repr(given))
+    if isinstance(given, Decimal):
+        return f"{given:f}" if given.is_finite() else str(given)
+    return str(given).strip()
+
+
+def _read(what: str, parsed: Outcome[T, Malformed]) -> T:
+    match parsed:
+        case Success(number):
+            return number
+        case Failure(malformed):
+            raise InvalidEdge(f"{what} {malformed.text!r}: it must be {malformed.allowed}")
+        case _ as never:
+            assert_never(never)

@@ -1,0 +1,274 @@
+"""The exchange's V2 bodies, turned into core values here and nowhere else.
+
+Shapes: fact sheet, sections 2 to 5 and 8. Numbers travel as text and are read as whole numbers, never as floats. A body may
+gain keys at any time, so unknown ones are ignored; a key that is needed and missing, or of another type, makes the body
+`Unreadable`. Direction is read from outcome_side or book_side (bid = YES, ask = NO), never from the legacy side and action.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from depthwalker.core.answer import (
+    Ack,
+    CancelAck,
+    FillRecord,
+    Market,
+    MarketStatus,
+    OrderRecord,
+    OrderStatus,
+    TradePrint,
+)
+from depthwalker.core.book import Book, Ladder, best_first
+from depthwalker.core.grid import Band, PriceGrid, parse_grid
+from depthwalker.core.outcome import Failure, Outcome, Success
+from depthwalker.core.units import Count, Micros, Money
+from depthwalker.shell.bodies import (
+    AckBody,
+    BalanceBody,
+    CancelBody,
+    FillPart,
+    FillsBody,
+    MarketBody,
+    OrderBody,
+    OrderPart,
+    OrdersBody,
+    PositionsBody,
+    Range,
+    TradePart,
+    TradesBody,
+)
+from depthwalker.shell.reading import (
+    Refused,
+    Unreadable,
+    acquired_price,
+    count_of,
+    dollars_of,
+    leg_of,
+    money_of,
+    must,
+    one_of,
+    price_of,
+    reading,
+    signed_count_of,
+    stamp_of,
+    time_of,
+)
+
+T = TypeVar("T")
+
+AUTO_SHARD: Final = -1  # the market names no exchange_index: requests leave it out and the exchange routes them
+CENT: Final = 10_000  # microdollars
+LONGEST_WORD: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """One page of a list and the cursor of the next, empty at the end."""
+
+    items: tuple[T, ...]
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorWords:
+    """A refusal in the exchange's own words; both empty where the body is a gateway's page or nothing at all."""
+
+    code: str
+    detail: str
+
+
+class _Sides(msgspec.Struct, frozen=True):
+    yes_dollars: Sequence[tuple[str, str]] | None = None
+    no_dollars: Sequence[tuple[str, str]] | None = None
+
+
+class _BookBody(msgspec.Struct, frozen=True):
+    orderbook_fp: _Sides | None = None
+    orderbook: dict[str, msgspec.Raw] | None = None
+
+
+def read_market(body: bytes) -> Outcome[Market, Unreadable]:
+    """Return the market of GET /markets/{ticker}; `shard` is AUTO_SHARD where none is named."""
+
+    def convert(found: MarketBody) -> Market:
+        market = found.market
+        return Market(
+            ticker=market.ticker,
+            event_ticker=market.event_ticker,
+            status=one_of(MarketStatus, market.status),
+            grid=_grid(market.price_ranges),
+            close_time=time_of(market.close_time),
+            shard=AUTO_SHARD if market.exchange_index is None else market.exchange_index,
+        )
+
+    return reading("market", MarketBody, body, convert)
+
+
+def read_book(body: bytes, at: Micros) -> Outcome[Book, Unreadable]:
+    """Return the book of GET /markets/{ticker}/orderbook, dated `at`: the body carries no time of its own."""
+    try:
+        found = msgspec.json.decode(body, type=_BookBody)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Failure(Unreadable("order book", "not the documented JSON"))
+    if found.orderbook_fp is None and found.orderbook != {}:
+        return Failure(Unreadable("order book", "orderbook_fp is missing"))
+    sides = found.orderbook_fp or _Sides()
+    try:
+        return Success(Book(_bids(sides.yes_dollars or ()), _bids(sides.no_dollars or ()), at))
+    except Refused as refused:
+        return Failure(Unreadable("order book", str(refused)))
+
+
+def read_trades(body: bytes) -> Outcome[Listing[TradePrint], Unreadable]:
+    """Return a page of GET /markets/trades, newest first, without block trades: those never met the book."""
+
+    def convert(found: TradesBody) -> Listing[TradePrint]:
+        return Listing(tuple(_print(trade) for trade in found.trades if not trade.is_block_trade), found.cursor)
+
+    return reading("trades", TradesBody, body, convert)
+
+
+def read_order(body: bytes) -> Outcome[OrderRecord, Unreadable]:
+    """Return the record of GET /portfolio/orders/{id}."""
+    return reading("order", OrderBody, body, lambda found: _record(found.order))
+
+
+def read_orders(body: bytes) -> Outcome[Listing[OrderRecord], Unreadable]:
+    """Return a page of GET /portfolio/orders, newest first."""
+    return reading("orders", OrdersBody, body, lambda found: Listing(tuple(map(_record, found.orders)), found.cursor))
+
+
+def read_fills(body: bytes) -> Outcome[Listing[FillRecord], Unreadable]:
+    """Return a page of GET /portfolio/fills, newest first."""
+    return reading("fills", FillsBody, body, lambda found: Listing(tuple(map(_fill, found.fills)), found.cursor))
+
+
+def read_ack(body: bytes, now: Micros, *, order_id: str = "", client_order_id: str = "") -> Outcome[Ack, Unreadable]:
+    """Return the answer to a create or an amend; one that names another order than the given is Unreadable.
+
+    Such answers are on record (fact sheet, section 5.6). `now` dates an answer without a time.
+    """
+
+    def convert(found: AckBody) -> Ack:
+        if order_id not in ("", found.order_id) or client_order_id not in (
+            "",
+            found.client_order_id or client_order_id,
+        ):
+            raise Refused("it describes another order")
+        return Ack(
+            order_id=found.order_id,
+            filled=None if found.fill_count is None else count_of(found.fill_count),
+            remaining=None if found.remaining_count is None else count_of(found.remaining_count),
+            at=stamp_of(found.ts_ms, now),
+        )
+
+    return reading("order answer", AckBody, body, convert)
+
+
+def read_cancel_ack(body: bytes, now: Micros, order_id: str) -> Outcome[CancelAck, Unreadable]:
+    """Return the answer to a cancel; one that names another order than `order_id` is Unreadable."""
+
+    def convert(found: CancelBody) -> CancelAck:
+        if found.order_id != order_id:
+            raise Refused("it describes another order")
+        return CancelAck(found.order_id, count_of(found.reduced_by), stamp_of(found.ts_ms, now))
+
+    return reading("cancel answer", CancelBody, body, convert)
+
+
+def read_positions(body: bytes) -> Outcome[Listing[tuple[str, Count]], Unreadable]:
+    """Return a page of GET /portfolio/positions: tickers with their signed counts, positive for YES."""
+
+    def convert(found: PositionsBody) -> Listing[tuple[str, Count]]:
+        return Listing(
+            tuple((at.ticker, signed_count_of(at.position_fp)) for at in found.market_positions), found.cursor
+        )
+
+    return reading("positions", PositionsBody, body, convert)
+
+
+def read_balance(body: bytes) -> Outcome[Money, Unreadable]:
+    """Return the balance of GET /portfolio/balance, from whole cents where the dollars are left out."""
+
+    def convert(found: BalanceBody) -> Money:
+        dollars = found.balance_dollars
+        return Money(found.balance * CENT) if dollars is None else money_of(dollars)
+
+    return reading("balance", BalanceBody, body, convert)
+
+
+def read_error(body: bytes) -> ErrorWords:
+    """Return the words of any of the four error shapes (fact sheet, section 5.11), and empty ones of anything else."""
+    try:
+        found: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ErrorWords("", "")
+    inner = found.get("error", found) if isinstance(found, dict) else None
+    if isinstance(inner, str):
+        return ErrorWords(_short(inner), "")
+    if not isinstance(inner, dict):
+        return ErrorWords("", "")
+    detail = next((word for key in ("details", "message", "msg") if (word := _short(inner.get(key)))), "")
+    return ErrorWords(_short(inner.get("code")), detail)
+
+
+def _short(word: object) -> str:
+    return word[:LONGEST_WORD] if isinstance(word, str) else ""
+
+
+def _record(order: OrderPart) -> OrderRecord:
+    leg = leg_of(order.outcome_side, order.book_side)
+    return OrderRecord(
+        order_id=order.order_id,
+        client_order_id=order.client_order_id,
+        ticker=order.ticker,
+        leg=leg,
+        price=acquired_price(leg, order.yes_price_dollars),
+        status=one_of(OrderStatus, order.status),
+        initial=count_of(order.initial_count_fp),
+        filled=count_of(order.fill_count_fp),
+        remaining=count_of(order.remaining_count_fp),
+        fees=Money(money_of(order.taker_fees_dollars) + money_of(order.maker_fees_dollars)),
+        created=time_of(order.created_time),
+    )
+
+
+def _fill(fill: FillPart) -> FillRecord:
+    leg = leg_of(fill.outcome_side, fill.book_side)
+    return FillRecord(
+        order_id=fill.order_id,
+        trade_id=fill.trade_id,
+        ticker=fill.ticker,
+        leg=leg,
+        price=acquired_price(leg, fill.yes_price_dollars),
+        count=count_of(fill.count_fp),
+        fee=money_of(fill.fee_cost),
+        taker=fill.is_taker,
+        at=time_of(fill.created_time),
+    )
+
+
+def _print(trade: TradePart) -> TradePrint:
+    return TradePrint(
+        trade_id=trade.trade_id,
+        taker=leg_of(trade.taker_outcome_side, trade.taker_book_side),
+        yes_price=price_of(trade.yes_price_dollars),
+        count=count_of(trade.count_fp),
+        at=time_of(trade.created_time),
+    )
+
+
+def _bids(levels: Sequence[tuple[str, str]]) -> Ladder:
+    found = best_first([(price_of(price), count_of(count)) for price, count in levels])
+    if any(above[0] == below[0] for above, below in pairwise(found)):
+        raise Refused("a price stands there twice")
+    return found
+
+
+def _grid(ranges: tuple[Range, ...]) -> PriceGrid:
+    bands = tuple(Band(dollars_of(r.start), dollars_of(r.end), dollars_of(r.step)) for r in ranges)
+    return must(parse_grid(bands))

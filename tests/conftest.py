@@ -1,0 +1,68 @@
+"""Fixtures that several tests share. Nothing heavy is imported until a test asks for it."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The same examples every time, however slow the machine is; HYPOTHESIS_PROFILE=explore draws new ones.
+settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+settings.register_profile("explore", deadline=None, max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that every user can enter: root runs PostgreSQL as somebody else."""
+    folder = Path(tempfile.mkdtemp(prefix="depthwalker-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def new_database(open_folder: Path) -> Iterator[Callable[[], str]]:
+    """Make a fresh database with schema.sql in it and return its connection string: some 30 ms each."""
+    import psycopg
+
+    from depthwalker.shell.postgres import Cluster, schema_path
+
+    hasty = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+    with (
+        Cluster(open_folder / "postgres", settings=hasty) as cluster,
+        psycopg.connect(cluster.dsn(), autocommit=True) as admin,
+    ):
+        admin.execute("CREATE DATABASE template_depthwalker")
+        if schema_path().exists():
+            with psycopg.connect(cluster.dsn("template_depthwalker"), autocommit=True) as template:
+                template.execute(schema_path().read_bytes())
+        numbers = itertools.count(1)
+
+        def create() -> str:
+            name = f"test_{next(numbers)}"
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE template_depthwalker".encode())
+            return cluster.dsn(name)
+
+        yield create
+
+
+@pytest.fixture
+def postgres(new_database: Callable[[], str]) -> str:
+    """The connection string of a fresh database of this test's own, with schema.sql loaded."""
+    return new_database()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference material beside the checkout; not everybody has it."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"no reference material at {folder}")
+    return folder
