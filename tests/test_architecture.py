@@ -49,19 +49,44 @@ EFFECTS = {"aiohttp", "asyncio", "decimal", "json", "logging", "psycopg", "pydan
 
 # A scene of the real core, as a program: `outcome` is built from everything that decides. Extend it with the core.
 SCENE = """
-from depthwalker.core.book import Delta, EMPTY, Leg, OwnOrder, Snapshot, apply, ladders, within, without
-from depthwalker.core.grid import CENT_GRID, parse_grid
-from depthwalker.core.units import Count, Micros, Price, format_price, parse_count
+from depthwalker.core.answer import Market, MarketStatus
+from depthwalker.core.book import Delta, EMPTY, Leg, OwnOrder, Snapshot, apply
+from depthwalker.core.command import intents
+from depthwalker.core.config import DEFAULT_EXECUTION
+from depthwalker.core.decide import decide
+from depthwalker.core.execution import START, evolve
+from depthwalker.core.fact import Started
+from depthwalker.core.fees import STANDARD
+from depthwalker.core.flow import NO_HISTORY, observe
+from depthwalker.core.grid import CENT_GRID
+from depthwalker.core.parent import Action, Holding, Identity, Ticket, admit
+from depthwalker.core.policy import policy_for
+from depthwalker.core.projection import project
+from depthwalker.core.units import SECOND, Count, Micros, Price
+from depthwalker.core.view import Conditions, look
 
 def scene():
-    yes = tuple((Price(price), Count(300)) for price in range(4000, 4800, 100))
-    no = tuple((Price(price), Count(500)) for price in range(4000, 5100, 100))
-    book = apply(EMPTY, Snapshot(yes, no, Micros(1)))
-    book = apply(book, Delta(Leg.NO, Price(5000), Count(-200), Micros(2)))
-    ours = ladders(without(book, [OwnOrder(Leg.YES, Price(4700), Count(100))]), Leg.YES)
-    gap = apply(book, Delta(Leg.YES, Price(4700), Count(-9999), Micros(3)))
-    walked = CENT_GRID.up(ours.queue[0][0])
-    return ours, ours.spread(), within(ours.offers, Price(300)), gap, format_price(walked), parse_count("2.5"), parse_grid(())
+    now = Micros(1_000 * SECOND)
+    yes = tuple((Price(price), Count(30_000)) for price in range(4000, 4800, 100))
+    no = tuple((Price(price), Count(50_000)) for price in range(4000, 5100, 100))
+    book = apply(EMPTY, Snapshot(yes, no, now))
+    book = apply(book, Delta(Leg.NO, Price(5000), Count(-200), now))
+    gap = apply(book, Delta(Leg.YES, Price(4700), Count(-99_999), now))
+    market = Market("T", "E", MarketStatus.ACTIVE, CENT_GRID, Micros(now * 2), 0)
+    ticket, holding = Ticket(Leg.NO, Action.SELL, Count(9_950), Price(4_800)), Holding(Count(99_999), Count(0))
+    identity = Identity("0123abcd", "0123456789abcdef" * 2)
+    parent = admit(ticket, market, STANDARD, DEFAULT_EXECUTION, holding, identity, now, SECOND).unwrap()
+    policy = policy_for(DEFAULT_EXECUTION)
+    conditions = Conditions(parent.grid, STANDARD, 90, 0, 5, 10_000, True)
+    history, own = observe(NO_HISTORY, book, now), (OwnOrder(Leg.YES, Price(4700), Count(100)),)
+    state, decisions = evolve(START, Started(parent, policy, now)), []
+    for later in (0, 0, 4 * SECOND, 5 * SECOND, 50 * SECOND):
+        view = look(book, history, parent.leg, state.cap, own, (), conditions, Micros(now + later))
+        commands = decide(state, view, policy)
+        decisions.append(commands)
+        for fact in intents(commands, view):
+            state = evolve(state, fact)
+    return gap, decisions, state, project(state)
 """
 
 

@@ -5,12 +5,13 @@ Prices, counts and instants are the core's own integers; a `parents()` example h
 
 from dataclasses import replace
 from itertools import pairwise
+from operator import itemgetter
 from typing import Final
 
 from hypothesis import strategies as st
 
 from depthwalker.core.answer import Market, MarketStatus, TradePrint
-from depthwalker.core.book import Book, Ladder, Ladders, Leg, Level, OwnOrder, complement, ladders
+from depthwalker.core.book import Book, Ladders, Leg, OwnOrder, best_first, complement, ladders
 from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, ExecutionConfig, PolicyName, WalkerConfig
 from depthwalker.core.depth import RECORDED_THRESHOLDS, SPEC_THRESHOLDS
 from depthwalker.core.fees import STANDARD, WITH_MAKER_FEES, FeeRates
@@ -28,6 +29,8 @@ NOW: Final = Micros(1_790_000_000 * SECOND)
 WIND_DOWN: Final = Micros(4 * SECOND)
 TICKER: Final = "KXTEST-26NOV23-T1"
 IDENTITY: Final = Identity("0badcafe", "0123456789abcdef0123456789abcdef")
+DECI_CENT: Final = dict(STRUCTURES)["deci_cent"]
+TAPERED: Final = dict(STRUCTURES)["tapered_deci_cent"]
 LOPSIDED: Final = PriceGrid((Band(Price(0), Price(1000), Price(10)), Band(Price(1000), DOLLAR, Price(100))))
 GRIDS: Final = tuple(grid for _, grid in STRUCTURES)  # every row of the fact sheet's table, section 3
 
@@ -54,8 +57,12 @@ def raw_prices() -> st.SearchStrategy[Price]:
 
 def counts(most: int = 500 * CONTRACT) -> st.SearchStrategy[Count]:
     """From 0.01 contract to `most` hundredths, whole contracts as often as fractions."""
-    whole = st.integers(1, max(1, most // CONTRACT)).map(lambda contracts: contracts * CONTRACT)
-    return st.one_of(whole, st.integers(1, most)).map(Count)
+    return st.integers(2, 2 * most + 1).map(_whole_or_not)
+
+
+def _whole_or_not(number: int) -> Count:
+    half, odd = divmod(number, 2)
+    return Count(half if odd else max(1, half // CONTRACT) * CONTRACT)
 
 
 def ratios(longest: int = 5) -> st.SearchStrategy[tuple[int, ...]]:
@@ -71,21 +78,20 @@ def instants(start: int = NOW, span: int = 120 * SECOND) -> st.SearchStrategy[Mi
 
 
 @st.composite
-def books(draw: st.DrawFn, grid: PriceGrid, most_levels: int = 8, at: Micros = NOW) -> Book:
-    """Live books on a grid: never crossed, perhaps one-sided or empty."""
-    found = sorted(draw(st.sets(prices(grid), max_size=2 * most_levels)))
-    bids = draw(st.integers(0, len(found)))
-    levels: list[Level] = [(price, draw(counts())) for price in found]
-    yes: Ladder = tuple(reversed(levels[:bids]))
-    return Book(yes, complement(tuple(levels[bids:])), at)
+def books(draw: st.DrawFn, grid: PriceGrid, most_levels: int = 5, at: Micros = NOW) -> Book:
+    """Live books on a grid: never crossed, perhaps one-sided or empty; at most `most_levels` a side, or twice on one."""
+    found = draw(st.dictionaries(prices(grid), counts(), max_size=2 * most_levels))
+    levels = tuple(sorted(found.items()))
+    bids = draw(st.integers(0, len(levels)))
+    return Book(tuple(reversed(levels[:bids])), complement(levels[bids:]), at)
 
 
 @st.composite
-def any_books(draw: st.DrawFn, grid: PriceGrid, most_levels: int = 6, at: Micros = NOW) -> Book:
+def any_books(draw: st.DrawFn, grid: PriceGrid, most_levels: int = 5, at: Micros = NOW) -> Book:
     """Books whose legs know nothing of each other: crossed ones too."""
-    yes = sorted(draw(st.sets(prices(grid), max_size=most_levels)), reverse=True)
-    no = sorted(draw(st.sets(prices(grid.complement()), max_size=most_levels)), reverse=True)
-    return Book(tuple((price, draw(counts())) for price in yes), tuple((price, draw(counts())) for price in no), at)
+    yes = draw(st.dictionaries(prices(grid), counts(), max_size=most_levels))
+    no = draw(st.dictionaries(prices(grid.complement()), counts(), max_size=most_levels))
+    return Book(best_first(yes.items()), best_first(no.items()), at)
 
 
 @st.composite
@@ -98,16 +104,18 @@ def both_ladders(draw: st.DrawFn, grid: PriceGrid | None = None) -> Ladders:
 def histories(draw: st.DrawFn, grid: PriceGrid, now: Micros = NOW) -> History:
     """Samples and trades of the last three minutes, oldest first: the window is two."""
     past = st.integers(now - 180 * SECOND, now).map(Micros)
-    sizes = st.integers(0, 5_000 * CONTRACT).map(Count)
-    samples: list[Sample] = []
-    for at in sorted(draw(st.sets(past, max_size=6))):
-        yes, no = draw(sizes), draw(sizes)
-        samples.append(Sample(at, yes, no, Count(yes + no + draw(sizes))))
-    trades = [
-        TradePrint(f"t{number}", draw(LEGS), draw(prices(grid)), draw(counts()), at)
-        for number, at in enumerate(sorted(draw(st.lists(past, max_size=6))))
-    ]
-    return History(tuple(samples), tuple(trades))
+    sizes = st.integers(0, 5_000 * CONTRACT)
+    samples = draw(st.dictionaries(past, st.tuples(sizes, sizes, sizes), max_size=4))
+    trades = draw(st.lists(st.tuples(past, LEGS, prices(grid), counts()), max_size=4))
+    return History(
+        tuple(
+            Sample(at, Count(yes), Count(no), Count(yes + no + far)) for at, (yes, no, far) in sorted(samples.items())
+        ),
+        tuple(
+            TradePrint(f"t{number}", taker, price, count, at)
+            for number, (at, taker, price, count) in enumerate(sorted(trades, key=itemgetter(0)))
+        ),
+    )
 
 
 @st.composite
@@ -146,17 +154,17 @@ def walker_configs(draw: st.DrawFn) -> WalkerConfig:
 
 
 @st.composite
+def terms(draw: st.DrawFn) -> ExecutionConfig:
+    """What admission asks of a configuration: slippage caps and time-out; the rest is the default."""
+    ppm, dollars = draw(rooms())
+    timeout = Micros(draw(st.integers(1, 120)) * SECOND)
+    return replace(DEFAULT_EXECUTION, slippage_ppm=ppm, slippage_dollars=dollars, timeout=timeout)
+
+
+@st.composite
 def configs(draw: st.DrawFn) -> ExecutionConfig:
     """Execution parameters as `parse_config` lets them through, without `max_cost` and shorts."""
-    ppm, dollars = draw(rooms())
-    return replace(
-        DEFAULT_EXECUTION,
-        algorithm=draw(st.sampled_from(Algorithm)),
-        slippage_ppm=ppm,
-        slippage_dollars=dollars,
-        timeout=Micros(draw(st.integers(1, 120)) * SECOND),
-        walker=draw(walker_configs()),
-    )
+    return replace(draw(terms()), algorithm=draw(st.sampled_from(Algorithm)), walker=draw(walker_configs()))
 
 
 def policies(config: ExecutionConfig) -> st.SearchStrategy[Policy]:
@@ -186,7 +194,7 @@ def parents(draw: st.DrawFn, grid: PriceGrid | None = None, config: ExecutionCon
     on = draw(grids()) if grid is None else grid
     ticket = draw(tickets(on))
     holding = Holding(ticket.count, Count(0))
-    config = draw(configs()) if config is None else config
+    config = draw(terms()) if config is None else config
     match admit(ticket, market(on), draw(RATES), config, holding, IDENTITY, NOW, WIND_DOWN):
         case Success(parent):
             return parent
@@ -227,4 +235,20 @@ def client_ids() -> st.SearchStrategy[ClientId]:
         st.text(HEX, min_size=32, max_size=32),
         st.integers(1, 999_999),
         st.integers(0, 999_999),
+    )
+
+
+def mirrored(book: Book) -> Book:
+    """Return the book as it reads when the other leg is called yes."""
+    return Book(book.no, book.yes, book.at)
+
+
+def mirrored_history(history: History) -> History:
+    """Return the history as it reads when the other leg is called yes."""
+    return History(
+        tuple(replace(sample, yes_near=sample.no_near, no_near=sample.yes_near) for sample in history.samples),
+        tuple(
+            replace(trade, taker=trade.taker.other(), yes_price=Price(DOLLAR - trade.yes_price))
+            for trade in history.trades
+        ),
     )

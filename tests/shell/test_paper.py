@@ -36,6 +36,7 @@ ORDERS = "/portfolio/events/orders"
 RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
 ED = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 ME, OTHER = "me", "other"
+USUAL = Options()
 CASH = Money(100 * MILLION)
 RECORDED = "kalshi/recordings/fortuna_demo_2026-06-11"
 
@@ -142,10 +143,7 @@ def _levels(*levels: tuple[int, int]) -> tuple[tuple[Price, Count], ...]:
 
 @asynccontextmanager
 async def desk(
-    *listings: Listing,
-    options: Options = Options(),
-    key: PrivateKey = ED,
-    cash: Money = CASH,  # noqa: B008
+    *listings: Listing, options: Options = USUAL, key: PrivateKey = ED, cash: Money = CASH
 ) -> AsyncIterator[Desk]:
     clock = HandClock()
     accounts = [
@@ -333,6 +331,12 @@ class TestCreate:
                 Answer(400, error("invalid_order", details="reduce_only can only be used with IoC or FoK orders")),
             ),
             ({"exchange_index": 3}, Answer(404, error("market_not_found"))),
+            (
+                {"subaccount": 2},
+                Answer(
+                    400, error("invalid_parameters", details="this exchange has neither order groups nor subaccounts")
+                ),
+            ),
         ],
     )
     async def test_refuses_in_the_exchanges_words(self, changes: Json, answer: Answer) -> None:
@@ -533,6 +537,14 @@ class TestMoney:
             ] == "insufficient_balance"
             assert (await me.create(side="ask", count="2", price="0.60")).status == 201
 
+    async def test_the_last_cent_can_be_spent_and_all_of_it_sold_again(self) -> None:
+        async with desk(cash=Money(1_075_000)) as me:  # 2 x 0.52 + 0.034944, up to 0.0001
+            await me.placed(count="2", price="0.52", time_in_force="immediate_or_cancel")
+            assert me.exchange.cash(ME) == 0
+            assert (await me.create(count="0.01", price="0.01")).json()["error"]["code"] == "insufficient_balance"
+            await me.placed(side="ask", count="2", price="0.47", time_in_force="immediate_or_cancel")
+            assert me.exchange.position(ME, TICKER) == 0
+
     async def test_both_legs_of_a_market_net(self) -> None:
         async with desk() as me:
             await me.placed(count="2", price="0.52", time_in_force="immediate_or_cancel")
@@ -662,6 +674,14 @@ class TestReads:
             event = await me.get(f"/events/{market['event_ticker']}")
             assert (event["event"]["series_ticker"], event["markets"][0]["ticker"]) == ("PAPER", TICKER)
 
+    async def test_a_grid_can_change_while_orders_rest(self) -> None:
+        async with desk() as me:
+            await me.placed()
+            me.exchange.exchange.floors[TICKER].regrid(dict(STRUCTURES)["deci_cent"])
+            assert (await me.create(price="0.471")).status == 201
+            assert (await me.get(f"/markets/{TICKER}"))["market"]["price_ranges"][0]["step"] == "0.0010"
+            assert len(me.exchange.resting(ME)) == 2
+
     async def test_a_closed_market_refuses_everything_and_has_no_book(self) -> None:
         async with desk(Listing(tape(), closes_after=Micros(30 * SECOND))) as me:
             order_id = await me.placed()
@@ -671,7 +691,7 @@ class TestReads:
             inactive = Answer(400, error("MARKET_INACTIVE", "market inactive"))
             assert await me.create() == inactive
             assert await me.send("DELETE", f"{ORDERS}/{order_id}") == inactive
-            empty = {"yes_dollars": [], "no_dollars": []}
+            empty: Json = {"yes_dollars": [], "no_dollars": []}
             assert (await me.get(f"/markets/{TICKER}/orderbook"))["orderbook_fp"] == empty
 
     async def test_a_trading_pause_allows_cancels_only(self) -> None:
@@ -759,7 +779,9 @@ class TestFaults:
         async with desk() as me:
             me.exchange.faults.add("create", Delayed(Micros(3 * SECOND), applied))
             pending = asyncio.create_task(me.create())
-            while not me.exchange.requests["create"] or (applied and not me.exchange.resting(ME)):
+            while not me.exchange.requests["create"] or (  # noqa: ASYNC110 - the server is in this very loop
+                applied and not me.exchange.resting(ME)
+            ):
                 await asyncio.sleep(0.001)
             assert len(me.exchange.resting(ME)) == applied
             await asyncio.sleep(0.005)
@@ -806,7 +828,8 @@ class TestServer:
                 assert await venue.balance() == Success(CASH)
                 me.exchange.faults.add("cancel", Lost(applied=True))
                 lost = await venue.cancel(TICKER, order_id)
-                assert isinstance(lost, Failure) and isinstance(lost.failure(), Unknown)
+                assert isinstance(lost, Failure)
+                assert isinstance(lost.failure(), Unknown)
                 assert me.exchange.requests["cancel"] == 1
             finally:
                 await transport.close()
@@ -852,8 +875,9 @@ class TestRecordedShapes:
             assert fills["fills"][0].keys() == self.recorded(shared, "fills__after_taker")["fills"][0].keys()
             assert (await me.get("/portfolio/balance")).keys() == self.recorded(shared, "auth__balance_ok").keys()
             held, recorded = await me.get("/portfolio/positions"), self.recorded(shared, "portfolio__positions")
-            for name, gone in (("market_positions", {"resting_orders_count"}), ("event_positions", set[str]())):
-                assert held[name][0].keys() - {"exchange_index"} == recorded[name][0].keys() - gone
+            for name in ("market_positions", "event_positions"):
+                keys, gone = recorded[name][0].keys(), {"resting_orders_count"}  # removed on 2026-07-09
+                assert held[name][0].keys() - {"exchange_index"} == keys - gone
             traded = await me.get(f"/markets/trades?ticker={TICKER}")
             assert traded["trades"][0].keys() == self.recorded(shared, "trades__public_recorded")["trades"][0].keys()
             book = await me.get(f"/markets/{TICKER}/orderbook")

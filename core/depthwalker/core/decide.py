@@ -50,7 +50,7 @@ def decide(state: State, view: View, policy: Policy) -> tuple[Command, ...]:
         reason = _ending(state, view)
         if reason:
             return (WindDown(reason),)
-        if view.conditions.grid != state.grid and recap(state.parent, view.conditions.grid) is not None:
+        if view.conditions.grid != state.grid:
             return (Regrid(view.conditions.grid),)
         if state.algorithm is None:
             return _plan(state, view, policy)
@@ -65,18 +65,20 @@ def decide(state: State, view: View, policy: Policy) -> tuple[Command, ...]:
 
 def _ending(state: State, view: View) -> str:
     """Return why the execution has to wind down now, or nothing."""
-    if state.stop:
-        return state.stop
     if total_filled(state) >= state.parent.count:
         return "filled"
+    if state.stop:
+        return state.stop
     if view.now >= state.parent.wind_down:
         return "time-out"
     if not view.conditions.open:
         return "the market is not open any more"
+    if recap(state.parent, view.conditions.grid) is None:
+        return "the market's new prices are all above the cap"
     for part in state.splits:
         if part.code in FATAL:
             return f"{part.code}: {part.detail}" if part.detail else part.code
-        if part.refusals >= MOST_REFUSALS and part.detail != POST_ONLY:
+        if part.refusals >= MOST_REFUSALS and part.code and part.detail != POST_ONLY:
             return f"refused {part.refusals} times: {part.code} {part.detail}".rstrip()
     return ""
 
@@ -118,7 +120,7 @@ def _tick(state: State, view: View, policy: Policy, wanted: Desire) -> tuple[Com
 def _finish(state: State) -> Finish:
     filled = total_filled(state)
     share = f"{format_count(filled)} of {format_count(state.parent.count)} contracts; {state.winding}"
-    if state.stop:
+    if state.stop and state.winding == state.stop:
         return Finish(Status.CANCELLED, share)
     return Finish(Status.COMPLETED if filled else Status.FAILED, share)
 
@@ -134,16 +136,19 @@ def _wait(state: State, view: View, policy: Policy) -> WaitUntil:
             due.extend((tick if tick > view.now else after_this, dynamic_depth_walker.take_from(state, policy)))
     due.extend(retry_at(order) for order in state.orders if order.phase is not Phase.CLOSED)
     due.extend(Micros(order.troubled_at + RECANCEL) for order in state.orders if order.cancels)
-    due.extend(replace_at(part) for part in state.splits)
-    return WaitUntil(min(instant for instant in due if instant > view.now), _wakes(state, view))
+    due.extend(replace_at(state, part) for part in state.splits)
+    return WaitUntil(min(instant for instant in due if instant > view.now), _wakes(state, view, policy))
 
 
-def _wakes(state: State, view: View) -> tuple[Wake, ...]:
-    """Name what else is worth a decision: a book newer than a closed order, and an offer under the cap while one waits."""
+def _wakes(state: State, view: View, policy: Policy) -> tuple[Wake, ...]:
+    """Name what else is worth a decision: a book newer than what made this one useless, and a better offer."""
     if state.winding or not state.splits:
         return ()
-    last_closed = max((order.closed_at for order in state.orders), default=Micros(0))
-    fresh: tuple[Wake, ...] = (Fresh(Micros(max(view.book_at, last_closed))),) if last_closed >= view.book_at else ()
+    needed = max((*(order.closed_at for order in state.orders), *(part.refused_at for part in state.splits)))
+    useless = needed >= view.book_at or view.trouble(policy.stale_after)
     offer = view.best_offer()
-    nearer = state.cap if offer is None else min(state.cap, offer - 1)
-    return (*fresh, OfferAt(state.grid.floor(nearer) or state.cap, Count(1)))
+    better = state.grid.floor(state.cap if offer is None else min(state.cap, offer - 1))
+    return (
+        *((Fresh(max(view.book_at, needed)),) if useless else ()),
+        *(() if better is None else (OfferAt(better, Count(1)),)),
+    )

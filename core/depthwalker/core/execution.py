@@ -16,6 +16,7 @@ exposure is the largest total of any request that may still take effect; a close
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Final, assert_never
 
 from depthwalker.core import ledger
@@ -200,7 +201,7 @@ def total_walks(state: State) -> int:
 # The fold
 
 
-def evolve(state: State, fact: Fact) -> State:  # noqa: PLR0912 - one arm a fact is the table
+def evolve(state: State, fact: Fact) -> State:
     """Return the state after a fact; total, and without judgement."""
     match fact:
         case Started(parent, policy, _):
@@ -223,7 +224,8 @@ def evolve(state: State, fact: Fact) -> State:  # noqa: PLR0912 - one arm a fact
             return replace(state, splits=tuple(_held(split, reasons) for split in state.splits))
         case PlaceIntended(key, price, count, style, ahead, _, at):
             placed = ledger.place(key, price, count, style, ahead, at)
-            return _called(_moved(replace(state, orders=(*state.orders, placed)), key.split, key.birth, price, None))
+            ordered = replace(state, orders=(*state.orders, placed))
+            return _called(_moved(ordered, key.split, key.birth, price, _placing_step(state, fact)))
         case AmendIntended(key, revision, price, _, _, _, walk, momentum, reason, at):
             found = _order(state, key)
             step = WalkStep(at, found.price, price, momentum, reason) if found is not None and walk else None
@@ -233,9 +235,10 @@ def evolve(state: State, fact: Fact) -> State:  # noqa: PLR0912 - one arm a fact
             return _called(_with(state, key, lambda order: _requesting(order, kind, at)))
         case Accepted(key, _, count, at):
             accepted = _with(state, key, lambda order: _accepted(order, fact))
-            return _adopt(_noted_fill(accepted, count, at))
+            return _adopt(_noted_fill(_welcomed(accepted, key.split), count, at))
         case Amended(key, _, count, at):
-            return _noted_fill(_with(state, key, lambda order: _amended(order, fact)), count, at)
+            amended = _with(state, key, lambda order: _amended(order, fact))
+            return _noted_fill(_welcomed(amended, key.split), count, at)
         case CancelAcknowledged(key, at):
             return _with(state, key, lambda order: _acknowledged(order, at))
         case Burned(key, _, count, at):
@@ -262,9 +265,9 @@ def evolve(state: State, fact: Fact) -> State:  # noqa: PLR0912 - one arm a fact
             cap = recap(state.parent, grid)
             return replace(state, grid=grid, cap=state.cap if cap is None else cap)
         case StopRequested(reason, _):
-            return replace(state, stop=state.stop or reason)
+            return replace(state, stop=state.stop or reason or "stopped")
         case WindingDown(reason, at):
-            return state if state.winding else replace(state, winding=reason, wound_at=at)
+            return state if state.winding else replace(state, winding=reason or "ending", wound_at=at)
         case Finished():
             return replace(state, finished=state.finished or fact)
         case _ as never:
@@ -308,6 +311,18 @@ def _moved(state: State, number: int, revision: int, price: Price, step: WalkSte
     return replace(state, splits=splits)
 
 
+def _placing_step(state: State, fact: PlaceIntended) -> WalkStep | None:
+    """Return the walk that placing a split above its price is: moving without a working order counts too."""
+    old = next((split.price for split in state.splits if split.number == fact.key.split), fact.price)
+    return WalkStep(fact.at, old, fact.price, 0, fact.reason) if fact.price > old else None
+
+
+def _welcomed(state: State, number: int) -> State:
+    """Return the state with a split's refusals forgotten: only those in a row count."""
+    splits = tuple(replace(split, refusals=0) if split.number == number else split for split in state.splits)
+    return replace(state, splits=splits)
+
+
 def _refused_split(state: State, fact: Refused) -> State:
     if fact.kind not in {Kind.PLACE, Kind.AMEND}:
         return state
@@ -321,8 +336,10 @@ def _refused_split(state: State, fact: Refused) -> State:
 
 
 def _deferred_split(state: State, fact: Deferred) -> State:
+    if fact.kind not in {Kind.PLACE, Kind.AMEND}:
+        return state
     splits = tuple(
-        replace(split, refused_at=fact.at, detail=fact.reason) if split.number == fact.key.split else split
+        replace(split, refused_at=fact.at, code="", detail=fact.reason) if split.number == fact.key.split else split
         for split in state.splits
     )
     return replace(state, splits=splits)
@@ -342,16 +359,21 @@ def _called(state: State) -> State:
 
 def _adopt(state: State) -> State:
     """Book the fills whose order id has become known; the rest go on waiting for theirs."""
-    for fill in state.strays:
-        if any(order.order_id == fill.order_id for order in state.orders):
-            orders = tuple(
-                ledger.itemise(order, fill) if order.order_id == fill.order_id else order for order in state.orders
-            )
-            strays = tuple(stray for stray in state.strays if stray is not fill)
-            first = min(state.first_fill_at or fill.at, fill.at)
-            last = max(state.last_fill_at, fill.at)
-            return _adopt(replace(state, orders=orders, strays=strays, first_fill_at=first, last_fill_at=last))
-    return state
+    known = {order.order_id for order in state.orders if order.order_id}
+    ours = tuple(fill for fill in state.strays if fill.order_id in known)
+    if not ours:
+        return state
+    instants = tuple(fill.at for fill in ours)
+    return replace(
+        state,
+        orders=tuple(
+            reduce(ledger.itemise, (fill for fill in ours if fill.order_id == order.order_id), order)
+            for order in state.orders
+        ),
+        strays=tuple(fill for fill in state.strays if fill.order_id not in known),
+        first_fill_at=min((state.first_fill_at, *instants) if state.first_fill_at else instants),
+        last_fill_at=max(state.last_fill_at, *instants),
+    )
 
 
 def _once(strays: tuple[Fill, ...], fill: Fill) -> tuple[Fill, ...]:
@@ -365,7 +387,9 @@ def _freed(order: Order, kind: Kind) -> Order:
 
 
 def _interrupted(order: Order, at: Micros) -> Order:
-    return order if order.request is None else _unknown(order, order.request.kind, at)
+    """Return the order as its journal leaves it: what was under way is unknown, and what it did since is to be read."""
+    left = order if order.request is None else _unknown(order, order.request.kind, at)
+    return replace(left, doubt=True, troubled_at=at) if left.phase is Phase.LIVE else left
 
 
 def _troubled(order: Order, at: Micros) -> Order:
@@ -373,11 +397,15 @@ def _troubled(order: Order, at: Micros) -> Order:
 
 
 def _amending(order: Order, fact: AmendIntended) -> Order:
+    if order.phase is Phase.CLOSED:
+        return order
     request = Request(Kind.AMEND, fact.revision, fact.price, fact.total, fact.ahead, fact.at)
     return replace(order, request=request, exposed=max(order.exposed, fact.total))
 
 
 def _requesting(order: Order, kind: Kind, at: Micros) -> Order:
+    if order.phase is Phase.CLOSED:
+        return order
     request = Request(kind, order.revision, order.price, order.total, order.ahead, at)
     return replace(order, request=request, cancels=order.cancels + (kind is Kind.CANCEL))
 
@@ -393,10 +421,10 @@ def _accepted(order: Order, fact: Accepted) -> Order:
 
 
 def _amended(order: Order, fact: Amended) -> Order:
-    request = order.request
-    freed = ledger.raise_floor(_freed(order, Kind.AMEND), fact.filled)
-    if request is None or request.revision != fact.revision or freed.phase is Phase.CLOSED:
-        return freed
+    request, told = order.request, ledger.raise_floor(order, fact.filled)
+    if request is None or request.kind is not Kind.AMEND or request.revision != fact.revision:
+        return told
+    freed = _freed(told, Kind.AMEND)
     return replace(
         freed,
         revision=fact.revision,
@@ -477,7 +505,8 @@ def _unamended(order: Order) -> Order:
 
 
 def _observed(order: Order, fact: Observed) -> Order:
-    known = ledger.raise_floor(replace(order, order_id=order.order_id or fact.order_id), fact.filled)
+    # The record goes by our client id, so it also corrects an acknowledgement that described another order.
+    known = ledger.raise_floor(replace(order, order_id=fact.order_id), fact.filled)
     match fact.status:
         case OrderStatus.EXECUTED:
             return ledger.close(known, Ending.EXECUTED, fact.at)

@@ -3,6 +3,7 @@
 `History` is a bounded record of book samples and public trades, folded by the shell as they arrive; `flow` reads it.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,17 +77,18 @@ def record(history: History, prints: tuple[TradePrint, ...]) -> History:
 def flow(history: History, leg: Leg, now: Micros) -> Flow:
     """Return the window's aggregates for an order that acquires `leg`."""
     samples = _since(history.samples, now)
-    trades = tuple(trade for trade in history.trades if trade.at > now - WINDOW)
-    queue = tuple(sample.yes_near if leg is Leg.YES else sample.no_near for sample in samples)
-    offers = tuple(sample.no_near if leg is Leg.YES else sample.yes_near for sample in samples)
+    trades = _after(history.trades, Micros(now - WINDOW))
+    yes, no = [sample.yes_near for sample in samples], [sample.no_near for sample in samples]
+    queue, offers = (yes, no) if leg is Leg.YES else (no, yes)
+    rivals = sum([trade.count for trade in trades if trade.taker is leg])
     return Flow(
-        rivals=Count(sum(trade.count for trade in trades if trade.taker is leg)),
-        suppliers=Count(sum(trade.count for trade in trades if trade.taker is not leg)),
+        rivals=Count(rivals),
+        suppliers=Count(sum([trade.count for trade in trades]) - rivals),
         queue_now=queue[-1] if queue else Count(0),
         queue_mean=_mean(queue[:-1]),
         offers_now=offers[-1] if offers else Count(0),
         offers_mean=_mean(offers[:-1]),
-        volumes=tuple(sample.total for sample in samples),
+        volumes=tuple([sample.total for sample in samples]),
     )
 
 
@@ -98,8 +100,8 @@ def supplied(history: History, leg: Leg, price: Price, since: Micros) -> Count:
     return Count(
         sum(
             trade.count
-            for trade in history.trades
-            if trade.at > since and trade.taker is not leg and price_of(trade, leg) <= price
+            for trade in _after(history.trades, since)
+            if trade.taker is not leg and price_of(trade, leg) <= price
         )
     )
 
@@ -110,11 +112,19 @@ def price_of(trade: TradePrint, leg: Leg) -> Price:
 
 
 def _since(samples: tuple[Sample, ...], now: Micros) -> tuple[Sample, ...]:
-    return tuple(sample for sample in samples if sample.at > now - WINDOW)
+    return samples[bisect_right(samples, now - WINDOW, key=_taken_at) :]
 
 
-def _mean(counts: tuple[Count, ...]) -> Count:
+def _after(trades: tuple[TradePrint, ...], instant: Micros) -> tuple[TradePrint, ...]:
+    return trades[bisect_right(trades, instant, key=_when) :]
+
+
+def _mean(counts: list[Count]) -> Count:
     return Count(sum(counts) // len(counts)) if counts else Count(0)
+
+
+def _taken_at(sample: Sample) -> Micros:
+    return sample.at
 
 
 def _when(trade: TradePrint) -> Micros:

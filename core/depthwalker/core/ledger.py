@@ -161,6 +161,11 @@ def exposure(order: Order) -> Count:
     return filled(order) if order.phase is Phase.CLOSED else max(order.exposed, filled(order))
 
 
+def full(order: Order) -> bool:
+    """Return whether everything that the order asked for is filled."""
+    return filled(order) >= order.total
+
+
 def settled(order: Order) -> bool:
     """Return whether nothing about the order is open: it is closed, and its fills are itemised in full."""
     return order.phase is Phase.CLOSED and order.floor == order.itemised

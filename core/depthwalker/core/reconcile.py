@@ -5,14 +5,15 @@ record is in doubt is looked up before anything else happens to it. New exposure
 parent's count less what every order out may still fill (invariant 1).
 """
 
+from itertools import takewhile
 from typing import Final
 
 from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lookup, Place
 from depthwalker.core.execution import SplitState, State, open_order, split_filled, total_exposure
-from depthwalker.core.ledger import Order, OrderKey, Phase, Style, settled
+from depthwalker.core.ledger import Order, OrderKey, Phase, Style, filled, full, settled
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Quote
-from depthwalker.core.units import SECOND, Count, Micros
+from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.core.view import View, queue_at
 
 BACKOFF: Final = Micros(SECOND // 4)
@@ -41,9 +42,10 @@ def reconcile(state: State, view: View, policy: Policy, quotes: tuple[Quote, ...
 
 def lookup_due(state: State, policy: Policy) -> Micros:
     """Return when orders and fills have to be read next; far away when nothing is out."""
-    if any(_unclear(order) for order in state.orders):
-        if any(order.troubled_at >= state.looked_at for order in state.orders if _unclear(order)):
-            return Micros(0)
+    unclear = [order for order in state.orders if _unclear(order)]
+    if any(order.troubled_at > state.looked_at for order in state.orders if order in unclear or _stuck(order)):
+        return Micros(0)
+    if unclear:
         return Micros(state.looked_at + backoff(state.look_failures, REREAD))
     if any(order.phase is Phase.LIVE for order in state.orders):
         return Micros(max(state.looked_at, state.parent.started) + policy.lookup_every)
@@ -60,13 +62,32 @@ def retry_at(order: Order) -> Micros:
     return Micros(order.troubled_at + backoff(order.troubles)) if order.troubles else Micros(0)
 
 
-def replace_at(part: SplitState) -> Micros:
-    """Return when a split whose last order was refused or not taken may place again."""
-    return Micros(part.refused_at + backoff(part.refusals + 1)) if part.refused_at else Micros(0)
+def replace_at(state: State, part: SplitState) -> Micros:
+    """Return when a split whose last order was refused, or took nothing, may place or amend again."""
+    refused = Micros(part.refused_at + backoff(part.refusals + 1)) if part.refused_at else Micros(0)
+    orders = tuple(order for order in reversed(state.orders) if order.key.split == part.number)
+    vain = tuple(takewhile(_took_nothing, orders))
+    return max(refused, Micros(vain[0].closed_at + backoff(len(vain)))) if vain else refused
+
+
+def _took_nothing(order: Order) -> bool:
+    return order.phase is Phase.CLOSED and order.style is Style.TAKE and not filled(order)
 
 
 def _unclear(order: Order) -> bool:
-    return order.doubt or order.phase is Phase.DUPLICATE or (order.phase is Phase.CLOSED and not settled(order))
+    if order.phase is Phase.CLOSED:
+        return not settled(order)
+    return order.doubt or order.phase is Phase.DUPLICATE or (order.phase is Phase.LIVE and _ended(order))
+
+
+def _ended(order: Order) -> bool:
+    """Return whether a live order should be over at the exchange: full, or its cancel acknowledged."""
+    return full(order) or (order.cancels > 0 and not order.troubles and order.request is None)
+
+
+def _stuck(order: Order) -> bool:
+    """Return whether an order's outcome stays unknown although it was asked for: the list may show what no answer does."""
+    return order.phase is Phase.UNKNOWN and order.troubles > 2
 
 
 def _place(
@@ -78,15 +99,15 @@ def _place(
     """
     count = Count(part.count - split_filled(state, part.number))
     closed_at = max((order.closed_at for order in state.orders if order.key.split == part.number), default=Micros(0))
-    if count <= 0 or count > headroom or quote.price > state.cap or not state.grid.valid(quote.price):
+    price = state.grid.floor(min(quote.price, state.cap))
+    if count <= 0 or count > headroom or price is None:
         return ()
-    if view.now < replace_at(part) or view.book_at <= closed_at or view.trouble(policy.stale_after):
+    if view.now < replace_at(state, part) or view.book_at <= closed_at or view.trouble(policy.stale_after):
         return ()
-    if not view.conditions.open or _crosses(quote, view):
+    if not view.conditions.open or _crosses(price, quote.style, view):
         return ()
     key = OrderKey(part.number, part.revisions)
-    ahead = queue_at(view.ladders.queue, quote.price)
-    return (Place(key, quote.price, count, quote.style, ahead, quote.reason),)
+    return (Place(key, price, count, quote.style, queue_at(view.ladders.queue, price), quote.reason),)
 
 
 def _keep(
@@ -95,16 +116,14 @@ def _keep(
     if order.request is not None or view.now < retry_at(order):
         return ()
     if order.phase is Phase.UNKNOWN:
-        wanted = quote is not None and quote.price == order.price and order.troubles <= 1
-        return (
-            (Claim(order.key, order.price, order.total, order.style),)
-            if wanted
-            else (Burn(order.key, state.grid.lowest()),)
-        )
-    if order.phase is not Phase.LIVE or order.doubt:
+        wanted = quote is not None and quote.price == order.price and _allowed(order.price, state)
+        if wanted and order.troubles <= 1:
+            return (Claim(order.key, order.price, order.total, order.style),)
+        return (Burn(order.key, view.conditions.grid.lowest()),)
+    if order.phase is not Phase.LIVE or order.doubt or full(order):
         return ()
     if quote is None:
-        again = order.cancels == 0 or view.now >= order.troubled_at + RECANCEL
+        again = order.cancels == 0 or order.troubles > 0 or view.now >= order.troubled_at + RECANCEL
         return (Cancel(order.key, order.order_id),) if again else ()
     return _amend(order, quote, part, state, view, policy)
 
@@ -115,9 +134,9 @@ def _amend(
     """Return the change of price that a quote wants of a live order; its total stays, so its exposure does too."""
     if quote.price == order.price or order.cancels:
         return ()
-    if quote.price > state.cap or not state.grid.valid(quote.price) or view.now < replace_at(part):
+    if not _allowed(quote.price, state) or view.now < replace_at(state, part) or view.book_at <= part.refused_at:
         return ()
-    if view.trouble(policy.stale_after) or not view.conditions.open or _crosses(quote, view):
+    if view.trouble(policy.stale_after) or not view.conditions.open or _crosses(quote.price, quote.style, view):
         return ()
     return (
         Amend(
@@ -136,7 +155,11 @@ def _amend(
     )
 
 
-def _crosses(quote: Quote, view: View) -> bool:
-    """Return whether a quote that should rest would meet an offer in this book."""
+def _allowed(price: Price, state: State) -> bool:
+    return price <= state.cap and state.grid.valid(price)
+
+
+def _crosses(price: Price, style: Style, view: View) -> bool:
+    """Return whether an order that should rest would meet an offer in this book."""
     offer = view.best_offer()
-    return quote.style is Style.REST and offer is not None and quote.price >= offer
+    return style is Style.REST and offer is not None and price >= offer

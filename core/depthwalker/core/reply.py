@@ -90,7 +90,7 @@ def describe(trouble: Trouble) -> str:
         case Rejected(status, code, detail):
             return f"{status} {code}{': ' if detail else ''}{detail}"
         case NotApplied(reason) | Unknown(reason):
-            return reason
+            return reason or "no reason given"
         case _ as never:
             assert_never(never)
 

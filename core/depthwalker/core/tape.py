@@ -193,4 +193,4 @@ def _moved(book: Book, leg: Leg, price: Price, change: Count, at: Micros) -> Boo
 def _emptied(book: Book, leg: Leg, consumed: Ladder, at: Micros) -> Book:
     for price, count in consumed:
         book = _moved(book, leg, price, Count(-count), at)
-    return book
+    return Book(book.yes, book.no, at)

@@ -3,15 +3,16 @@
 It is journalled with each decision that acts, so it holds ten levels a side and aggregates instead of the whole book.
 """
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Final
 
-from depthwalker.core.book import Book, Ladder, Ladders, Leg, OwnOrder, ladders, top, within, without
+from depthwalker.core.book import Book, Ladder, Ladders, Leg, Level, OwnOrder, complement, top, within, without
 from depthwalker.core.depth import BAND, reach
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.flow import Flow, History, flow, supplied
 from depthwalker.core.grid import PriceGrid
-from depthwalker.core.units import Count, Micros, Price
+from depthwalker.core.units import DOLLAR, Count, Micros, Price
 
 LEVELS: Final = 10
 
@@ -85,28 +86,39 @@ def look(
     now: Micros,
 ) -> View:
     """Return the view of one execution. `own` are all orders of the account in that market, at every price they may have."""
-    seen = ladders(without(book, own), leg)
+    seen = without(book, own)
+    queue, bids = seen.bids(leg), seen.bids(leg.other())  # offers are those bids at 1 - p: only what is shown is turned
     return View(
         now=now,
         book_at=book.at,
-        ladders=Ladders(top(seen.queue, LEVELS), top(seen.offers, LEVELS)),
-        queue_near=within(seen.queue, BAND),
-        offers_near=within(seen.offers, BAND),
-        reach=reach(seen.offers, cap),
+        ladders=Ladders(top(queue, LEVELS), complement(top(bids, LEVELS))),
+        queue_near=within(queue, BAND),
+        offers_near=within(bids, BAND),
+        reach=_reach(bids, cap),
         flow=flow(history, leg, now),
         conditions=conditions,
-        ahead=tuple((order.split, _ahead(order, seen.queue, history, leg)) for order in waiting),
+        ahead=tuple([(order.split, _ahead(order, queue, history, leg)) for order in waiting]),
     )
 
 
 def queue_at(queue: Ladder, price: Price) -> Count:
     """Return the contracts of others that rest at exactly `price`: what an order that joins now has to wait for."""
-    return Count(sum(count for level, count in queue if level == price))
+    place = bisect_left(queue, -price, key=_descending)
+    return queue[place][1] if place < len(queue) and queue[place][0] == price else Count(0)
 
 
 def offered(offers: Ladder, price: Price) -> Count:
     """Return the contracts offered at or below `price`."""
     return reach(offers, price)
+
+
+def _reach(bids: Ladder, cap: Price) -> Count:
+    """Return what `depth.reach` finds in the offers that the other leg's bids amount to."""
+    return Count(sum([count for _, count in bids[: bisect_right(bids, cap - DOLLAR, key=_descending)]]))
+
+
+def _descending(level: Level) -> int:
+    return -level[0]
 
 
 def _ahead(order: Waiting, queue: Ladder, history: History, leg: Leg) -> Count:

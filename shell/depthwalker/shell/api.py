@@ -4,6 +4,7 @@
     |- InvalidMethod     the method's execution_config has a wrong key, type or value
     |- InvalidEdge       the edge cannot be read as an order
     |- OrderRefused      the parent order was not admitted; `refusal` says which value and what would be valid
+    |- DatabaseTrouble   the database cannot be used
     |- ExchangeTrouble   the exchange could not be asked, or said no, before anything was sent
     |- EngineClosed      the engine is not open
     |- Unresolved        the end of an execution could not be confirmed in time; resolution goes on
@@ -14,10 +15,12 @@ Decimal appears here and nowhere further in.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from depthwalker.core.parent import Refusal
 from depthwalker.core.units import Count, format_count
+
+Id: TypeAlias = int | str
 
 
 class Market(Protocol):
@@ -37,7 +40,7 @@ class Edge(Protocol):
     """
 
     @property
-    def edge_id(self) -> int: ...
+    def edge_id(self) -> Id: ...
 
     @property
     def market(self) -> Market: ...
@@ -56,7 +59,7 @@ class Method(Protocol):
     """A method of the engine's. `execution_config` is the specification's dict; `strategy_id` and `model_id` are optional."""
 
     @property
-    def method_id(self) -> int: ...
+    def method_id(self) -> Id: ...
 
     @property
     def execution_config(self) -> Mapping[str, object]: ...
@@ -78,9 +81,7 @@ class ExecutionResult:
     total_walks: int
     fill_rate: Decimal
     fees: Decimal
-    calls: int
     algorithm: str
-    liquidity_category: str | None
     reason: str
 
 
@@ -89,10 +90,10 @@ class Trade:
     """The trade row of one execution, also of one without fills (quantity 0, no price)."""
 
     execution_id: int
-    edge_id: int | None
-    method_id: int | None
-    strategy_id: int | None
-    model_id: int | None
+    edge_id: Id | None
+    method_id: Id | None
+    strategy_id: Id | None
+    model_id: Id | None
     market_id: str
     side: str
     action: str
@@ -121,6 +122,10 @@ class OrderRefused(DepthwalkerError):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
+
+
+class DatabaseTrouble(DepthwalkerError):
+    """The database could not be used before anything was sent; once an execution runs, it winds down instead."""
 
 
 class ExchangeTrouble(DepthwalkerError):

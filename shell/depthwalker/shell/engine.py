@@ -9,27 +9,29 @@ execution and returns the same trade. Cancelling a call winds the execution down
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import reduce
-from typing import Final
+from typing import Final, TypeVar, assert_never
 
 from depthwalker.core.answer import Rejected, Trouble
 from depthwalker.core.book import Leg, OwnOrder
 from depthwalker.core.config import Algorithm
 from depthwalker.core.depth import Thresholds
 from depthwalker.core.execution import START, State, evolve, total_exposure, total_filled
-from depthwalker.core.fact import Resumed, Started
+from depthwalker.core.fact import Fact, Resumed, Started
 from depthwalker.core.ids import EXECUTION_DIGITS
 from depthwalker.core.momentum import ema_slippage
 from depthwalker.core.outcome import Failure, Outcome, Success
-from depthwalker.core.parent import Action, Holding, Identity, Parent, admit
-from depthwalker.core.policy import Policy, policy_for
+from depthwalker.core.parent import Action, Holding, Identity, admit
+from depthwalker.core.policy import policy_for
 from depthwalker.core.reply import describe
-from depthwalker.core.units import SECOND, Count, Micros
+from depthwalker.core.units import SECOND, Count, Micros, format_count, format_money, format_price
 from depthwalker.core.view import View
 from depthwalker.shell.api import (
+    DatabaseTrouble,
     Edge,
     EngineClosed,
     ExchangeTrouble,
@@ -42,21 +44,27 @@ from depthwalker.shell.api import (
 )
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.feed import Feed
-from depthwalker.shell.journal import Seat, Superseded
+from depthwalker.shell.journal import Appended, Attached, Claimed, Origin, Store, StoreError, TradeRecord
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import Chance, Clock, Transport, Venue
+from depthwalker.shell.postgres import connect_string
 from depthwalker.shell.runner import Runner
 from depthwalker.shell.settings import Settings
-from depthwalker.shell.signing import Signer
-from depthwalker.shell.spool import Spool
+from depthwalker.shell.signing import Signer, load_signer
+from depthwalker.shell.spool import Seat, Spool
+from depthwalker.shell.store import PostgresStore, open_pool
 from depthwalker.shell.ticket import Job, read_config, read_job
+from depthwalker.shell.transport import AioHttpTransport
+
+T = TypeVar("T")
 
 LOG: Final = logging.getLogger("depthwalker")
 LEASE: Final = Micros(15 * SECOND)
 RENEWAL: Final = Micros(5 * SECOND)
 EMA_WINDOW: Final = Micros(600 * SECOND)  # the specification's ten minutes
 ALLOWANCE: Final = Micros(10 * SECOND)  # beyond the deadline, before a call is told Unresolved
+JOIN_INTERVAL: Final = Micros(SECOND // 4)
 WORKER_DIGITS: Final = 12
 
 
@@ -120,9 +128,12 @@ class Engine:
         time = clock or SystemClock()
         async with AsyncExitStack() as stack:
             url = dsn or chosen.database_url or await asyncio.to_thread(stack.enter_context, connect_string())
-            store = PostgresStore(url)
-            await store.open()
-            stack.push_async_callback(store.close)
+            store = PostgresStore(open_pool(url))
+            try:
+                await stack.enter_async_context(store)
+                await store.migrate()
+            except StoreError as error:
+                raise DatabaseTrouble(f"the database cannot be used: {error}; check DATABASE_URL") from error
             wire = transport or AioHttpTransport(chosen.base_url)
             stack.push_async_callback(wire.close)
             venue = KalshiVenue(wire, signer or load_key(chosen), time)
@@ -215,3 +226,257 @@ class Engine:
         finally:
             alarm.cancel()
             ended.cancel()
+
+    # One execution
+
+    async def _conduct(self, job: Job) -> Trade:
+        """Run the job's execution, or wait for the one that its request key names already, and return its trade."""
+        try:
+            found = await self._store.find(job.request_key)
+            if found is None:
+                begun = await self._begin(job)
+                if not isinstance(begun, Attached):
+                    return await self._run(job, *begun)
+                found = begun
+            return await self._join(job, found.execution_id)
+        except StoreError as error:
+            raise DatabaseTrouble(str(error)) from error
+
+    async def _begin(self, job: Job) -> tuple[Feed, State, Seat] | Attached:
+        """Admit the parent and make its execution durable. Raises OrderRefused or ExchangeTrouble."""
+        feed = await self._feed(job.ticker)
+        origin = Origin(
+            request_key=job.request_key,
+            source=job.source,
+            account=self._settings.account,
+            market_id=job.market_id,
+            edge_id=job.edge_id,
+            method_id=job.method_id,
+            strategy_id=job.strategy_id,
+            model_id=job.model_id,
+        )
+        if job.ticket.action is Action.BUY:
+            started = self._admit(job, feed, Holding(Count(0), Count(0)))
+            begun = await self._store.begin(origin, started, self._worker, LEASE)
+        else:
+            async with self._store.admission(self._settings.account, job.ticker) as admission:
+                promised = await admission.promised_sells(job.ticket.outcome)
+                started = self._admit(job, feed, Holding(await self._position(job), promised))
+                begun = await admission.begin(origin, started, self._worker, LEASE)
+        if isinstance(begun, Attached):
+            return begun
+        return feed, evolve(START, started), Seat(begun.execution_id, begun.epoch, 2)
+
+    def _admit(self, job: Job, feed: Feed, holding: Holding) -> Started:
+        identity = Identity(self._settings.installation, self._chance.hex(EXECUTION_DIGITS))
+        now = self._clock.now()
+        wind_down = self._settings.wind_down
+        match admit(job.ticket, feed.market, feed.rates, job.config, holding, identity, now, wind_down):
+            case Success(parent):
+                thresholds = Thresholds(self._settings.thin, self._settings.liquid)
+                return Started(parent, policy_for(job.config, thresholds), now)
+            case Failure(refusal):
+                raise OrderRefused(refusal)
+            case _ as never:
+                assert_never(never)
+
+    async def _position(self, job: Job) -> Count:
+        """Return the confirmed position in the job's outcome."""
+        await self._limiter.acquire(Purpose.READ)
+        signed = _read(job.ticker, await self._venue.position(job.ticker))
+        return Count(max(0, signed if job.ticket.outcome is Leg.YES else -signed))
+
+    async def _run(self, job: Job, feed: Feed, state: State, seat: Seat, *news: Fact) -> Trade:
+        assert state.policy is not None
+        since = Micros(self._clock.now() - EMA_WINDOW)
+        runner = Runner(
+            state,
+            state.policy,
+            seat,
+            venue=self._venue,
+            store=self._store,
+            spool=self._spool,
+            feed=feed,
+            clock=self._clock,
+            limiter=self._limiter,
+            walkers=lambda: (self._walkers_beside(job), self._settings.max_concurrent),
+            others=self._own_orders_beside,
+            ema_slippage=ema_slippage(await self._store.recent_slippages(job.ticker, since)),
+            on_turn=self._on_turn,
+        )
+        conduct = self._conducts[job.request_key]
+        conduct.runner = runner
+        runner.receive(*news)
+        if conduct.stop:
+            runner.stop(conduct.stop)
+        renewing = asyncio.create_task(self._renew(seat))
+        try:
+            await runner.run()
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+        record = await self._store.trade(seat.execution_id)
+        assert record is not None
+        return trade_of(record)
+
+    async def _join(self, job: Job, execution_id: int) -> Trade:
+        """Wait for an execution that another call or worker started; take it up if nobody runs it any more."""
+        while True:
+            record = await self._store.trade(execution_id)
+            if record is not None:
+                return trade_of(record)
+            claimed = await self._store.claim(execution_id, self._worker, LEASE)
+            if isinstance(claimed, Claimed):
+                state = reduce(evolve, claimed.facts, START)
+                feed = await self._feed(state.parent.ticker)
+                seat = Seat(execution_id, claimed.epoch, len(claimed.facts) + 1)
+                return await self._run(job, feed, state, seat, Resumed(self._worker, self._clock.now()))
+            await self._clock.sleep_until(Micros(self._clock.now() + JOIN_INTERVAL))
+
+    async def _renew(self, seat: Seat) -> None:
+        """Hold the lease; a lost one shows at the next append, so nothing is done about it here."""
+        while True:
+            await self._clock.sleep_until(Micros(self._clock.now() + RENEWAL))
+            try:
+                await self._store.renew(seat.execution_id, seat.epoch, LEASE)
+            except StoreError as error:
+                LOG.warning("execution %s: its lease could not be renewed (%s)", seat.execution_id, error)
+
+    async def _feed(self, ticker: str) -> Feed:
+        """Return the market's feed, reading the market and its fees the first time. Raises ExchangeTrouble."""
+        async with self._feed_lock:
+            feed = self._feeds.get(ticker)
+            if feed is None:
+                await self._limiter.acquire(Purpose.PUBLIC)
+                market = _read(ticker, await self._venue.market(ticker))
+                await self._limiter.acquire(Purpose.PUBLIC)
+                rates = _read(ticker, await self._venue.fee_rates(market))
+                interval = self._settings.book_interval
+                feed = Feed(market, rates, self._venue, self._clock, self._limiter, interval)
+                self._feeds[ticker] = feed
+            else:
+                await feed.refresh_market()
+            return feed
+
+    async def _journal_spool(self) -> None:
+        """Journal the facts that an earlier process could not."""
+        for seat, facts in self._spool.kept():
+            earlier = await self._store.load(seat.execution_id)
+            state = reduce(evolve, (*earlier[: seat.next_seq - 1], *facts), START)
+            appended = await self._store.append(
+                seat.execution_id, seat.epoch, seat.next_seq, facts, project(state)
+            )
+            if not isinstance(appended, Appended):
+                LOG.error("execution %s was taken over: its spooled facts stay in the spool", seat.execution_id)
+                continue
+            self._spool.drop(seat.execution_id)
+
+    # All executions of this process
+
+    def _runners(self) -> tuple[Runner, ...]:
+        return tuple(conduct.runner for conduct in self._conducts.values() if conduct.runner is not None)
+
+    def _live_orders(self) -> int:
+        return sum(runner.live_orders() for runner in self._runners())
+
+    def _walkers_beside(self, job: Job) -> int:
+        return sum(
+            conduct.job.config.algorithm is not Algorithm.SIMPLE_LIMIT
+            for conduct in self._conducts.values()
+            if conduct.runner is not None and conduct.job is not job and _walks(conduct.runner)
+        )
+
+    def _own_orders_beside(self, runner: Runner) -> tuple[OwnOrder, ...]:
+        ticker = runner.state.parent.ticker
+        others = (other for other in self._runners() if other is not runner and other.state.parent.ticker == ticker)
+        return tuple(order for other in others for order in other.own_orders())
+
+
+class Executor:
+    """Executes edges with one algorithm: what the specification's factory returns."""
+
+    def __init__(self, engine: Engine, algorithm: Algorithm) -> None:
+        self._engine = engine
+        self.algorithm = algorithm
+
+    async def execute(self, edge: Edge, method: Method, market: Market | None = None) -> ExecutionResult:
+        """Execute an edge by a method's configuration; raises as `Engine.execute_trade`."""
+        return await self._engine.execute(edge, method, market)
+
+
+def trade_of(record: TradeRecord) -> Trade:
+    """Return the public trade of a stored one."""
+    result = ExecutionResult(
+        execution_id=record.execution_id,
+        status=record.status.value,
+        filled_quantity=Decimal(format_count(record.quantity)),
+        average_fill_price=None if record.price is None else Decimal(format_price(record.price)),
+        slippage_percent=None if record.slippage is None else Decimal(record.slippage).scaleb(-6),
+        total_walks=record.walks,
+        fill_rate=Decimal(record.fill_rate).scaleb(-6),
+        fees=Decimal(format_money(record.fees)),
+        algorithm=record.algorithm.value,
+        reason=record.ending,
+    )
+    return Trade(
+        execution_id=record.execution_id,
+        edge_id=record.edge_id,
+        method_id=record.method_id,
+        strategy_id=record.strategy_id,
+        model_id=record.model_id,
+        market_id=record.market_id,
+        side=record.outcome.value,
+        action=record.action.value,
+        quantity=result.filled_quantity,
+        price=result.average_fill_price,
+        target_price=Decimal(format_price(record.target)),
+        slippage_percent=result.slippage_percent,
+        result=result,
+    )
+
+
+def load_key(settings: Settings) -> Signer | None:
+    """Return the signer of the settings' key, or None where no key is named. Raises ExchangeTrouble."""
+    if settings.key_id is None or settings.key_file is None:
+        return None
+    match load_signer(settings.key_id, settings.key_file):
+        case Success(signer):
+            return signer
+        case Failure(trouble):
+            raise ExchangeTrouble(trouble.in_words())
+        case _ as never:
+            assert_never(never)
+
+
+def _read(ticker: str, outcome: Outcome[T, Trouble]) -> T:
+    match outcome:
+        case Success(found):
+            return found
+        case Failure(Rejected(404, _, _)):
+            raise ExchangeTrouble(f"there is no market {ticker}: check the ticker and the exchange (base_url)")
+        case Failure(trouble):
+            raise ExchangeTrouble(f"{ticker}: {describe(trouble)}")
+        case _ as never:
+            assert_never(never)
+
+
+def _walks(runner: Runner) -> bool:
+    return runner.state.algorithm is not Algorithm.SIMPLE_LIMIT
+
+
+def _stop(conduct: Conduct, reason: str) -> None:
+    if conduct.runner is None:
+        conduct.stop = conduct.stop or reason
+    else:
+        conduct.runner.stop(reason)
+
+
+def _unresolved(conduct: Conduct) -> Unresolved | None:
+    if conduct.runner is None:
+        return None
+    state = conduct.runner.state
+    return Unresolved(conduct.runner.execution_id, total_filled(state), total_exposure(state))
+
+
+def _nothing() -> None:
+    """Watch a feed for its history alone."""

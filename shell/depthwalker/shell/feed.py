@@ -62,6 +62,11 @@ class Feed:
         """Read the book as soon as the budget allows, instead of at the next interval."""
         self._hurry.set()
 
+    async def refresh_market(self) -> None:
+        """Read the market now, unless it was read within the interval."""
+        if self._clock.now() - self._market_read >= MARKET_INTERVAL:
+            await self._read_market()
+
     def reread_market(self) -> None:
         """Read the market itself again with the next poll: its grid or status may have changed."""
         self._market_read = Micros(0)
@@ -93,9 +98,11 @@ class Feed:
             prints = trades.unwrap()
             self.history = record(self.history, prints)
             self._traded_until = max((trade.at for trade in prints), default=self._traded_until)
-        if self._clock.now() - self._market_read >= MARKET_INTERVAL:
-            await self._limiter.acquire(Purpose.PUBLIC)
-            market = await self._venue.market(self.market.ticker)
-            if isinstance(market, Success):
-                self.market = market.unwrap()
-                self._market_read = self._clock.now()
+        await self.refresh_market()
+
+    async def _read_market(self) -> None:
+        await self._limiter.acquire(Purpose.PUBLIC)
+        market = await self._venue.market(self.market.ticker)
+        if isinstance(market, Success):
+            self.market = market.unwrap()
+            self._market_read = self._clock.now()

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never
 
 from depthwalker.core.book import Ladder, Leg
-from depthwalker.core.execution import SplitState, State, open_order, split_filled, total_cost, total_filled, total_walks
+from depthwalker.core.execution import (
+    SplitState,
+    State,
+    open_order,
+    split_filled,
+    total_cost,
+    total_filled,
+    total_walks,
+)
 from depthwalker.core.ledger import Kind, Order, Phase, Style, filled
 from depthwalker.core.parent import Action
 from depthwalker.core.units import Count, Micros, Price, round_div

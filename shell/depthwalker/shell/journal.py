@@ -1,35 +1,232 @@
-"""The journal as the runner needs it: numbered, fenced appends. Postgres is one implementation; the simulation's another."""
+"""The store as the rest of the shell sees it: the journal of facts, the rows that follow from it, leases, admission.
 
+The simulation puts another store behind these protocols; both pass the same contract tests. Times of leases are the store's
+own, so workers need no common clock.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from enum import Enum
+from typing import Protocol, TypeAlias
 
-from depthwalker.core.execution import State
-from depthwalker.core.fact import Fact
+from depthwalker.core.book import Book, Leg
+from depthwalker.core.config import Algorithm
+from depthwalker.core.fact import Fact, Started, Status
+from depthwalker.core.parent import Action
+from depthwalker.core.row import Projection
+from depthwalker.core.units import Count, Micros, Money, Price
+
+Id: TypeAlias = int | str
 
 
-class StoreUnavailable(Exception):
-    """The database cannot be reached, or the outcome of a commit is not known."""
+class StoreError(Exception):
+    """The base of what a store raises."""
 
 
-class Superseded(Exception):
-    """Another worker holds the execution's lease: this one may write nothing any more."""
+class StoreUnavailable(StoreError):
+    """The store did not answer. Whether it did what was asked is unknown: ask again, every method may be repeated."""
+
+
+class JournalConflict(StoreError):
+    """The entries do not fit the journal: a gap, or other content under a number that is taken. A bug, never a race."""
+
+
+class NoSuchExecution(StoreError):
+    """There is no execution of this number."""
+
+
+class MissingRow(StoreError):
+    """An engine's own table lacks the row that an execution refers to."""
+
+    def __init__(self, table: str, row: str) -> None:
+        super().__init__(f"{table} has no row {row}: the engine that owns the table has to add it first")
+        self.table = table
+        self.row = row
+
+
+class StoreRefused(StoreError):
+    """The store's checks refused a row: a bug, or a value that no column holds."""
+
+
+class Source(Enum):
+    """Who asked for an execution; the engine names edge and method."""
+
+    ENGINE = "engine"
+    TERMINAL = "terminal"
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """The right to write one execution's journal: its id, the lease's epoch, the number of the next entry."""
+class Origin:
+    """Where an execution comes from. `market_id` None: the market's row is found by its ticker, or is called like it."""
+
+    request_key: str
+    source: Source
+    account: str = ""
+    market_id: str | None = None
+    edge_id: Id | None = None
+    method_id: Id | None = None
+    strategy_id: Id | None = None
+    model_id: Id | None = None
+    snapshot_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The execution is new: its first entry is durable and its lease is ours."""
 
     execution_id: int
     epoch: int
-    next_seq: int
 
 
-class Journal(Protocol):
-    """Appends facts durably, once. Raises StoreUnavailable or Superseded."""
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """The request key has an execution already."""
 
-    async def append(self, seat: Seat, facts: tuple[Fact, ...], state: State) -> Seat:
-        """Make the facts durable, with the projections of `state`, and return the seat for the next append.
+    execution_id: int
+    uuid: str
+    status: Status
 
-        The same append may be repeated after StoreUnavailable: entries that are there already are not written again.
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The lease is ours under this epoch; the facts so far."""
+
+    execution_id: int
+    epoch: int
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBy:
+    """Another worker holds the lease until then (the store's clock)."""
+
+    owner: str
+    until: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The entries are durable up to and with `last`; `repeated` when they all were before."""
+
+    last: int
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Another worker has taken the execution over: nothing was written, and nothing more may be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """An execution that is not finished, and its lease."""
+
+    execution_id: int
+    uuid: str
+    ticker: str
+    owner: str
+    expires: Micros
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRecord:
+    """The trade that a finished execution made, in the parent's own outcome; quantity 0 and no price without fills.
+
+    `slippage` and `fill_rate` in parts per million, `fill_time` from the start to the last fill. `trade_error` says why an
+    engine's own trades table refused the row; everything here is then known all the same.
+    """
+
+    execution_id: int
+    market_id: str
+    edge_id: Id | None
+    method_id: Id | None
+    strategy_id: Id | None
+    model_id: Id | None
+    ticker: str
+    outcome: Leg
+    action: Action
+    quantity: Count
+    price: Price | None
+    value: Money
+    fees: Money
+    target: Price
+    slippage: int | None
+    fill_rate: int
+    fill_time: Micros | None
+    algorithm: Algorithm
+    walks: int
+    status: Status
+    ending: str
+    created: Micros
+    trade_error: str
+
+
+class Admission(Protocol):
+    """One account's market, locked: positions read meanwhile are not promised twice."""
+
+    async def promised_sells(self, outcome: Leg) -> Count:
+        """Return what open sell executions of this outcome may still sell."""
+        ...
+
+    async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached: ...
+
+
+class Store(Protocol):
+    """Everything durable. Every method may raise StoreUnavailable and be repeated after it."""
+
+    async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached:
+        """Make an execution whose journal holds `started`, or find the one that the request key has. Raises MissingRow."""
+        ...
+
+    async def find(self, request_key: str) -> Attached | None: ...
+
+    async def claim(self, execution_id: int, owner: str, ttl: Micros) -> Claimed | HeldBy: ...
+
+    async def renew(self, execution_id: int, epoch: int, ttl: Micros) -> bool:
+        """Hold the lease for another `ttl`; False when it is somebody else's."""
+        ...
+
+    async def release(self, execution_id: int, epoch: int) -> bool:
+        """Give the lease up, so that anybody may claim the execution at once."""
+        ...
+
+    async def append(
+        self, execution_id: int, epoch: int, first_seq: int, facts: Sequence[Fact], projection: Projection
+    ) -> Appended | Superseded:
+        """Make facts durable as entries `first_seq` and on, with the rows of the state after them.
+
+        May be repeated, also with more facts behind: what is there already is compared. Raises JournalConflict.
         """
+        ...
+
+    async def load(self, execution_id: int) -> tuple[Fact, ...]: ...
+
+    async def journal_length(self, execution_id: int) -> int: ...
+
+    async def trade(self, execution_id: int) -> TradeRecord | None:
+        """Return the trade of an execution, or None while it executes."""
+        ...
+
+    async def snapshot(self, ticker: str, book: Book, at: Micros, market_id: str | None = None) -> int:
+        """Keep the book, ten levels a side; return the snapshot's number. Raises MissingRow."""
+        ...
+
+    async def unfinished(self, account: str) -> tuple[Unfinished, ...]: ...
+
+    async def recent_slippages(self, ticker: str, since: Micros) -> tuple[int, ...]:
+        """Return the slippages of the market's finished executions, oldest first, in parts per million."""
+        ...
+
+    def admission(self, account: str, ticker: str) -> AbstractAsyncContextManager[Admission]:
+        """Hold one account's market while a position is read and a sell admitted."""
+        ...
+
+    async def wait_finished(self, execution_id: int) -> Status:
+        """Return the final status of an execution when it has one."""
+        ...
+
+    async def installation(self) -> str:
+        """Return eight hex digits, drawn once for this database and kept."""
         ...

@@ -15,7 +15,7 @@ Traps, each met in practice:
   `Cluster.start` may be called from any thread. The supervisor has a session of its own: Ctrl-C does not reach it.
 * initdb that is killed leaves a folder that looks initialised: it works beside `data` and is renamed when done.
 * PostgreSQL refuses root. Root therefore runs it as the owner of the data, $DEPTHWALKER_PG_USER, postgres or nobody; where
-  that user cannot reach the binaries (a virtual environment below /root) they are copied into the folder.
+  that user cannot reach the binaries (a checkout in root's home) they are copied into the folder.
 * A socket's path has at most 107 bytes, and a comma in it separates two: such folders get theirs in the temporary folder.
 """
 

@@ -37,19 +37,24 @@ from depthwalker.core.fact import Deferred, Fact, LookedUp, OutcomeUnknown, Refu
 from depthwalker.core.ids import ClientId
 from depthwalker.core.ledger import Kind, OrderKey, Phase, Style, filled
 from depthwalker.core.policy import Policy
+from depthwalker.core.projection import project
 from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
 from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.core.view import Conditions, View, Waiting, look
 from depthwalker.shell.feed import Feed
-from depthwalker.shell.journal import Journal, Seat, StoreUnavailable
+from depthwalker.shell.journal import Appended, Store, StoreError, StoreUnavailable, Superseded
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import AmendRequest, Clock, PlaceRequest, Venue
-from depthwalker.shell.spool import Spool
+from depthwalker.shell.spool import Seat, Spool
 
 LOG: Final = logging.getLogger("depthwalker")
 BURN_COUNT: Final = Count(1)
 STORE_RETRY: Final = Micros(SECOND)
 LOOK_BACK: Final = Micros(60 * SECOND)
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the execution over: this one writes and sends nothing more."""
 
 
 class Runner:
@@ -62,7 +67,7 @@ class Runner:
         seat: Seat,
         *,
         venue: Venue,
-        journal: Journal,
+        store: Store,
         spool: Spool,
         feed: Feed,
         clock: Clock,
@@ -77,7 +82,7 @@ class Runner:
         self._policy = policy
         self._seat = seat
         self._venue = venue
-        self._journal = journal
+        self._store = store
         self._spool = spool
         self._feed = feed
         self._clock = clock
@@ -89,7 +94,9 @@ class Runner:
         self._inbox: list[Fact] = []
         self._unwritten: list[Fact] = []
         self._write_lock = asyncio.Lock()
+        self._store_trouble: StoreError | None = None
         self._store_failed_at = Micros(0)
+        self._lost: LeaseLost | None = None
         self._wakes: tuple[Wake, ...] = ()
         self._awake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -115,10 +122,10 @@ class Runner:
 
     def stop(self, reason: str) -> None:
         """Ask the execution to cancel what rests, confirm, and end."""
-        self._receive(StopRequested(reason, self._clock.now()))
+        self.receive(StopRequested(reason, self._clock.now()))
 
     async def run(self) -> State:
-        """Run to the end and return the final state. Raises Superseded when another worker has taken over."""
+        """Run to the end and return the final state. Raises LeaseLost when another worker has taken over."""
         self._feed.watch(self._on_feed)
         try:
             while self.state.finished is None:
@@ -133,6 +140,8 @@ class Runner:
 
     async def _turn(self) -> None:
         """Fold what has arrived, decide once, act, and wait if nothing else is to be done."""
+        if self._lost is not None:
+            raise self._lost
         self._awake.clear()
         self._remember(tuple(self._inbox))
         self._inbox.clear()
@@ -182,7 +191,8 @@ class Runner:
             if isinstance(fact, Refused) and fact.code in {"invalid_price", "MARKET_INACTIVE"}:
                 self._feed.reread_market()
 
-    def _receive(self, *facts: Fact) -> None:
+    def receive(self, *facts: Fact) -> None:
+        """Take in what has happened; the next turn folds it."""
         self._inbox.extend(facts)
         self._awake.set()
 
@@ -212,45 +222,62 @@ class Runner:
             facts = tuple(self._unwritten)
             if not facts:
                 return True
+            seat = self._seat
             try:
-                self._seat = await self._journal.append(self._seat, facts, self.state)
-            except StoreUnavailable as error:
+                appended = await self._store.append(
+                    seat.execution_id, seat.epoch, seat.next_seq, facts, project(self.state)
+                )
+            except StoreError as error:
                 self._store_failed(facts, error)
                 return False
+            match appended:
+                case Appended(last, _):
+                    self._seat = Seat(seat.execution_id, seat.epoch, last + 1)
+                case Superseded():
+                    raise LeaseLost(f"execution {seat.execution_id} was taken over by another worker")
+                case _ as never:
+                    assert_never(never)
             del self._unwritten[: len(facts)]
-            if self._store_failed_at:
-                self._spool.drop(self._seat.execution_id)
-                self._store_failed_at = Micros(0)
+            if self._store_trouble is not None:
+                self._spool.drop(seat.execution_id)
+                self._store_trouble = None
             return True
 
     def _write_soon(self) -> None:
-        failed_lately = self._store_failed_at and self._clock.now() - self._store_failed_at < STORE_RETRY
+        failed_lately = self._store_trouble is not None and self._clock.now() - self._store_failed_at < STORE_RETRY
         if self._unwritten and not self._write_lock.locked() and not failed_lately:
             self._spawn(self._written_or_not())
 
     async def _written_or_not(self) -> None:
-        await self._written()
+        try:
+            await self._written()
+        except LeaseLost as lost:
+            self._lost = lost
+            self._awake.set()
 
     async def _write_all(self) -> None:
-        """Return when the journal holds everything, however long the store is away."""
+        """Return when the journal holds everything, however long the store is away. Raises what it refused for good."""
         while not await self._written() or self._unwritten:
+            if self._store_trouble is not None and not isinstance(self._store_trouble, StoreUnavailable):
+                raise self._store_trouble
             await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
 
-    def _store_failed(self, facts: tuple[Fact, ...], error: StoreUnavailable) -> None:
-        LOG.warning("execution %s: the store is unavailable (%s); winding down", self._seat.execution_id, error)
+    def _store_failed(self, facts: tuple[Fact, ...], error: StoreError) -> None:
+        """Keep the facts locally and wind down: what cannot be journalled must not grow."""
+        if self._store_trouble is None:
+            LOG.warning("execution %s: the store failed (%s); winding down", self._seat.execution_id, error)
+            self.receive(StopRequested("the store is unavailable", self._clock.now()))
         self._spool.keep(self._seat, facts)
-        if not self._store_failed_at and not self.state.stop:
-            self._receive(StopRequested("the store is unavailable", self._clock.now()))
-        self._store_failed_at = self._clock.now()
+        self._store_trouble, self._store_failed_at = error, self._clock.now()
 
     def _call_off(self, commands: tuple[Command, ...]) -> None:
         """Take back intents that were never sent, because they could not be made durable."""
         now = self._clock.now()
         for command in commands:
             if isinstance(command, Place):
-                self._receive(Deferred(command.key, Kind.PLACE, "the store is unavailable", now))
+                self.receive(Deferred(command.key, Kind.PLACE, "the store is unavailable", now))
             elif isinstance(command, Amend):
-                self._receive(Deferred(command.key, Kind.AMEND, "the store is unavailable", now))
+                self.receive(Deferred(command.key, Kind.AMEND, "the store is unavailable", now))
 
     # Acting
 
@@ -295,9 +322,9 @@ class Runner:
         try:
             outcome = await self._venue.place(request)
         except Exception as error:
-            self._receive(OutcomeUnknown(key, kind, _bug(error), self._clock.now()))
+            self.receive(OutcomeUnknown(key, kind, _bug(error), self._clock.now()))
             return
-        self._receive(create_reply(key, kind, outcome, self._clock.now()))
+        self.receive(create_reply(key, kind, outcome, self._clock.now()))
 
     async def _amend(self, command: Amend) -> None:
         parent, key = self.state.parent, command.key
@@ -314,18 +341,18 @@ class Runner:
         try:
             outcome = await self._venue.amend(request)
         except Exception as error:
-            self._receive(OutcomeUnknown(key, Kind.AMEND, _bug(error), self._clock.now()))
+            self.receive(OutcomeUnknown(key, Kind.AMEND, _bug(error), self._clock.now()))
             return
-        self._receive(amend_reply(key, command.revision, outcome, self._clock.now()))
+        self.receive(amend_reply(key, command.revision, outcome, self._clock.now()))
 
     async def _cancel(self, key: OrderKey, order_id: str) -> None:
         await self._limiter.acquire(Purpose.CANCEL)
         try:
             outcome = await self._venue.cancel(self.state.parent.ticker, order_id)
         except Exception as error:
-            self._receive(OutcomeUnknown(key, Kind.CANCEL, _bug(error), self._clock.now()))
+            self.receive(OutcomeUnknown(key, Kind.CANCEL, _bug(error), self._clock.now()))
             return
-        self._receive(cancel_reply(key, outcome, self._clock.now()))
+        self.receive(cancel_reply(key, outcome, self._clock.now()))
 
     async def _look_up(self) -> None:
         ticker, since = self.state.parent.ticker, Micros(self.state.parent.started - LOOK_BACK)
@@ -337,9 +364,9 @@ class Runner:
                 await self._limiter.acquire(Purpose.READ)
                 fills = await self._venue.fills(ticker, since)
         except Exception as error:
-            self._receive(LookedUp(_bug(error), self._clock.now()))
+            self.receive(LookedUp(_bug(error), self._clock.now()))
             return
-        self._receive(*lookup_reply(self.state, orders, fills, self._clock.now()))
+        self.receive(*lookup_reply(self.state, orders, fills, self._clock.now()))
 
     def _client_id(self, split: int, revision: int) -> str:
         parent = self.state.parent

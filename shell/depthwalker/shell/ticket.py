@@ -9,8 +9,9 @@ from depthwalker.core.config import ExecutionConfig
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.parent import Action, Ticket
 from depthwalker.core.units import Malformed, parse_count, parse_price
-from depthwalker.shell.api import Edge, InvalidEdge, InvalidMethod, Market, Method
+from depthwalker.shell.api import Edge, Id, InvalidEdge, InvalidMethod, Market, Method
 from depthwalker.shell.config import parse_config
+from depthwalker.shell.journal import Source
 
 T = TypeVar("T")
 
@@ -26,12 +27,12 @@ class Job:
     ticket: Ticket
     config: ExecutionConfig
     ticker: str
-    market_id: str
-    edge_id: int | None
-    method_id: int | None
-    strategy_id: int | None
-    model_id: int | None
-    source: str
+    market_id: str | None
+    edge_id: Id | None
+    method_id: Id | None
+    strategy_id: Id | None
+    model_id: Id | None
+    source: Source
 
 
 def read_job(edge: Edge, method: Method, market: Market | None, request_key: str | None) -> Job:
@@ -47,7 +48,7 @@ def read_job(edge: Edge, method: Method, market: Market | None, request_key: str
         method_id=method.method_id,
         strategy_id=getattr(method, "strategy_id", None),
         model_id=getattr(method, "model_id", None),
-        source="engine",
+        source=Source.ENGINE,
     )
 
 

@@ -17,7 +17,5 @@ def desire(state: State, view: View, policy: Policy) -> Desire:
     """Return the target quoted: taking what is offered there, resting with the remainder."""
     offer = view.best_offer()
     price = min(state.parent.target, state.cap)
-    if view.trouble(policy.stale_after):
-        return Desire((Quote(1, price, Style.REST, "target price"),), ())
     style = Style.TAKE if offer is not None and offer <= price else Style.REST
     return Desire((Quote(1, price, style, "target price"),), ())

@@ -6,6 +6,7 @@ import msgspec
 
 from depthwalker.core.answer import FillRecord, TradePrint
 from depthwalker.core.book import Book, Ladder, Leg, complement
+from depthwalker.core.grid import PriceGrid
 from depthwalker.core.pit import NEVER
 from depthwalker.core.structure import name_of
 from depthwalker.core.units import (
@@ -162,26 +163,16 @@ def trade(ticker: str, record: TradePrint) -> dict[str, object]:
 
 def market(floor: Floor, book: Book, now: Micros) -> dict[str, object]:
     """Return a market with its grid, its best prices and its volume."""
-    tape = floor.listing.tape
-    opened, closes = time_text(floor.start), time_text(floor.close_time)
+    listing = floor.listing
     last = format_price(floor.trades[-1].yes_price) if floor.trades else "0.0000"
     volume = format_count(Count(sum(print_.count for print_ in floor.trades)))
-    grid = [
-        {"start": format_price(band.start), "end": format_price(band.end), "step": format_price(band.step)}
-        for band in floor.pit.rules.grid.bands
-    ]
     return {
-        "ticker": tape.ticker,
-        "event_ticker": floor.listing.event_ticker,
+        "ticker": listing.ticker,
+        "event_ticker": listing.event_ticker,
         "market_type": "binary",
-        "yes_sub_title": tape.ticker,
-        "no_sub_title": tape.ticker,
-        "created_time": opened,
-        "updated_time": opened,
-        "open_time": opened,
-        "close_time": closes,
-        "latest_expiration_time": time_text(Micros(floor.close_time + _LIFETIME)),
-        "settlement_timer_seconds": 60,
+        "yes_sub_title": listing.ticker,
+        "no_sub_title": listing.ticker,
+        **_times(floor),
         "status": floor.status(now).value,
         "notional_value_dollars": "1.0000",
         **_quotes(book),
@@ -197,10 +188,9 @@ def market(floor: Floor, book: Book, now: Micros) -> dict[str, object]:
         "expiration_value": "",
         "rules_primary": "A paper market: it settles nothing.",
         "rules_secondary": "",
-        "price_level_structure": name_of(floor.pit.rules.grid),
-        "price_ranges": grid,
+        **_grid(floor.pit.rules.grid),
         "settlement_bounds_type": "default",
-        "exchange_index": floor.listing.shard,
+        "exchange_index": listing.shard,
     }
 
 
@@ -258,6 +248,21 @@ def _prices(leg: Leg, price: Price) -> dict[str, str]:
 
 def _rows(ladder: Ladder) -> list[tuple[str, str]]:
     return [(format_price(price), format_count(count)) for price, count in reversed(ladder)]
+
+
+def _times(floor: Floor) -> dict[str, object]:
+    opened = dict.fromkeys(("created_time", "updated_time", "open_time"), time_text(floor.start))
+    expires = time_text(Micros(floor.close_time + _LIFETIME))
+    closes = {"close_time": time_text(floor.close_time), "latest_expiration_time": expires}
+    return {**opened, **closes, "settlement_timer_seconds": 60}
+
+
+def _grid(grid: PriceGrid) -> dict[str, object]:
+    bands = [
+        {"start": format_price(band.start), "end": format_price(band.end), "step": format_price(band.step)}
+        for band in grid.bands
+    ]
+    return {"price_level_structure": name_of(grid), "price_ranges": bands}
 
 
 def _quotes(book: Book) -> dict[str, str]:

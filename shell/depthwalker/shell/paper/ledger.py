@@ -197,8 +197,8 @@ class Ledger:
         for price, count, taker in orders:
             netted = min(free, count)
             free -= netted
-            total += value(price, Count(count - netted))
-            total += estimate(rates[ticker], taker, price, Count(count), self._precision)
+            beyond = Count(count - netted)  # the netted part pays for itself: its fee is less than what it yields
+            total += value(price, beyond) + estimate(rates[ticker], taker, price, beyond, self._precision)
         return total
 
     def _keep(self, order: Kept) -> None:

@@ -1,0 +1,56 @@
+"""Run the measurements, print their tables, and keep them if asked to: `python -m bench --help`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import page
+from bench.measure import QUICK, USUAL, Effort, Table, text_table
+
+PARTS = ("core", "database", "wire")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what the command line asks for; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repeats: a look, not a measurement")
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure this part alone; may be repeated")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the tables to FILE")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="also put the tables between the markers in FILE")
+    chosen = parser.parse_args(arguments)
+    run(QUICK if chosen.quick else USUAL, tuple(chosen.only or PARTS), chosen.json, chosen.write)
+    return 0
+
+
+def run(effort: Effort, parts: tuple[str, ...], json_file: Path | None, page_file: Path | None) -> tuple[Table, ...]:
+    """Measure, print each part as soon as it is there, and write the files asked for."""
+    print(page.machine(), end="\n\n")
+    found: list[Table] = []
+    for part in parts:
+        for table in measured(part, effort):
+            print(text_table(table), end="\n\n", flush=True)
+            found.append(table)
+    if json_file is not None:
+        page.write_json(json_file, found)
+    if page_file is not None:
+        page.write_page(page_file, found)
+    return tuple(found)
+
+
+def measured(part: str, effort: Effort) -> tuple[Table, ...]:
+    """Return the tables of one part. The shell is imported late: the core's memory is measured without it."""
+    if part == "core":
+        from bench import core
+
+        return core.tables(effort)
+    if part == "database":
+        from bench import database
+
+        return database.tables(effort)
+    from bench import wire
+
+    return wire.tables(effort)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

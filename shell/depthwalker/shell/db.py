@@ -1,0 +1,73 @@
+"""The `db` commands, and what the others need of the database: its schema, and how a person looks at its rows."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import psycopg
+
+from depthwalker.shell.ending import FAILED, OK
+from depthwalker.shell.postgres import connect_string, schema_path
+from depthwalker.shell.postmaster import PostgresUnavailable, find_binaries
+from depthwalker.shell.voice import complain, say
+
+PASSING: Final = "the embedded server runs only while somebody uses it: keep it up with `depthwalker db start`"
+
+
+def load_schema(dsn: str) -> None:
+    """Load schema.sql; where it is loaded already, nothing changes. Raises psycopg.Error."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(schema_path().read_bytes())
+
+
+def how_to_look() -> str:
+    """Return the command line that opens the database for a person."""
+    program = Path(sys.executable).with_name("depthwalker")
+    if not program.exists():
+        return f"{shlex.quote(sys.executable)} -m depthwalker.shell db shell"
+    inside = program.is_relative_to(Path.cwd())
+    return f"{shlex.quote(str(program.relative_to(Path.cwd()) if inside else program))} db shell"
+
+
+def run_database(what: str) -> int:
+    """Run `depthwalker db WHAT` and return the exit code."""
+    with connect_string() as dsn:
+        match what:
+            case "load":
+                load_schema(dsn)
+                say(f"loaded {schema_path().name}; loading it again changes nothing")
+            case "url":
+                say(dsn)
+                if "DATABASE_URL" not in os.environ:
+                    complain(PASSING)
+            case "start":
+                load_schema(dsn)
+                with suppress(KeyboardInterrupt):
+                    say(dsn)
+                    complain("the database runs until Ctrl-C")
+                    signal.pause()
+            case _:
+                return _shell(dsn)
+    return OK
+
+
+def _shell(dsn: str) -> int:
+    """Run psql, the embedded server's own or the system's, until its user leaves it."""
+    load_schema(dsn)
+    try:
+        psql = find_binaries() / "psql"
+    except PostgresUnavailable:
+        psql = Path("psql")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's own business
+    try:
+        return subprocess.run([str(psql) if psql.exists() else "psql", dsn], check=False).returncode
+    except FileNotFoundError:
+        complain(f"there is no psql here: install PostgreSQL's client, then run: psql {shlex.quote(dsn)}")
+        return FAILED
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,195 @@
+"""The `execute` command: one parent order from the terminal, shown while it works."""
+
+import asyncio
+import json
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, TypeVar
+
+from rich.console import Console
+
+from depthwalker.core.book import Leg
+from depthwalker.core.config import ExecutionConfig
+from depthwalker.core.outcome import Failure, Outcome, Success
+from depthwalker.core.parent import Action, RefusalKind, Ticket
+from depthwalker.core.units import DOLLAR, Malformed, Price, parse_count, parse_price
+from depthwalker.shell.api import DepthwalkerError, OrderRefused, Trade, Unresolved
+from depthwalker.shell.config import parse_config
+from depthwalker.shell.db import load_schema
+from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, UNRESOLVED
+from depthwalker.shell.engine import Engine
+from depthwalker.shell.follow import Follower, is_live
+from depthwalker.shell.lane import Lane
+from depthwalker.shell.postgres import connect_string
+from depthwalker.shell.scene import terminal_job
+from depthwalker.shell.settings import Settings, SettingsError
+from depthwalker.shell.ticket import Job
+from depthwalker.shell.voice import complain, say
+
+T = TypeVar("T")
+
+KEY_DIGITS: Final = 12
+WRONG_ORDER: Final = {
+    RefusalKind.INVALID_COUNT,
+    RefusalKind.INVALID_TARGET,
+    RefusalKind.INVALID_CONFIG,
+    RefusalKind.NO_CAP_PRICE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A parent order as the command line has it, in words."""
+
+    ticker: str
+    outcome: str
+    action: str
+    count: str
+    target: str
+    method: Path | None
+    key: str | None
+    plain: bool
+    as_json: bool
+
+
+class Wrong(Exception):
+    """Something on the command line, or in what it names, that will never do; the text says what would."""
+
+
+def run_execute(order: Order) -> int:
+    """Execute an order and return the exit code."""
+    try:
+        job = _job(order)
+        settings = _settings()
+    except Wrong as wrong:
+        complain(str(wrong))
+        return REFUSED
+    console = Console(stderr=order.as_json, highlight=False)
+    heading = f"depthwalker execute {order.ticker}; Ctrl-C cancels what rests and stops"
+    follower = Follower(heading, console, live=is_live(console, plain=order.plain or order.as_json))
+    lane = follower.lane(order.ticker)
+    complain(f"request key {job.request_key}: the same --key never buys twice")
+    with ExitStack() as stack:
+        dsn = settings.database_url or stack.enter_context(connect_string())
+        if settings.database_url is None and "DATABASE_URL" not in os.environ:
+            load_schema(dsn)
+        try:
+            trade = asyncio.run(_execute(job, settings, dsn, lane, follower))
+        except DepthwalkerError as error:
+            complain(str(error))
+            return _refused(error)
+    say(_json(trade) if order.as_json else _summary(trade))
+    if follower.interrupted():
+        return INTERRUPTED
+    return OK if trade.quantity else FAILED
+
+
+async def _execute(job: Job, settings: Settings, dsn: str, lane: Lane, follower: Follower) -> Trade:
+    engines: list[Engine] = []
+
+    async def work() -> Trade:
+        async with Engine.open(settings, dsn=dsn, on_turn=lane.turn) as engine:
+            engines.append(engine)
+            if follower.interrupted():
+                raise KeyboardInterrupt
+            trade = await engine.execute_job(job)
+            lane.end(trade, follower.now())
+            return trade
+
+    return await follower.run(work(), lambda: [engine.stop("interrupted") for engine in engines])
+
+
+def _job(order: Order) -> Job:
+    count = _read("--count", parse_count(order.count))
+    target = _read("--target", parse_price(order.target))
+    if count <= 0:
+        raise Wrong(f"--count {order.count}: it must be at least 0.01 contracts")
+    if not 0 < target < DOLLAR:
+        raise Wrong(f"--target {order.target}: it must lie between 0.0001 and 0.9999 dollars")
+    ticket = Ticket(Leg(order.outcome), Action(order.action), count, Price(target))
+    key = order.key if order.key is not None else f"terminal {secrets.token_hex(KEY_DIGITS // 2)}"
+    if not key.strip():
+        raise Wrong("--key is empty: leave it out for a fresh one")
+    return terminal_job(key, ticket, _config(order.method), order.ticker)
+
+
+def _config(file: Path | None) -> ExecutionConfig:
+    given = {} if file is None else _table(file)
+    match parse_config(given):
+        case Success(config):
+            return config
+        case Failure(errors):
+            raise Wrong(f"{file}: {errors.in_words()}")
+
+
+def _table(file: Path) -> Mapping[str, object]:
+    """Return a method's configuration: the file's own keys, or those under `execution_config`."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        found = (
+            json.loads(text, parse_float=Decimal)
+            if file.suffix == ".json"
+            else tomllib.loads(text, parse_float=Decimal)
+        )
+    except OSError as error:
+        raise Wrong(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        kind = "JSON" if file.suffix == ".json" else "TOML"
+        raise Wrong(
+            f"{file} is not {kind}: {error}; write the keys of execution_config, or end its name in .toml or .json"
+        ) from error
+    table = found.get("execution_config", found) if isinstance(found, dict) else found
+    if not isinstance(table, dict):
+        raise Wrong(f"{file} holds no table: write the keys of execution_config")
+    return table
+
+
+def _settings() -> Settings:
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        raise Wrong(str(error)) from error
+    if settings.key_id is None:
+        raise Wrong(
+            "no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE; "
+            "to try without money, `depthwalker exchange` prints what to set"
+        )
+    return settings
+
+
+def _read(what: str, parsed: Outcome[T, Malformed]) -> T:
+    match parsed:
+        case Success(number):
+            return number
+        case Failure(malformed):
+            raise Wrong(f"{what} {malformed.text}: it must be {malformed.allowed}")
+
+
+def _refused(error: DepthwalkerError) -> int:
+    match error:
+        case Unresolved():
+            return UNRESOLVED
+        case OrderRefused(refusal=refusal) if refusal.kind in WRONG_ORDER:
+            return REFUSED
+        case _:
+            return FAILED
+
+
+def _summary(trade: Trade) -> str:
+    result = trade.result
+    price = f" at {trade.price:.4f} on average" if trade.price is not None else ""
+    worse = f", {trade.slippage_percent * 100:+.2f} % of the target" if trade.slippage_percent is not None else ""
+    return (
+        f"execution {trade.execution_id} {result.status}: {trade.quantity} contracts{price}{worse}, "
+        f"fees {result.fees:.4f} $, {result.total_walks} walks, {result.calls} calls ({result.reason})"
+    )
+
+
+def _json(trade: Trade) -> str:
+    return json.dumps(asdict(trade), indent=2, default=str)

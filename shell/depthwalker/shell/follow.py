@@ -1,0 +1,100 @@
+"""Runs work while the terminal follows it: a live view, or plain lines where there is no terminal.
+
+Ctrl-C asks what runs to cancel what rests and to confirm it; a second one leaves, and says what may still rest.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack, suppress
+from typing import Final, TypeVar
+
+from rich.console import Console
+
+from depthwalker.core.units import Micros
+from depthwalker.shell.clock import SystemClock
+from depthwalker.shell.figures import seconds
+from depthwalker.shell.happening import Happening
+from depthwalker.shell.interrupt import Interrupts
+from depthwalker.shell.lane import Lane
+from depthwalker.shell.screen import Screen
+from depthwalker.shell.voice import complain
+
+T = TypeVar("T")
+
+STOPPING: Final = "stopping: cancelling what rests, then confirming it; Ctrl-C again leaves at once"
+
+
+class Follower:
+    """Shows lanes on `console`, live where `live`, else as lines to `lines` (a console too)."""
+
+    def __init__(self, heading: str, console: Console, *, live: bool) -> None:
+        self.lanes: list[Lane] = []
+        self._heading = heading
+        self._console = console
+        self._live = live
+        self._clock = SystemClock()
+        self._interrupts: Interrupts | None = None
+        self._width = 0
+
+    def lane(self, name: str) -> Lane:
+        """Return a new lane that is followed."""
+        lane = Lane(name, self._tell)
+        self.lanes.append(lane)
+        self._width = max(self._width, len(name))
+        return lane
+
+    def now(self) -> Micros:
+        """Return the time by which it shows."""
+        return self._clock.now()
+
+    def interrupted(self) -> bool:
+        """Return whether somebody wants it to stop."""
+        return self._interrupts is not None and self._interrupts.count > 0
+
+    async def run(self, work: Coroutine[None, None, T], stop: Callable[[], object]) -> T:
+        """Return what the work returns; an interrupt calls `stop`, and the work is expected to end soon after."""
+
+        def stopping() -> None:
+            self._say(STOPPING)
+            stop()
+
+        with ExitStack() as stack:
+            self._interrupts = stack.enter_context(Interrupts(stopping, lambda: self._leave(stack)))
+            drawing: asyncio.Task[None] | None = None
+            if self._live:
+                screen = stack.enter_context(Screen(self._console, self._headline, self.lanes, self._clock.now))
+                drawing = asyncio.create_task(screen.run())
+            try:
+                return await work
+            finally:
+                if drawing is not None:
+                    drawing.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await drawing
+
+    def _headline(self) -> str:
+        return STOPPING if self.interrupted() else self._heading
+
+    def _tell(self, lane: Lane, happening: Happening) -> None:
+        if self._live:
+            return
+        span = Micros(happening.at - (lane.started() or happening.at))
+        line = f"{lane.name:{self._width}} {seconds(span):>5} {happening.kind:9} {happening.text}"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _say(self, text: str) -> None:
+        if not self._live:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _leave(self, shown: ExitStack) -> None:
+        self._live = False
+        with suppress(Exception):
+            shown.close()  # gives the terminal back
+        left = [text for lane in self.lanes if not lane.ended() for text in lane.resting()]
+        still = "this may still rest:" if left else "nothing was resting"
+        complain(f"left before the end was confirmed; {still}", *(f"  {text}" for text in left))
+
+
+def is_live(console: Console, *, plain: bool) -> bool:
+    """Return whether the live view is wanted and possible."""
+    return console.is_terminal and not console.is_dumb_terminal and not plain

@@ -1,0 +1,51 @@
+"""What the store asks of PostgreSQL beyond calling schema.sql's functions; numbers leave as the core's whole units."""
+
+from typing import Final, LiteralString
+
+BEGIN: Final[LiteralString] = "SELECT begun, execution_id, uuid, status FROM depthwalker_begin(%s, %s, %s, %s, %s)"
+
+FIND: Final[LiteralString] = "SELECT execution_id, uuid, status FROM execution_state WHERE request_key = %s"
+
+STATUS: Final[LiteralString] = "SELECT status FROM execution_state WHERE execution_id = %s"
+
+CLAIM: Final[LiteralString] = """
+    SELECT claimed, epoch, owner, (extract(epoch FROM expires_at) * 1000000)::bigint FROM depthwalker_claim(%s, %s, %s)
+"""
+
+LOAD: Final[LiteralString] = "SELECT body::text FROM execution_journal WHERE execution_id = %s ORDER BY seq"
+
+UNFINISHED: Final[LiteralString] = """
+    SELECT e.execution_id, e.uuid, e.ticker, l.owner, (extract(epoch FROM l.expires_at) * 1000000)::bigint,
+        l.expires_at <= clock_timestamp()
+    FROM execution_state e JOIN execution_leases l USING (execution_id)
+    WHERE e.status = 'executing' AND e.account = %s
+    ORDER BY e.execution_id
+"""
+
+SLIPPAGES: Final[LiteralString] = """
+    SELECT (m.slippage_percent * 1000000)::bigint
+    FROM execution_metrics m JOIN execution_state e USING (execution_id)
+    WHERE e.ticker = %s AND m.created_at >= %s::timestamptz AND m.slippage_percent IS NOT NULL
+    ORDER BY m.created_at, m.metric_id
+"""
+
+PROMISED: Final[LiteralString] = """
+    SELECT coalesce(sum(greatest(0, target_quantity - filled_quantity)) * 100, 0)::bigint
+    FROM execution_state
+    WHERE account = %s AND ticker = %s AND side = %s AND action = 'sell' AND status = 'executing'
+"""
+
+TRADE: Final[LiteralString] = """
+    SELECT CASE WHEN m.execution_id IS NOT NULL THEN jsonb_build_object(
+        'execution_id', e.execution_id, 'market_id', e.market_id::text, 'edge_id', e.edge_id, 'method_id', e.method_id,
+        'strategy_id', e.strategy_id, 'model_id', e.model_id, 'ticker', e.ticker, 'outcome', e.side, 'action', e.action,
+        'quantity', (m.filled_quantity * 100)::bigint, 'price', (m.average_fill_price * 10000)::bigint,
+        'value', (m.filled_value * 1000000)::bigint, 'fees', (m.fees * 1000000)::bigint,
+        'target', (m.target_price * 10000)::bigint, 'slippage', (m.slippage_percent * 1000000)::bigint,
+        'fill_rate', (m.fill_rate * 1000000)::bigint, 'fill_time', (m.time_to_last_fill * 1000000)::bigint,
+        'algorithm', m.algorithm, 'walks', m.walks_executed, 'status', e.status, 'ending', coalesce(e.ending, ''),
+        'created', (extract(epoch FROM m.created_at) * 1000000)::bigint, 'trade_error', coalesce(e.trade_error, '')
+    )::text END
+    FROM execution_state e LEFT JOIN execution_metrics m USING (execution_id)
+    WHERE e.execution_id = %s
+"""

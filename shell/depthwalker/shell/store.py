@@ -1,0 +1,254 @@
+"""The store in PostgreSQL: one call of a schema.sql function a method, so that each is one statement and one commit.
+
+Every statement commits by itself, and every one may be repeated: an append is numbered, request keys and the installation are
+kept once, a claim only raises the epoch. A lost connection is therefore tried once more on another one, before
+StoreUnavailable tells the caller that the outcome is unknown.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import reduce
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from depthwalker.core.book import Book, Leg
+from depthwalker.core.execution import START, evolve
+from depthwalker.core.fact import Fact, Started, Status
+from depthwalker.core.projection import project
+from depthwalker.core.row import Projection
+from depthwalker.core.units import Count, Micros
+from depthwalker.shell import codec
+from depthwalker.shell.pool import Connection, Database
+from depthwalker.shell.journal import (
+    Appended,
+    Attached,
+    Begun,
+    Claimed,
+    HeldBy,
+    NoSuchExecution,
+    Origin,
+    Superseded,
+    TradeRecord,
+    Unfinished,
+)
+from depthwalker.shell.postgres import schema_path
+from depthwalker.shell.queries import BEGIN, CLAIM, FIND, LOAD, PROMISED, SLIPPAGES, STATUS, TRADE, UNFINISHED
+from depthwalker.shell.rows import instant, rows, snapshot_row
+
+POLL_S: Final = 1.0  # for a notification that a lost connection swallowed
+
+
+class PostgresStore:
+    """The `Store` over a database's connection string. Raises what journal.py names, and nothing of psycopg."""
+
+    def __init__(self, dsn: str) -> None:
+        self._database = Database(dsn)
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Connect. Raises StoreUnavailable."""
+        await self._database.open()
+
+    async def close(self) -> None:
+        """Close the connections; what is under way comes to an end first."""
+        await self._database.close()
+
+    async def migrate(self) -> None:
+        """Load schema.sql: makes what is absent, changes nothing else."""
+        schema = schema_path().read_bytes()
+        async with self._database.alone() as connection:
+            await connection.execute(schema)
+
+    async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached:
+        """Make an execution whose journal holds `started`, or find the one that the request key has. Raises MissingRow."""
+        return await self._database.run(lambda connection: _begin(connection, origin, started, owner, ttl))
+
+    async def find(self, request_key: str) -> Attached | None:
+        """Return the execution of a request key."""
+        row = await self._database.one(FIND, request_key)
+        return None if row is None else Attached(row[0], row[1], Status(row[2]))
+
+    async def claim(self, execution_id: int, owner: str, ttl: Micros) -> Claimed | HeldBy:
+        """Take an execution over, under the next epoch, if its lease is free, expired or already this owner's."""
+        row = await self._database.one(CLAIM, execution_id, owner, _span(ttl))
+        assert row is not None
+        claimed, epoch, holder, until = row
+        if not claimed:
+            return HeldBy(holder, until)
+        return Claimed(execution_id, epoch, await self.load(execution_id))
+
+    async def renew(self, execution_id: int, epoch: int, ttl: Micros) -> bool:
+        """Hold the lease for another `ttl`; False when it is somebody else's."""
+        return await self._lease(execution_id, epoch, ttl)
+
+    async def release(self, execution_id: int, epoch: int) -> bool:
+        """Give the lease up, so that anybody may claim the execution at once."""
+        return await self._lease(execution_id, epoch, Micros(0))
+
+    async def append(
+        self, execution_id: int, epoch: int, first_seq: int, facts: Sequence[Fact], projection: Projection
+    ) -> Appended | Superseded:
+        """Make facts durable as entries `first_seq` and on, with the rows of the state after them."""
+        entries, after = codec.encode_all(facts).decode(), rows(projection, facts).decode()
+        row = await self._database.one(
+            "SELECT depthwalker_append(%s, %s, %s, %s, %s)", execution_id, epoch, first_seq, entries, after
+        )
+        assert row is not None
+        if row[0] == "superseded":
+            return Superseded()
+        return Appended(first_seq + len(facts) - 1, repeated=row[0] == "already")
+
+    async def load(self, execution_id: int) -> tuple[Fact, ...]:
+        """Return the journal of an execution. Raises NoSuchExecution."""
+        facts = await self._database.run(lambda connection: _load(connection, execution_id))
+        if not facts:
+            raise NoSuchExecution(f"there is no execution {execution_id}")
+        return facts
+
+    async def journal_length(self, execution_id: int) -> int:
+        """Return the number of the last entry."""
+        row = await self._database.one("SELECT depthwalker_journal_length(%s)", execution_id)
+        return 0 if row is None else int(row[0])
+
+    async def rebuild(self, execution_id: int) -> None:
+        """Write the rows of an execution anew from its journal. Raises NoSuchExecution."""
+
+        async def work(connection: Connection) -> None:
+            async with connection.transaction():
+                await connection.execute(
+                    "SELECT FROM execution_leases WHERE execution_id = %s FOR UPDATE", (execution_id,)
+                )
+                facts = await _load(connection, execution_id)
+                if not facts:
+                    raise NoSuchExecution(f"there is no execution {execution_id}")
+                after = rows(project(reduce(evolve, facts, START)), facts).decode()
+                await connection.execute("SELECT depthwalker_project(%s, %s)", (execution_id, after))
+
+        await self._database.run(work)
+
+    async def trade(self, execution_id: int) -> TradeRecord | None:
+        """Return the trade of an execution, or None while it executes. Raises NoSuchExecution."""
+        row = await self._database.one(TRADE, execution_id)
+        if row is None:
+            raise NoSuchExecution(f"there is no execution {execution_id}")
+        return None if row[0] is None else _read_trade(row[0])
+
+    async def snapshot(self, ticker: str, book: Book, at: Micros, market_id: str | None = None) -> int:
+        """Keep the book, ten levels a side; return the snapshot's number. Raises MissingRow."""
+        row = await self._database.one(
+            "SELECT depthwalker_snapshot(%s)", _json(snapshot_row(ticker, market_id, book, at))
+        )
+        assert row is not None
+        return int(row[0])
+
+    async def unfinished(self, account: str) -> tuple[Unfinished, ...]:
+        """Return an account's executions that are not finished, oldest first."""
+        return tuple(Unfinished(*row) for row in await self._database.all(UNFINISHED, account))
+
+    async def recent_slippages(self, ticker: str, since: Micros) -> tuple[int, ...]:
+        """Return the slippages of the market's finished executions, oldest first, in parts per million."""
+        return tuple(row[0] for row in await self._database.all(SLIPPAGES, ticker, instant(since)))
+
+    @asynccontextmanager
+    async def admission(self, account: str, ticker: str) -> AsyncIterator["PostgresAdmission"]:
+        """Hold one account's market while a position is read and a sell admitted; others wait up to lock_timeout.
+
+        It has a connection of its own: waiting for an exchange must not keep appends waiting for the pool.
+        """
+        async with self._database.alone() as connection:
+            name = f"depthwalker admission {account} {ticker}"
+            await connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (name,))
+            yield PostgresAdmission(connection, account, ticker)
+
+    async def wait_finished(self, execution_id: int) -> Status:
+        """Return the final status of an execution when it has one. Raises NoSuchExecution."""
+        async with self._database.alone() as connection:
+            await connection.execute("LISTEN depthwalker_finished")
+            while True:
+                row = await (await connection.execute(STATUS, (execution_id,))).fetchone()
+                if row is None:
+                    raise NoSuchExecution(f"there is no execution {execution_id}")
+                if Status(row[0]) is not Status.EXECUTING:
+                    return Status(row[0])
+                async for _ in connection.notifies(timeout=POLL_S, stop_after=1):
+                    pass
+
+    async def installation(self) -> str:
+        """Return eight hex digits, drawn once for this database and kept."""
+        row = await self._database.one("SELECT depthwalker_installation_id()")
+        assert row is not None
+        return str(row[0])
+
+    async def _lease(self, execution_id: int, epoch: int, ttl: Micros) -> bool:
+        row = await self._database.one(
+            "UPDATE execution_leases SET expires_at = clock_timestamp() + %s "
+            "WHERE execution_id = %s AND epoch = %s RETURNING true",
+            _span(ttl),
+            execution_id,
+            epoch,
+        )
+        return row is not None
+
+
+class PostgresAdmission:
+    """An `Admission`: the lock is the connection's, so losing it is never papered over by another one."""
+
+    def __init__(self, connection: Connection, account: str, ticker: str) -> None:
+        self._connection = connection
+        self._key = (account, ticker)
+
+    async def promised_sells(self, outcome: Leg) -> Count:
+        """Return what open sell executions of this outcome may still sell."""
+        row = await (await self._connection.execute(PROMISED, (*self._key, outcome.value))).fetchone()
+        assert row is not None
+        return Count(row[0])
+
+    async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached:
+        """As the store's; the execution is durable when it returns."""
+        return await _begin(self._connection, origin, started, owner, ttl)
+
+
+async def _begin(connection: Connection, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached:
+    facts = (started,)
+    fields = {key: value for key, value in msgspec.to_builtins(origin).items() if key != "snapshot_id"}
+    fields |= {
+        "uuid": started.parent.execution,
+        "ticker": started.parent.ticker,
+        "initial_snapshot_id": origin.snapshot_id,
+    }
+    after = rows(project(evolve(START, started)), facts).decode()
+    values = (_json(fields), codec.encode_all(facts).decode(), after, owner, _span(ttl))
+    row = await (await connection.execute(BEGIN, values)).fetchone()
+    assert row is not None
+    begun, execution_id, uuid, status = row
+    # Ours, too, when an earlier try committed without our knowing: nobody else draws this uuid.
+    if begun or uuid == started.parent.execution:
+        return Begun(execution_id, 1)
+    return Attached(execution_id, uuid, Status(status))
+
+
+async def _load(connection: Connection, execution_id: int) -> tuple[Fact, ...]:
+    found = await (await connection.execute(LOAD, (execution_id,))).fetchall()
+    return tuple(codec.decode(row[0]) for row in found)
+
+
+def _span(span: Micros) -> timedelta:
+    return timedelta(microseconds=span)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+_read_trade: Final = codec.reader(TradeRecord)

@@ -1,0 +1,130 @@
+"""A token bucket as a value: never overdrawn when asked first, and exact however time is cut up."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.strategies import NOW
+
+from depthwalker.core.budget import (
+    CANCEL_COST,
+    CREATE_COST,
+    Bucket,
+    available,
+    available_within,
+    full,
+    per_minute,
+    ready_at,
+    refill,
+    spend,
+    would_exceed,
+)
+from depthwalker.core.units import SECOND, Micros
+
+SPANS = st.integers(0, 120 * SECOND).map(Micros)
+COSTS = st.integers(0, 100)
+
+
+@st.composite
+def buckets(draw: st.DrawFn) -> Bucket:
+    """Buckets of any rate, as empty as spending can leave them."""
+    capacity = draw(st.integers(1, 400))
+    bucket = full(draw(st.integers(1, 400)), draw(st.sampled_from((SECOND, Micros(60 * SECOND)))), capacity, NOW)
+    return refill(spend(bucket, draw(st.integers(0, capacity)), NOW), Micros(NOW + draw(st.integers(0, SECOND))))
+
+
+@given(buckets(), st.lists(SPANS, min_size=1, max_size=8))
+def test_refilling_is_exact_over_any_partition_of_time(bucket: Bucket, spans: list[Micros]) -> None:
+    in_parts, now = bucket, bucket.at
+    for span in spans:
+        now = Micros(now + span)
+        in_parts = refill(in_parts, now)
+    assert in_parts == refill(bucket, now)
+
+
+@given(buckets(), SPANS)
+def test_a_bucket_gains_its_rate_and_never_holds_more_than_its_capacity(bucket: Bucket, span: Micros) -> None:
+    later = refill(bucket, Micros(bucket.at + span))
+    assert later.level == min(bucket.capacity * bucket.period, bucket.level + span * bucket.tokens)
+    assert available(bucket, Micros(bucket.at + span)) == later.level // bucket.period <= bucket.capacity
+
+
+@given(buckets(), st.lists(st.tuples(COSTS, COSTS, SPANS), max_size=12))
+def test_a_bucket_asked_first_is_never_overdrawn_and_keeps_the_reserve(
+    bucket: Bucket, spends: list[tuple[int, int, Micros]]
+) -> None:
+    now = bucket.at
+    for wish, reserve, pause in spends:
+        cost = min(wish, bucket.capacity)
+        now = ready_at(bucket, cost, reserve, Micros(now + pause))
+        bucket = spend(bucket, cost, now)
+        assert available(bucket, now) >= min(reserve, bucket.capacity - cost) >= 0
+        assert bucket.level >= 0
+
+
+@given(buckets(), COSTS, COSTS, SPANS)
+def test_the_instant_named_is_the_first_at_which_the_spend_is_possible(
+    bucket: Bucket, wish: int, reserve: int, pause: Micros
+) -> None:
+    cost, now = min(wish, bucket.capacity), Micros(bucket.at + pause)
+    kept = min(reserve, bucket.capacity - cost)
+    ready = ready_at(bucket, cost, reserve, now)
+    assert ready >= now
+    assert not would_exceed(bucket, cost, kept, ready)
+    assert ready == now or would_exceed(bucket, cost, kept, Micros(ready - 1))
+
+
+@given(buckets(), SPANS, st.lists(st.integers(0, 120 * SECOND), max_size=6))
+def test_what_can_be_spent_within_a_span_is_what_is_there_and_what_flows_in(
+    bucket: Bucket, span: Micros, cuts: list[int]
+) -> None:
+    start, end = bucket.at, bucket.at + span
+    promised, left, spent = available_within(bucket, span, start), bucket, 0
+    for at in [start, *sorted(start + cut % (span + 1) for cut in cuts), end]:
+        here = available(left, Micros(at))
+        left, spent = spend(left, here, Micros(at)), spent + here
+    assert spent <= promised
+    if span * bucket.tokens <= (bucket.capacity - 1) * bucket.period:  # the emptied bucket never runs over
+        assert spent == promised
+
+
+@given(buckets(), st.integers(1, 10 * SECOND), COSTS)
+def test_a_clock_that_stepped_back_gives_nothing_and_takes_nothing(bucket: Bucket, back: int, cost: int) -> None:
+    earlier = Micros(bucket.at - back)
+    assert refill(bucket, earlier) == bucket
+    assert available(bucket, earlier) == available(bucket, bucket.at)
+    ready = ready_at(bucket, cost, 0, earlier)
+    assert ready in {earlier, ready_at(bucket, cost, 0, bucket.at)}
+
+
+def test_a_reserve_beyond_the_capacity_is_waited_for_until_the_bucket_is_full() -> None:
+    bucket = spend(full(100, SECOND, 100, NOW), 50, NOW)
+    assert ready_at(bucket, CREATE_COST, 60 * CANCEL_COST, NOW) == NOW + SECOND // 2
+
+
+def test_the_exchange_s_costs_fit_a_second_of_its_lowest_tier() -> None:
+    bucket = full(100, SECOND, 100, NOW)
+    for _ in range(10):
+        assert ready_at(bucket, CREATE_COST, 0, NOW) == NOW
+        bucket = spend(bucket, CREATE_COST, NOW)
+    assert ready_at(bucket, CREATE_COST, 0, NOW) == NOW + SECOND // 10
+    assert ready_at(bucket, CANCEL_COST, 0, NOW) == NOW + SECOND // 50
+
+
+def test_a_spend_beyond_what_is_there_is_owed() -> None:
+    owing = spend(full(10, SECOND, 10, NOW), 15, NOW)
+    assert available(owing, NOW) == 0
+    assert ready_at(owing, 1, 0, NOW) == NOW + 6 * SECOND // 10
+
+
+@pytest.mark.parametrize(("calls", "spacing"), [(90, 666_667), (60, SECOND), (1, 60 * SECOND)])
+def test_calls_at_an_even_pace_are_spaced_by_the_rate(calls: int, spacing: int) -> None:
+    bucket, now = spend(per_minute(calls, NOW), calls, NOW), NOW
+    sent: list[int] = []
+    for _ in range(5):
+        now = ready_at(bucket, 1, 0, now)
+        bucket = spend(bucket, 1, now)
+        sent.append(now)
+    assert all(later - one in {spacing, spacing - 1} for one, later in pairwise(sent))
+    assert sent[-1] - NOW == -(-5 * 60 * SECOND // calls)

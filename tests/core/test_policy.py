@@ -1,0 +1,29 @@
+"""A policy is the configuration with the constants that the laboratory tunes, fixed when an execution starts."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from tests.core.strategies import walker_configs
+
+from depthwalker.core.config import DEFAULT_EXECUTION, WalkerConfig
+from depthwalker.core.depth import RECORDED_THRESHOLDS, SPEC_THRESHOLDS
+from depthwalker.core.policy import VERSION, policy_for
+from depthwalker.core.units import SECOND
+
+
+@given(walker_configs())
+def test_a_policy_carries_its_configuration_and_the_version_of_the_code(walker: WalkerConfig) -> None:
+    config = replace(DEFAULT_EXECUTION, walker=walker)
+    policy = policy_for(config)
+    assert (policy.config, policy.version) == (config, VERSION)
+    assert policy.lookup_every == config.walker.walk_interval
+
+
+def test_the_specification_s_thresholds_are_the_default_and_others_may_be_given() -> None:
+    assert policy_for(DEFAULT_EXECUTION).thresholds == SPEC_THRESHOLDS
+    assert policy_for(DEFAULT_EXECUTION, RECORDED_THRESHOLDS).thresholds == RECORDED_THRESHOLDS
+
+
+def test_the_constants() -> None:
+    policy = policy_for(DEFAULT_EXECUTION)
+    assert (policy.stale_after, policy.take_before, policy.lookup_every) == (5 * SECOND, 4 * SECOND, 4 * SECOND)

@@ -1,0 +1,79 @@
+"""The method's algorithm runs unless something speaks for the plain limit order, and then it is said what."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.strategies import NOW, configs
+
+from depthwalker.core.book import Book, Leg
+from depthwalker.core.budget import WALKER_CALLS
+from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, ExecutionConfig
+from depthwalker.core.fees import STANDARD
+from depthwalker.core.flow import NO_HISTORY
+from depthwalker.core.grid import CENT_GRID
+from depthwalker.core.routing import Route, route
+from depthwalker.core.units import Count, Price
+from depthwalker.core.view import Conditions, View, look
+
+SIMPLE, WALKER = Algorithm.SIMPLE_LIMIT, Algorithm.DYNAMIC_DEPTH_WALKER
+
+
+def view(queue: int = 25_00, offers: int = 25_00, tokens: int = 15, walkers: int = 4) -> View:
+    """The least that a walker needs, unless told otherwise."""
+    book = Book(((Price(4700), Count(queue)),), ((Price(4800), Count(offers)),), NOW)
+    conditions = Conditions(CENT_GRID, STANDARD, tokens, walkers, max_walkers=5, ema_slippage=0, open=True)
+    return look(book, NO_HISTORY, Leg.YES, Price(5300), (), (), conditions, NOW)
+
+
+def disabled() -> ExecutionConfig:
+    return replace(DEFAULT_EXECUTION, walker=replace(DEFAULT_EXECUTION.walker, enabled=False))
+
+
+@pytest.mark.parametrize(
+    ("config", "seen", "reason"),
+    [
+        (replace(DEFAULT_EXECUTION, algorithm=SIMPLE), view(), "configured"),
+        (disabled(), view(), "dynamic_depth_walker is disabled"),
+        (
+            DEFAULT_EXECUTION,
+            view(queue=24_99),
+            "thin market: 49.99 contracts within five cents, min_volume_threshold is 50.00",
+        ),
+        (DEFAULT_EXECUTION, view(tokens=14), "rate budget: 14 calls left, a walker needs 15"),
+        (DEFAULT_EXECUTION, view(walkers=5), "concurrency: 5 walkers run, the limit is 5"),
+        (disabled(), view(0, 0, 0, 9), "dynamic_depth_walker is disabled"),
+        (DEFAULT_EXECUTION, view(tokens=0, walkers=9), "rate budget: 0 calls left, a walker needs 15"),
+    ],
+    ids=["configured", "disabled", "thin", "budget", "concurrency", "the first reason", "the next reason"],
+)
+def test_simple_limit_runs_with_the_reason(config: ExecutionConfig, seen: View, reason: str) -> None:
+    assert route(config, seen) == Route(SIMPLE, reason)
+
+
+def test_the_walker_runs_where_there_is_just_enough_of_everything() -> None:
+    assert route(DEFAULT_EXECUTION, view()) == Route(WALKER, "configured")
+    assert WALKER_CALLS == 15
+
+
+def test_a_market_with_one_ladder_is_measured_by_what_it_has() -> None:
+    assert route(DEFAULT_EXECUTION, view(queue=50_00, offers=0)).algorithm is WALKER
+
+
+@given(configs(), st.booleans(), st.builds(view, *(st.integers(0, 40_00),) * 2, *(st.integers(0, 30),) * 2))
+def test_the_walker_never_runs_against_the_configuration_the_budget_or_the_limit(
+    config: ExecutionConfig, enabled: bool, seen: View
+) -> None:
+    config = replace(config, walker=replace(config.walker, enabled=enabled))
+    chosen = route(config, seen)
+    assert chosen.reason
+    if chosen.algorithm is WALKER:
+        assert config.algorithm is WALKER
+        assert config.walker.enabled
+        assert seen.queue_near + seen.offers_near >= config.walker.min_volume
+        assert seen.conditions.tokens >= WALKER_CALLS
+        assert seen.conditions.walkers < seen.conditions.max_walkers
+    else:
+        assert chosen.algorithm is SIMPLE
+        assert config.algorithm is SIMPLE or chosen.reason != "configured"

@@ -1,0 +1,63 @@
+"""The limiter: never faster than its budget, and cancels always have theirs."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from depthwalker.core.units import SECOND
+from depthwalker.shell.limiter import Limiter, Purpose
+from tests.shell.clocks import SteppingClock
+
+
+async def test_ninety_calls_a_minute_pass_at_once_and_the_next_waits() -> None:
+    clock = SteppingClock()
+    limiter = Limiter(clock, 90, lambda: 0)
+    for _ in range(90):
+        await limiter.acquire(Purpose.ENTRY)
+    assert clock.now() == 1_000_000_000
+    await limiter.acquire(Purpose.PUBLIC)
+    assert clock.now() - 1_000_000_000 == 60 * SECOND // 90 + 1  # rounded up to the microsecond
+
+
+async def test_a_tier_counts_tokens_and_reads_do_not_use_up_writes() -> None:
+    clock = SteppingClock()
+    limiter = Limiter(clock, None, lambda: 0)
+    for _ in range(10):
+        await limiter.acquire(Purpose.ENTRY)
+    for _ in range(20):
+        await limiter.acquire(Purpose.READ)
+    assert clock.now() == 1_000_000_000
+    await limiter.acquire(Purpose.ENTRY)
+    assert clock.now() - 1_000_000_000 == SECOND // 10
+
+
+async def test_a_cancel_never_waits_for_what_is_kept_for_cancels() -> None:
+    clock = SteppingClock()
+    limiter = Limiter(clock, None, lambda: 5)
+    for _ in range(9):
+        await limiter.acquire(Purpose.ENTRY)
+    assert clock.now() == 1_000_000_000
+    for _ in range(5):
+        await limiter.acquire(Purpose.CANCEL)
+    assert clock.now() == 1_000_000_000
+    await limiter.acquire(Purpose.ENTRY)
+    assert clock.now() > 1_000_000_000
+
+
+def test_what_is_left_counts_one_tick_ahead_and_leaves_the_reserve() -> None:
+    clock = SteppingClock()
+    assert Limiter(clock, None, lambda: 0).calls_left() == 50
+    assert Limiter(clock, None, lambda: 10).calls_left() == 48
+    assert Limiter(clock, 90, lambda: 6).calls_left() == 90
+
+
+@given(st.lists(st.sampled_from(Purpose), max_size=200))
+async def test_no_second_holds_more_than_capacity_and_refill(purposes: list[Purpose]) -> None:
+    clock = SteppingClock()
+    limiter = Limiter(clock, None, lambda: 0)
+    spent: list[tuple[int, int]] = []
+    for purpose in purposes:
+        await limiter.acquire(purpose)
+        if purpose in {Purpose.ENTRY, Purpose.CANCEL}:
+            spent.append((clock.now(), 10 if purpose is Purpose.ENTRY else 2))
+    for start, _ in spent:
+        assert sum(cost for at, cost in spent if start <= at <= start + SECOND) <= 200
