@@ -578,21 +578,22 @@ BEGIN
 
     DELETE FROM split_orders s WHERE s.execution_id = p_execution_id
         AND NOT p_rows -> 'splits' @> jsonb_build_array(jsonb_build_object('level', s.level));
-    INSERT INTO split_orders AS s (
-        execution_id, level, order_id, start_price, target_price, quantity, side, status, filled_quantity, average_fill_price,
-        walk_count, price_walk_history, created_at, placed_at, filled_at, cancelled_at, error_message
-    )
-    SELECT p_execution_id, level, order_id, start_price, target_price, quantity, side, status, filled_quantity,
-        average_fill_price, walk_count, price_walk_history, created_at, placed_at, filled_at, cancelled_at, error_message
-    FROM jsonb_populate_recordset(NULL::split_orders, p_rows -> 'splits')
-    ON CONFLICT (execution_id, level) DO UPDATE SET
-        order_id = excluded.order_id, start_price = excluded.start_price, target_price = excluded.target_price,
-        quantity = excluded.quantity, side = excluded.side, status = excluded.status,
-        filled_quantity = excluded.filled_quantity, average_fill_price = excluded.average_fill_price,
-        walk_count = excluded.walk_count, price_walk_history = excluded.price_walk_history,
-        created_at = excluded.created_at, placed_at = excluded.placed_at, filled_at = excluded.filled_at,
-        cancelled_at = excluded.cancelled_at, error_message = excluded.error_message
-    WHERE to_jsonb(s) - 'split_id' <> to_jsonb(excluded) - 'split_id';
+    -- Not ON CONFLICT: it would draw a split_id for every repetition.
+    INSERT INTO split_orders (execution_id, level, start_price, target_price, quantity, side)
+    SELECT p_execution_id, level, start_price, target_price, quantity, side
+    FROM jsonb_populate_recordset(NULL::split_orders, p_rows -> 'splits') AS r
+    WHERE NOT EXISTS (SELECT FROM split_orders s WHERE s.execution_id = p_execution_id AND s.level = r.level);
+    UPDATE split_orders s SET
+        order_id = r.order_id, start_price = r.start_price, target_price = r.target_price, quantity = r.quantity,
+        side = r.side, status = r.status, filled_quantity = r.filled_quantity, average_fill_price = r.average_fill_price,
+        walk_count = r.walk_count, price_walk_history = r.price_walk_history, created_at = r.created_at,
+        placed_at = r.placed_at, filled_at = r.filled_at, cancelled_at = r.cancelled_at, error_message = r.error_message
+    FROM jsonb_populate_recordset(NULL::split_orders, p_rows -> 'splits') AS r
+    WHERE s.execution_id = p_execution_id AND s.level = r.level
+      AND (s.order_id, s.start_price, s.target_price, s.quantity, s.status, s.filled_quantity, s.walk_count,
+           s.created_at, s.placed_at, s.filled_at, s.cancelled_at, s.error_message)
+      IS DISTINCT FROM (r.order_id, r.start_price, r.target_price, r.quantity, r.status, r.filled_quantity, r.walk_count,
+           r.created_at, r.placed_at, r.filled_at, r.cancelled_at, r.error_message);
 
     INSERT INTO child_orders AS c
     SELECT r.*
@@ -614,29 +615,18 @@ BEGIN
     ON CONFLICT DO NOTHING;
 
     IF p_rows -> 'metrics' <> 'null' THEN
+        DELETE FROM execution_metrics WHERE execution_id = p_execution_id;
         INSERT INTO execution_metrics (
             execution_id, target_price, target_quantity, filled_quantity, filled_value, average_fill_price, fees, fill_rate,
-            slippage_percent, slippage_basis_points, time_to_first_fill, time_to_full_fill, time_to_last_fill, total_execution_time, algorithm,
-            walks_executed, splits_used, momentum_at_execution, market_volume_at_entry, market_spread_at_entry,
-            liquidity_category, created_at
+            slippage_percent, slippage_basis_points, time_to_first_fill, time_to_full_fill, time_to_last_fill,
+            total_execution_time, algorithm, walks_executed, splits_used, momentum_at_execution, market_volume_at_entry,
+            market_spread_at_entry, liquidity_category, created_at
         )
         SELECT p_execution_id, target_price, target_quantity, filled_quantity, filled_value, average_fill_price, fees, fill_rate,
-            slippage_percent, slippage_basis_points, time_to_first_fill, time_to_full_fill, time_to_last_fill, total_execution_time, algorithm,
-            walks_executed, splits_used, momentum_at_execution, market_volume_at_entry, market_spread_at_entry,
-            liquidity_category, created_at
-        FROM jsonb_populate_record(NULL::execution_metrics, p_rows -> 'metrics')
-        ON CONFLICT (execution_id) DO UPDATE SET
-            filled_quantity = excluded.filled_quantity, filled_value = excluded.filled_value,
-            average_fill_price = excluded.average_fill_price, fees = excluded.fees, fill_rate = excluded.fill_rate,
-            slippage_percent = excluded.slippage_percent, slippage_basis_points = excluded.slippage_basis_points,
-            time_to_first_fill = excluded.time_to_first_fill, time_to_full_fill = excluded.time_to_full_fill,
-            time_to_last_fill = excluded.time_to_last_fill,
-            total_execution_time = excluded.total_execution_time, algorithm = excluded.algorithm,
-            walks_executed = excluded.walks_executed, splits_used = excluded.splits_used,
-            momentum_at_execution = excluded.momentum_at_execution,
-            market_volume_at_entry = excluded.market_volume_at_entry,
-            market_spread_at_entry = excluded.market_spread_at_entry,
-            liquidity_category = excluded.liquidity_category, created_at = excluded.created_at;
+            slippage_percent, slippage_basis_points, time_to_first_fill, time_to_full_fill, time_to_last_fill,
+            total_execution_time, algorithm, walks_executed, splits_used, momentum_at_execution, market_volume_at_entry,
+            market_spread_at_entry, liquidity_category, created_at
+        FROM jsonb_populate_record(NULL::execution_metrics, p_rows -> 'metrics');
         PERFORM depthwalker_record_trade(p_execution_id, p_rows -> 'trade');
     END IF;
 END $$;

@@ -23,7 +23,9 @@ from depthwalker.shell.spool import Seat
 from depthwalker.shell.store import PostgresStore
 
 LEASE: Final = Micros(60 * SECOND)
-PROBE: Final = "CREATE TABLE bench_probe (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body jsonb NOT NULL)"
+PROBE: Final = (
+    "CREATE TABLE IF NOT EXISTS bench_probe (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body jsonb NOT NULL)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ WIND_DOWN: Final = Micros(4 * SECOND)
 SAMPLES: Final = 120  # two minutes of a feed that reads the book every second
 TRADES: Final = 200
 
-MARKET: Final = Market(TICKER, "BENCH-EVENT", MarketStatus.ACTIVE, GRID, Micros(NOW + 86_400 * SECOND), 0)
+MARKET: Final = Market(TICKER, "BENCH-EVENT", MarketStatus.ACTIVE, GRID, Micros(4_000_000_000 * SECOND), 0)
 CONDITIONS: Final = Conditions(
     grid=GRID, rates=STANDARD, tokens=40, walkers=0, max_walkers=5, ema_slippage=0, open=True
 )

@@ -45,12 +45,15 @@ def _in_words(error: Exception) -> str:
     """Return what went wrong outside the program, or that it is a bug. A connection string is never repeated."""
     from psycopg import Error, OperationalError
 
+    from depthwalker.shell.journal import StoreError
     from depthwalker.shell.postmaster import PostgresUnavailable
     from depthwalker.shell.settings import SettingsError
 
     match error:
         case PostgresUnavailable() | SettingsError():
             return str(error)
+        case StoreError():
+            return f"the database cannot be used: {error}"
         case OperationalError():
             said = " ".join(str(error).split())
             return f"the database cannot be used: {said}; unset DATABASE_URL to use the embedded one"

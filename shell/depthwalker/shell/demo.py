@@ -29,7 +29,7 @@ from depthwalker.shell.figures import short_count, short_price
 from depthwalker.shell.follow import Follower, is_live
 from depthwalker.shell.lane import Lane
 from depthwalker.shell.paper import Account, Listing, PaperExchange
-from depthwalker.shell.picture import Picture
+from depthwalker.shell.picture import WIDTH, Picture
 from depthwalker.shell.postgres import connect_string, default_folder
 from depthwalker.shell.scene import Scene, job, recorded_scene, save_scenes, synthetic_scenes
 from depthwalker.shell.settings import Settings
@@ -102,10 +102,10 @@ def _run(wish: Wish, scenes: tuple[Scene, ...], seed: int, console: Console, say
     if wish.as_json:
         voice.say(json.dumps({"seed": seed, "run": run, "executions": [row.plain() for row in rows]}, indent=2))
     else:
-        console.print(table(rows))
+        console.print(table(rows, console.width))
         say("the table is this query, which you can repeat with", f"  {how_to_look()}", query_text(run))
     if picture is not None and wish.picture is not None:
-        picture.add(table(rows))
+        picture.add(table(rows, WIDTH))
         picture.save(wish.picture)
         say(f"the picture is {wish.picture}")
     return _code(ends, interrupted=follower.interrupted())

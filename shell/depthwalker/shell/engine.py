@@ -27,6 +27,7 @@ from depthwalker.core.momentum import ema_slippage
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.parent import Action, Holding, Identity, admit
 from depthwalker.core.policy import policy_for
+from depthwalker.core.projection import project
 from depthwalker.core.reply import describe
 from depthwalker.core.units import SECOND, Count, Micros, format_count, format_money, format_price
 from depthwalker.core.view import View
@@ -44,7 +45,7 @@ from depthwalker.shell.api import (
 )
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.feed import Feed
-from depthwalker.shell.journal import Appended, Attached, Claimed, Origin, Store, StoreError, TradeRecord
+from depthwalker.shell.journal import Appended, Attached, Claimed, NoSuchExecution, Origin, Store, StoreError, TradeRecord
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import Chance, Clock, Transport, Venue
@@ -53,7 +54,7 @@ from depthwalker.shell.runner import Runner
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.signing import Signer, load_signer
 from depthwalker.shell.spool import Seat, Spool
-from depthwalker.shell.store import PostgresStore, open_pool
+from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.ticket import Job, read_config, read_job
 from depthwalker.shell.transport import AioHttpTransport
 
@@ -127,8 +128,7 @@ class Engine:
         chosen = settings or Settings.load()
         time = clock or SystemClock()
         async with AsyncExitStack() as stack:
-            url = dsn or chosen.database_url or await asyncio.to_thread(stack.enter_context, connect_string())
-            store = PostgresStore(open_pool(url))
+            store = PostgresStore(dsn or chosen.database_url or await _embedded(stack, chosen))
             try:
                 await stack.enter_async_context(store)
                 await store.migrate()
@@ -245,6 +245,8 @@ class Engine:
     async def _begin(self, job: Job) -> tuple[Feed, State, Seat] | Attached:
         """Admit the parent and make its execution durable. Raises OrderRefused or ExchangeTrouble."""
         feed = await self._feed(job.ticker)
+        arrival = await feed.fresh_book()
+        snapshot = await self._store.snapshot(job.ticker, arrival, arrival.at, job.market_id) if arrival.at else None
         origin = Origin(
             request_key=job.request_key,
             source=job.source,
@@ -254,6 +256,7 @@ class Engine:
             method_id=job.method_id,
             strategy_id=job.strategy_id,
             model_id=job.model_id,
+            snapshot_id=snapshot,
         )
         if job.ticket.action is Action.BUY:
             started = self._admit(job, feed, Holding(Count(0), Count(0)))
@@ -359,17 +362,23 @@ class Engine:
             return feed
 
     async def _journal_spool(self) -> None:
-        """Journal the facts that an earlier process could not."""
-        for seat, facts in self._spool.kept():
-            earlier = await self._store.load(seat.execution_id)
-            state = reduce(evolve, (*earlier[: seat.next_seq - 1], *facts), START)
-            appended = await self._store.append(
-                seat.execution_id, seat.epoch, seat.next_seq, facts, project(state)
-            )
-            if not isinstance(appended, Appended):
-                LOG.error("execution %s was taken over: its spooled facts stay in the spool", seat.execution_id)
+        """Journal the facts that an earlier process could not, where this database knows their execution."""
+        for spooled in self._spool.kept():
+            seat = spooled.seat
+            try:
+                earlier = await self._store.load(seat.execution_id)
+            except NoSuchExecution:
                 continue
-            self._spool.drop(seat.execution_id)
+            state = reduce(evolve, (*earlier[: seat.next_seq - 1], *spooled.facts), START)
+            if state.parent.execution != spooled.uuid:
+                continue
+            appended = await self._store.append(
+                seat.execution_id, seat.epoch, seat.next_seq, spooled.facts, project(state)
+            )
+            if isinstance(appended, Appended):
+                self._spool.drop(spooled.uuid)
+            else:
+                LOG.error("execution %s was taken over: its spooled facts stay in the spool", seat.execution_id)
 
     # All executions of this process
 
@@ -446,6 +455,14 @@ def load_key(settings: Settings) -> Signer | None:
             raise ExchangeTrouble(trouble.in_words())
         case _ as never:
             assert_never(never)
+
+
+async def _embedded(stack: AsyncExitStack, settings: Settings) -> str:
+    """Start or join the embedded server, for as long as the stack is open."""
+    server = connect_string(settings.state_directory / "postgres")
+    url = await asyncio.to_thread(server.__enter__)
+    stack.push(server)
+    return url
 
 
 def _read(ticker: str, outcome: Outcome[T, Trouble]) -> T:

@@ -187,7 +187,7 @@ def _summary(trade: Trade) -> str:
     worse = f", {trade.slippage_percent * 100:+.2f} % of the target" if trade.slippage_percent is not None else ""
     return (
         f"execution {trade.execution_id} {result.status}: {trade.quantity} contracts{price}{worse}, "
-        f"fees {result.fees:.4f} $, {result.total_walks} walks, {result.calls} calls ({result.reason})"
+        f"fees {result.fees:.4f} $, {result.total_walks} walks ({result.reason})"
     )
 
 

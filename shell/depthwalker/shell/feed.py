@@ -58,6 +58,12 @@ class Feed:
         """Return whether the market accepts orders, as far as it was last read."""
         return self.market.status is MarketStatus.ACTIVE
 
+    async def fresh_book(self) -> Book:
+        """Return the book, read now unless the last poll's is younger than an interval; the old one if that fails."""
+        if self._clock.now() - self.book.at > self._interval:
+            await self._read_book()
+        return self.book
+
     def hurry(self) -> None:
         """Read the book as soon as the budget allows, instead of at the next interval."""
         self._hurry.set()
@@ -86,12 +92,15 @@ class Feed:
                 next_poll.cancel()
                 hurried.cancel()
 
-    async def _read(self) -> None:
+    async def _read_book(self) -> None:
         await self._limiter.acquire(Purpose.PUBLIC)
         book = await self._venue.book(self.market.ticker)
         if isinstance(book, Success):
             self.book = book.unwrap()
             self.history = observe(self.history, self.book, self.book.at)
+
+    async def _read(self) -> None:
+        await self._read_book()
         await self._limiter.acquire(Purpose.PUBLIC)
         trades = await self._venue.trades(self.market.ticker, Micros(self._traded_until - OVERLAP))
         if isinstance(trades, Success):

@@ -239,7 +239,7 @@ class Runner:
                     assert_never(never)
             del self._unwritten[: len(facts)]
             if self._store_trouble is not None:
-                self._spool.drop(seat.execution_id)
+                self._spool.drop(self.state.parent.execution)
                 self._store_trouble = None
             return True
 
@@ -267,7 +267,7 @@ class Runner:
         if self._store_trouble is None:
             LOG.warning("execution %s: the store failed (%s); winding down", self._seat.execution_id, error)
             self.receive(StopRequested("the store is unavailable", self._clock.now()))
-        self._spool.keep(self._seat, facts)
+        self._spool.keep(self.state.parent.execution, self._seat, facts)
         self._store_trouble, self._store_failed_at = error, self._clock.now()
 
     def _call_off(self, commands: tuple[Command, ...]) -> None:

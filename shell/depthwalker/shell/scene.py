@@ -18,6 +18,7 @@ from depthwalker.core.parent import Action, Ticket
 from depthwalker.core.tape import Tape, Unplayable
 from depthwalker.core.units import CENT, CONTRACT, Count, Price, format_price
 from depthwalker.shell.config import parse_config
+from depthwalker.shell.journal import Source
 from depthwalker.shell.profiles import PROFILES
 from depthwalker.shell.recording import load_window, save
 from depthwalker.shell.synthetic import synthesize
@@ -91,7 +92,7 @@ def terminal_job(key: str, ticket: Ticket, config: ExecutionConfig, ticker: str)
         method_id=None,
         strategy_id=None,
         model_id=None,
-        source="terminal",
+        source=Source.TERMINAL,
     )
 
 

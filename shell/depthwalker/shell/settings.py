@@ -22,6 +22,7 @@ from pydantic import BeforeValidator, Field
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.units import Count, Micros
 from depthwalker.shell.exact import ConfigError, ConfigErrors, Table, optional, parse_table, whole
+from depthwalker.shell.postgres import default_folder
 
 NAME: Final = "settings"
 PREFIX: Final = "DEPTHWALKER_"
@@ -60,11 +61,6 @@ def _path(given: object) -> Path:
 
 def _optional_path(given: object) -> Path | None:
     return None if given is None else _path(given)
-
-
-def _state_directory() -> Path:
-    home = os.environ.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path("~/.local/state").expanduser()) / "depthwalker"
 
 
 _Seconds = Annotated[int, BeforeValidator(whole(6, "0.05", "3600")), Field(description="seconds from 0.05 to 3600")]
@@ -109,7 +105,7 @@ class _Keys(Table):
     ] = None
     state_directory: Annotated[
         Path, BeforeValidator(_path), Field(description="the path of a directory that can be written")
-    ] = Field(default_factory=_state_directory)
+    ] = Field(default_factory=default_folder)
     max_concurrent: Annotated[
         int, BeforeValidator(whole(0, "1", "1000")), Field(description="a whole number from 1 to 1000")
     ] = 5

@@ -17,36 +17,45 @@ class Seat:
     next_seq: int
 
 
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """The facts of one execution, named by its uuid, since numbers start again with every new database."""
+
+    uuid: str
+    seat: Seat
+    facts: tuple[Fact, ...]
+
+
 class Spool:
     """One file an execution, replaced whole each time, so that a crash leaves the old one or the new one."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, seat: Seat, facts: tuple[Fact, ...]) -> None:
-        """Keep the facts that follow the seat's last entry."""
+    def keep(self, uuid: str, seat: Seat, facts: tuple[Fact, ...]) -> None:
+        """Keep the facts of an execution that follow the seat's last entry."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        draft = self._file(seat.execution_id).with_suffix(".new")
+        draft = self._file(uuid).with_suffix(".new")
         head = f"{seat.execution_id} {seat.epoch} {seat.next_seq}".encode()
         with draft.open("wb") as file:
             file.write(b"\n".join((head, *(encode(fact) for fact in facts))))
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(self._file(seat.execution_id))
+        draft.replace(self._file(uuid))
 
-    def drop(self, execution_id: int) -> None:
+    def drop(self, uuid: str) -> None:
         """Forget an execution's facts: the journal has them."""
-        self._file(execution_id).unlink(missing_ok=True)
+        self._file(uuid).unlink(missing_ok=True)
 
-    def kept(self) -> tuple[tuple[Seat, tuple[Fact, ...]], ...]:
+    def kept(self) -> tuple[Spooled, ...]:
         """Return everything that waits to be journalled. Raises codec.Unreadable for a damaged file."""
         return tuple(_read(file) for file in sorted(self._folder.glob("*.jsonl")))
 
-    def _file(self, execution_id: int) -> Path:
-        return self._folder / f"{execution_id}.jsonl"
+    def _file(self, uuid: str) -> Path:
+        return self._folder / f"{uuid}.jsonl"
 
 
-def _read(file: Path) -> tuple[Seat, tuple[Fact, ...]]:
+def _read(file: Path) -> Spooled:
     head, *lines = file.read_bytes().split(b"\n")
     execution_id, epoch, next_seq = (int(number) for number in head.split())
-    return Seat(execution_id, epoch, next_seq), tuple(decode(line) for line in lines)
+    return Spooled(file.stem, Seat(execution_id, epoch, next_seq), tuple(decode(line) for line in lines))

@@ -7,6 +7,7 @@ from typing import Final, LiteralString
 
 import psycopg
 from psycopg.rows import class_row
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 QUERY: Final[LiteralString] = """\
@@ -22,6 +23,8 @@ JOIN execution_journal j USING (execution_id)
 WHERE e.request_key LIKE %s
 GROUP BY e.execution_id, m.metric_id
 ORDER BY e.request_key"""
+HEADINGS: Final = ("filled", "rate", "average", "slippage", "fees $", "walks", "calls", "s")
+WIDE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +67,21 @@ def comparison(dsn: str, run: str) -> tuple[Row, ...]:
         return tuple(cursor.execute(QUERY, (f"demo {run} %",)).fetchall())
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """Return the rows as they are shown."""
-    shown = Table(title="the same parent orders, by both algorithms", title_justify="left", pad_edge=False)
-    for heading in ("execution", "class"):
-        shown.add_column(heading, no_wrap=True)
-    for heading in ("filled", "rate", "average", "slippage", "fees $", "walks", "calls", "s"):
+def table(rows: Sequence[Row], width: int) -> Table:
+    """Return the rows as they are shown, with two columns more where `width` has room for them."""
+    wide = width >= WIDE
+    title = "the same parent orders, by both algorithms"
+    shown = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False
+    )
+    shown.add_column("execution", no_wrap=True)
+    for heading in (*(("class", "target") if wide else ()), *HEADINGS):
         shown.add_column(heading, justify="right", no_wrap=True)
     for index, row in enumerate(rows):
         market = row.execution.partition("/")[0]
         following = rows[index + 1].execution.partition("/")[0] if index + 1 < len(rows) else ""
-        shown.add_row(*_cells(row), end_section=market != following)
+        cells = _cells(row)
+        shown.add_row(cells[0], *(cells[1:] if wide else cells[3:]), end_section=market != following)
     return shown
 
 
@@ -83,6 +90,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.execution + ran,
         row.liquidity or "-",
+        f"{row.target:.4f}",
         f"{_trimmed(row.filled)}/{_trimmed(row.wanted)}",
         f"{row.fill_rate * 100:.0f} %" if row.fill_rate in (0, 1) else f"{row.fill_rate * 100:.1f} %",
         "-" if row.average is None else f"{row.average:.4f}",
