@@ -22,12 +22,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(effort: Effort, parts: tuple[str, ...], json_file: Path | None, page_file: Path | None) -> tuple[Table, ...]:
-    """Measure, print each part as soon as it is there, and write the files asked for."""
+def run(
+    effort: Effort, parts: tuple[str, ...], json_file: Path | None, page_file: Path | None, *, dsn: str = ""
+) -> tuple[Table, ...]:
+    """Measure, print each part as soon as it is there, and write the files asked for.
+
+    The database is one of the run's own, with its usual durable settings, or that of `dsn`.
+    """
     print(page.machine(), end="\n\n")
     found: list[Table] = []
     for part in parts:
-        for table in measured(part, effort):
+        for table in measured(part, effort, dsn):
             print(text_table(table), end="\n\n", flush=True)
             found.append(table)
     if json_file is not None:
@@ -37,7 +42,7 @@ def run(effort: Effort, parts: tuple[str, ...], json_file: Path | None, page_fil
     return tuple(found)
 
 
-def measured(part: str, effort: Effort) -> tuple[Table, ...]:
+def measured(part: str, effort: Effort, dsn: str) -> tuple[Table, ...]:
     """Return the tables of one part. The shell is imported late: the core's memory is measured without it."""
     if part == "core":
         from bench import core
@@ -46,10 +51,10 @@ def measured(part: str, effort: Effort) -> tuple[Table, ...]:
     if part == "database":
         from bench import database
 
-        return database.tables(effort)
+        return database.tables(effort, dsn)
     from bench import wire
 
-    return wire.tables(effort)
+    return wire.tables(effort, dsn)
 
 
 if __name__ == "__main__":

@@ -80,8 +80,11 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def server(inside: Path) -> Iterator[str]:
-    """Give the connection string of a fresh embedded PostgreSQL with its usual, durable settings."""
+def server(inside: Path, given: str) -> Iterator[str]:
+    """Give the connection string of a fresh embedded PostgreSQL with its usual, durable settings, or the one given."""
+    if given:
+        yield given
+        return
     with Cluster(inside / "postgres") as cluster:
         yield cluster.dsn()
 

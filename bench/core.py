@@ -46,7 +46,7 @@ def decisions(effort: Effort) -> Table:
     rows = tuple(_row(case, clocked(case.action, effort)) for case in (*_book_cases(), *_decide_cases(), *_pit_cases()))
     note = (
         f"Books of {scene.LEVELS} levels a leg, {scene.SAMPLES} samples and {scene.TRADES} trades of history, two orders of "
-        f"ours waiting. Microseconds of one call. Target: a view and a decision at a tick in under {DECIDE_TARGET_US}."
+        f"ours waiting. Microseconds of one call. Target: a decision with its analysis in under {DECIDE_TARGET_US}."
     )
     return Table("Core: book, decision, matching", note, ("call", "median", "min", "target"), rows)
 
@@ -86,10 +86,12 @@ def _policy_cases(name: PolicyName) -> tuple[Case, ...]:
     holds, idles, walks = script.at_tick(told, walks=False), script.idle(told), walking(told, name)
     word = name.value
     return (
-        Case(f"{word}: decide, first (analysis, routing, splits)", lambda: decide(plans, first, policy)),
+        Case(
+            f"{word}: decide, first (analysis, routing, splits)", lambda: decide(plans, first, policy), DECIDE_TARGET_US
+        ),
         Case(f"{word}: decide, nothing due", lambda: decide(idles.state, idles.view, policy)),
-        Case(f"{word}: decide at a tick, holds", lambda: decide(holds.state, holds.view, policy)),
-        Case(f"{word}: decide at a tick, walks", lambda: decide(walks.state, walks.view, policy)),
+        Case(f"{word}: decide at a tick, holds", lambda: decide(holds.state, holds.view, policy), DECIDE_TARGET_US),
+        Case(f"{word}: decide at a tick, walks", lambda: decide(walks.state, walks.view, policy), DECIDE_TARGET_US),
         Case(f"{word}: look, two orders of ours", lambda: _look(walks)),
         Case(
             f"{word}: look and decide at a tick, walks",

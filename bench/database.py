@@ -65,9 +65,9 @@ class Run:
     appends: tuple[bed.Append, ...]
 
 
-def tables(effort: Effort) -> tuple[Table, ...]:
+def tables(effort: Effort, given: str = "") -> tuple[Table, ...]:
     """Measure and return the database's tables."""
-    with bed.folder() as folder, bed.server(folder) as dsn:
+    with bed.folder() as folder, bed.server(folder, given) as dsn:
         return asyncio.run(_measured(dsn, folder, effort))
 
 

@@ -121,6 +121,12 @@ def test_a_large_parent_moves_the_sweet_spot_deeper() -> None:
     assert (large.sweet_spot_price, large.sweet_spot_quantity) == (5800, 16_000)
 
 
+def test_exactly_fifty_contracts_are_enough() -> None:
+    offers: Ladder = ((Price(5200), Count(49_99)), (Price(5300), Count(1)), (Price(5400), Count(1)))
+    analysis = analyze(Ladders((), offers), Price(5900), Price(5000), CONTRACT, SPEC_THRESHOLDS)
+    assert (analysis.sweet_spot_price, analysis.sweet_spot_quantity) == (5300, 50_00)
+
+
 def test_where_nothing_is_deep_enough_the_sweet_spot_is_the_best_offer() -> None:
     analysis = analyze(BOOK, Price(5200), Price(5000), CONTRACT, SPEC_THRESHOLDS)
     assert (analysis.sweet_spot_price, analysis.sweet_spot_quantity) == (5200, 3_000)
@@ -136,6 +142,15 @@ def test_a_missing_side_is_a_case_and_not_an_error() -> None:
 def test_the_number_of_orders_at_a_level_is_not_known() -> None:
     analysis = analyze(BOOK, Price(5900), Price(5000), CONTRACT, SPEC_THRESHOLDS)
     assert [level.order_count for level in analysis.levels] == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("count", "cap", "price"),
+    [(30_00, 5900, 5200), (30_01, 5900, 5300), (160_01, 5900, 5800), (160_01, 5300, 5300), (160_01, 5299, 5200)],
+    ids=["all of the best", "a hundredth more", "more than there is", "up to the cap", "below the cap"],
+)
+def test_the_price_to_take_at(count: int, cap: int, price: int) -> None:
+    assert price_for(OFFERS, Count(count), Price(cap)) == price
 
 
 def test_nothing_to_take_has_no_price() -> None:

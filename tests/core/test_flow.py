@@ -129,6 +129,7 @@ def test_samples_are_never_closer_than_their_spacing_nor_older_than_the_window(b
 def test_a_fresh_sample_is_not_repeated() -> None:
     book = Book(((Price(4700), Count(300)),), (), NOW)
     once = observe(NO_HISTORY, book, NOW)
+    assert SAMPLE_SPACING * 2 == SECOND
     assert observe(once, book, Micros(NOW + SAMPLE_SPACING - 1)) is once
     assert len(observe(once, book, Micros(NOW + SAMPLE_SPACING)).samples) == 2
 

@@ -133,6 +133,11 @@ class TestRefusals:
             RefusalKind.INVALID_TARGET, f"target price {shown}: it must lie between 0.0001 and 0.9999 dollars"
         )
 
+    def test_an_order_without_any_slippage_cap(self) -> None:
+        assert refused(ask(ticket(), config=capped())) == Refusal(
+            RefusalKind.INVALID_CONFIG, "no slippage cap: give max_slippage_percent or max_slippage_dollars, or both"
+        )
+
     def test_a_cost_cap_on_a_sell(self) -> None:
         assert refused(ask(ticket(action=SELL), config=capped(ppm=25_000, max_cost=7000))) == Refusal(
             RefusalKind.INVALID_CONFIG, "max_cost_per_contract bounds a buy; remove it for a sell"

@@ -222,7 +222,7 @@ def test_the_smallest_usual_terminal_shows_what_matters_of_six() -> None:
 def test_a_large_terminal_shows_the_reasons() -> None:
     drawn = "\n".join(lines([lane("thin/walker", *facts())], 140, 40))
 
-    for text in ("target 0.48", "cap 0.56", "1 walks, 3 calls", "(on schedule)", "0.51", "walked split 1 0.46 -> 0.47"):
+    for text in ("buy yes 0.48 cap 0.56", "walks 1, calls 3", "(on schedule)", "0.51", "walked s1 0.46 -> 0.47"):
         assert text in drawn, text
 
 

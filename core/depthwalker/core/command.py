@@ -142,7 +142,16 @@ class Fresh:
     than: Micros
 
 
-Wake: TypeAlias = OfferAt | Fresh
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Wake when trades after `since` went past a split's place in the queue, by more than `beyond` contracts in all."""
+
+    split: int
+    beyond: Count
+    since: Micros
+
+
+Wake: TypeAlias = OfferAt | Fresh | Passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +191,8 @@ def _holds(wake: Wake, view: View) -> bool:
             return offered(view.ladders.offers, price) >= count
         case Fresh(than):
             return view.book_at > than
+        case Passed(split, beyond, since):
+            return any(seen.split == split and seen.count > beyond and seen.at > since for seen in view.passages)
         case _ as never:
             assert_never(never)
 

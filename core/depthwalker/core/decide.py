@@ -20,6 +20,7 @@ from depthwalker.core.command import (
     WaitUntil,
     Wake,
     WindDown,
+    woken,
 )
 from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import State, total_filled
@@ -28,7 +29,7 @@ from depthwalker.core.ledger import Phase, settled
 from depthwalker.core.parent import recap
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Desire
-from depthwalker.core.reconcile import RECANCEL, lookup_due, reconcile, replace_at, retry_at
+from depthwalker.core.reconcile import RECANCEL, lookup_due, passed_by, reconcile, replace_at, retry_at
 from depthwalker.core.routing import route
 from depthwalker.core.split import Split
 from depthwalker.core.units import SECOND, Count, Micros, format_count
@@ -127,7 +128,7 @@ def _finish(state: State) -> Finish:
 
 def _wait(state: State, view: View, policy: Policy) -> WaitUntil:
     """Return the next instant at which something can be due, strictly in the future."""
-    due = [Micros(view.now + PATIENCE), lookup_due(state, policy)]
+    due = [Micros(view.now + PATIENCE), lookup_due(state, view, policy)]
     if not state.winding:
         due.append(state.parent.wind_down)
         if state.algorithm is Algorithm.DYNAMIC_DEPTH_WALKER:
@@ -151,4 +152,5 @@ def _wakes(state: State, view: View, policy: Policy) -> tuple[Wake, ...]:
     return (
         *((Fresh(max(view.book_at, needed)),) if useless else ()),
         *(() if better is None else (OfferAt(better, Count(1)),)),
+        *(passed for passed in passed_by(state) if not woken((passed,), view)),
     )

@@ -434,7 +434,7 @@ def _amended(order: Order, fact: Amended) -> Order:
         ahead=request.ahead,
         since=fact.at,
         troubles=0,
-        doubt=freed.doubt or ledger.filled(freed) >= request.total,
+        doubt=freed.doubt or bool(fact.filled) or ledger.full(freed),
     )
 
 

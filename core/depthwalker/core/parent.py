@@ -198,6 +198,10 @@ def _refusal(ticket: Ticket, market: Market, config: ExecutionConfig, holding: H
             RefusalKind.INVALID_TARGET,
             f"target price {format_price(ticket.target)}: it must lie between 0.0001 and 0.9999 dollars",
         )
+    if config.slippage_ppm is None and config.slippage_dollars is None:
+        return Refusal(
+            RefusalKind.INVALID_CONFIG, "no slippage cap: give max_slippage_percent or max_slippage_dollars, or both"
+        )
     if config.max_cost is not None and ticket.action is Action.SELL:
         return Refusal(RefusalKind.INVALID_CONFIG, "max_cost_per_contract bounds a buy; remove it for a sell")
     free = Count(max(0, holding.position - holding.promised))

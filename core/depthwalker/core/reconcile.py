@@ -8,7 +8,7 @@ parent's count less what every order out may still fill (invariant 1).
 from itertools import takewhile
 from typing import Final
 
-from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lookup, Place
+from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lookup, Passed, Place, woken
 from depthwalker.core.execution import SplitState, State, open_order, split_filled, total_exposure
 from depthwalker.core.ledger import Order, OrderKey, Phase, Style, filled, full, settled
 from depthwalker.core.policy import Policy
@@ -35,17 +35,23 @@ def reconcile(state: State, view: View, policy: Policy, quotes: tuple[Quote, ...
             placed = _place(part, quote, headroom, state, view, policy)
             commands.extend(placed)
             headroom -= sum(place.count for place in placed)
-    if lookup_due(state, policy) <= view.now and not state.looking:
+    if lookup_due(state, view, policy) <= view.now and not state.looking:
         commands.append(Lookup())
     return tuple(commands)
 
 
-def lookup_due(state: State, policy: Policy) -> Micros:
+def passed_by(state: State) -> tuple[Passed, ...]:
+    """Return what would say that a resting order has been filled since orders were last read."""
+    live = (order for order in state.orders if order.phase is Phase.LIVE)
+    return tuple(Passed(order.key.split, filled(order), state.looked_at) for order in live)
+
+
+def lookup_due(state: State, view: View, policy: Policy) -> Micros:
     """Return when orders and fills have to be read next; far away when nothing is out."""
     unclear = [order for order in state.orders if _unclear(order)]
     if any(order.troubled_at > state.looked_at for order in state.orders if order in unclear or _stuck(order)):
         return Micros(0)
-    if unclear:
+    if unclear or woken(passed_by(state), view):
         return Micros(state.looked_at + backoff(state.look_failures, REREAD))
     if any(order.phase is Phase.LIVE for order in state.orders):
         return Micros(max(state.looked_at, state.parent.started) + policy.lookup_every)

@@ -41,11 +41,21 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """Contracts that traded past the queue before a split's order, so that it should have them; `at` the latest trade."""
+
+    split: int
+    count: Count
+    at: Micros
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """The market at `now`, in prices of the leg we acquire; `book_at` is when the book was read (0: never).
 
     `queue_near` and `offers_near` count the contracts within five cents of the best, `reach` the offers up to the cap;
-    all three from the whole book. `ahead` estimates, by split, the contracts still before our order in its queue.
+    all three from the whole book. `ahead` estimates, by split, the contracts still before our order in its queue;
+    `passages` what went by it since it joined.
     """
 
     now: Micros
@@ -57,6 +67,7 @@ class View:
     flow: Flow
     conditions: Conditions
     ahead: tuple[tuple[int, Count], ...]
+    passages: tuple[Passage, ...] = ()
 
     def best_bid(self) -> Price | None:
         """Return the best price that others bid for our leg."""
@@ -98,6 +109,7 @@ def look(
         flow=flow(history, leg, now),
         conditions=conditions,
         ahead=tuple([(order.split, _ahead(order, queue, history, leg)) for order in waiting]),
+        passages=tuple([passage for order in waiting for passage in _passages(order, history, leg)]),
     )
 
 
@@ -125,3 +137,8 @@ def _ahead(order: Waiting, queue: Ladder, history: History, leg: Leg) -> Count:
     """Return the queue before an order, pessimistically: trades at its price shorten it, cancels only to what is there."""
     passed = supplied(history, leg, order.price, order.since)
     return Count(max(0, min(order.ahead - passed, queue_at(queue, order.price))))
+
+
+def _passages(order: Waiting, history: History, leg: Leg) -> tuple[Passage, ...]:
+    past = Count(supplied(history, leg, order.price, order.since) - order.ahead)
+    return (Passage(order.split, past, history.trades[-1].at),) if past > 0 else ()

@@ -125,7 +125,10 @@ class OrderRefused(DepthwalkerError):
 
 
 class DatabaseTrouble(DepthwalkerError):
-    """The database could not be used before anything was sent; once an execution runs, it winds down instead."""
+    """The database could not be used before anything was sent; once an execution runs, it winds down instead.
+
+    Or the journal refused how an execution ended: the text then says what was filled, and that nothing rests.
+    """
 
 
 class ExchangeTrouble(DepthwalkerError):

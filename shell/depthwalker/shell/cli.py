@@ -45,12 +45,13 @@ def _in_words(error: Exception) -> str:
     """Return what went wrong outside the program, or that it is a bug. A connection string is never repeated."""
     from psycopg import Error, OperationalError
 
+    from depthwalker.shell.db import NoSchema
     from depthwalker.shell.journal import StoreError
     from depthwalker.shell.postmaster import PostgresUnavailable
     from depthwalker.shell.settings import SettingsError
 
     match error:
-        case PostgresUnavailable() | SettingsError():
+        case PostgresUnavailable() | SettingsError() | NoSchema():
             return str(error)
         case StoreError():
             return f"the database cannot be used: {error}"
@@ -105,7 +106,9 @@ def _execute(arguments: argparse.Namespace) -> int:
 def _exchange(arguments: argparse.Namespace) -> int:
     from depthwalker.shell.exchange import Stall, run_exchange
 
-    return run_exchange(Stall(arguments.profile, arguments.data, arguments.seed, arguments.seconds, arguments.port))
+    return run_exchange(
+        Stall(arguments.profile or PROFILES[0], arguments.data, arguments.seed, arguments.seconds, arguments.port)
+    )
 
 
 def _database(arguments: argparse.Namespace) -> int:
@@ -184,7 +187,7 @@ def _execute_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _exchange_arguments(parser: argparse.ArgumentParser) -> None:
     market = parser.add_mutually_exclusive_group()
-    market.add_argument("--profile", choices=PROFILES, default="thin", help="a synthetic market (default thin)")
+    market.add_argument("--profile", choices=PROFILES, help="a synthetic market (default thin)")
     market.add_argument("--data", type=Path, metavar="FILE", help="a recording")
     parser.add_argument("--seed", type=_whole(0, 2**63), metavar="N", help="of the synthetic market")
     parser.add_argument(

@@ -1,5 +1,6 @@
 """The `db` commands, and what the others need of the database: its schema, and how a person looks at its rows."""
 
+import logging
 import os
 import shlex
 import signal
@@ -16,13 +17,32 @@ from depthwalker.shell.postgres import connect_string, schema_path
 from depthwalker.shell.postmaster import PostgresUnavailable, find_binaries
 from depthwalker.shell.voice import complain, say
 
+CONNECT_S: Final = 5
 PASSING: Final = "the embedded server runs only while somebody uses it: keep it up with `depthwalker db start`"
+
+
+class NoSchema(Exception):
+    """The database has none of our tables."""
+
+    def __init__(self) -> None:
+        super().__init__("the database lacks depthwalker's tables: load them with `depthwalker db load`")
 
 
 def load_schema(dsn: str) -> None:
     """Load schema.sql; where it is loaded already, nothing changes. Raises psycopg.Error."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
         connection.execute(schema_path().read_bytes())
+
+
+def prepare(dsn: str, *, own: bool) -> None:
+    """Load the schema into a database of ours; of another, see that it has one. Raises psycopg.Error or NoSchema."""
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # what it warns of comes as an error too
+    if own:
+        load_schema(dsn)
+        return
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
+        if connection.execute("SELECT to_regclass('execution_journal')").fetchone() == (None,):
+            raise NoSchema
 
 
 def how_to_look() -> str:

@@ -22,7 +22,7 @@ from depthwalker.core.units import MILLION, Money
 from depthwalker.shell import voice
 from depthwalker.shell.api import DepthwalkerError, Trade, Unresolved
 from depthwalker.shell.clock import SystemChance, SystemClock
-from depthwalker.shell.db import how_to_look, load_schema
+from depthwalker.shell.db import how_to_look, prepare
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, UNRESOLVED
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.figures import short_count, short_price
@@ -96,13 +96,15 @@ def _run(wish: Wish, scenes: tuple[Scene, ...], seed: int, console: Console, say
     parts = _parts(scenes, follower, run)
     picture = None if wish.picture is None else Picture(heading, follower.lanes)
     with connect_string() as dsn:
-        load_schema(dsn)
+        prepare(dsn, own=True)
         ends = asyncio.run(_play(parts, follower, dsn, wish.seconds, picture))
         rows = comparison(dsn, run)
     if wish.as_json:
         voice.say(json.dumps({"seed": seed, "run": run, "executions": [row.plain() for row in rows]}, indent=2))
     else:
         console.print(table(rows, console.width))
+        if follower.interrupted():
+            say(follower.after_interrupt())
         say("the table is this query, which you can repeat with", f"  {how_to_look()}", query_text(run))
     if picture is not None and wish.picture is not None:
         picture.add(table(rows, WIDTH))

@@ -9,6 +9,7 @@ execution and returns the same trade. Cancelling a call winds the execution down
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -45,15 +46,25 @@ from depthwalker.shell.api import (
 )
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.feed import Feed
-from depthwalker.shell.journal import Appended, Attached, Claimed, NoSuchExecution, Origin, Store, StoreError, TradeRecord
+from depthwalker.shell.journal import (
+    Appended,
+    Attached,
+    Claimed,
+    NoSuchExecution,
+    Origin,
+    Store,
+    StoreError,
+    StoreUnavailable,
+    TradeRecord,
+)
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import Chance, Clock, Transport, Venue
 from depthwalker.shell.postgres import connect_string
-from depthwalker.shell.runner import Runner
+from depthwalker.shell.runner import LeaseLost, Runner
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.signing import Signer, load_signer
-from depthwalker.shell.spool import Seat, Spool
+from depthwalker.shell.spool import Seat, Spool, Spooled
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.ticket import Job, read_config, read_job
 from depthwalker.shell.transport import AioHttpTransport
@@ -66,7 +77,13 @@ RENEWAL: Final = Micros(5 * SECOND)
 EMA_WINDOW: Final = Micros(600 * SECOND)  # the specification's ten minutes
 ALLOWANCE: Final = Micros(10 * SECOND)  # beyond the deadline, before a call is told Unresolved
 JOIN_INTERVAL: Final = Micros(SECOND // 4)
+STORE_RETRY: Final = Micros(SECOND)
+READ_LAG: Final = Micros(SECOND)  # what a position may lag behind fills, with room to spare (fact sheet, section 5.3)
 WORKER_DIGITS: Final = 12
+
+
+class _StillHeld(Exception):
+    """Another worker runs the execution."""
 
 
 @dataclass(slots=True)
@@ -76,6 +93,7 @@ class Conduct:
     job: Job
     task: "asyncio.Task[Trade]"
     callers: int = 0
+    execution_id: int | None = None
     runner: Runner | None = None
     stop: str = field(default="")
 
@@ -104,6 +122,7 @@ class Engine:
         self._conducts: dict[str, Conduct] = {}
         self._feeds: dict[str, Feed] = {}
         self._feed_lock = asyncio.Lock()
+        self._sell_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._watched: dict[str, Feed] = {}
         self._closing = False
 
@@ -116,24 +135,21 @@ class Engine:
         dsn: str | None = None,
         signer: Signer | None = None,
         transport: Transport | None = None,
+        store: Store | None = None,
         clock: Clock | None = None,
         chance: Chance | None = None,
         on_turn: Callable[[State, View], None] | None = None,
     ) -> "AsyncIterator[Engine]":
         """Open an engine; what is not handed in is the real thing.
 
-        Without a database URL an embedded server runs for as long as somebody uses it. Leaving the context asks every
-        running execution to wind down and waits until nothing of them rests.
+        Without a database URL an embedded server runs for as long as somebody uses it. A store handed in is open already,
+        and stays open. Leaving the context asks every running execution to wind down and waits until nothing of them rests.
         """
         chosen = settings or Settings.load()
         time = clock or SystemClock()
         async with AsyncExitStack() as stack:
-            store = PostgresStore(dsn or chosen.database_url or await _embedded(stack, chosen))
-            try:
-                await stack.enter_async_context(store)
-                await store.migrate()
-            except StoreError as error:
-                raise DatabaseTrouble(f"the database cannot be used: {error}; check DATABASE_URL") from error
+            if store is None:
+                store = await _opened(stack, dsn or chosen.database_url or await _embedded(stack, chosen))
             wire = transport or AioHttpTransport(chosen.base_url)
             stack.push_async_callback(wire.close)
             venue = KalshiVenue(wire, signer or load_key(chosen), time)
@@ -165,8 +181,10 @@ class Engine:
     async def watch(self, tickers: Iterable[str]) -> None:
         """Keep these markets' books and recent flow current, so that a first decision already has a history."""
         for ticker in tickers:
+            feed = await self._feed(ticker)
+            if self._closing:
+                raise EngineClosed("the engine is closing: open another one")
             if ticker not in self._watched:
-                feed = await self._feed(ticker)
                 feed.watch(_nothing)
                 self._watched[ticker] = feed
 
@@ -181,17 +199,19 @@ class Engine:
         self._closing = True
         self.stop("the engine is closing")
         tasks = {conduct.task for conduct in self._conducts.values()}
-        if tasks:
-            allowance = self._settings.wind_down + ALLOWANCE
-            await self._wait(tasks, Micros(self._clock.now() + allowance))
-        for conduct in tuple(self._conducts.values()):
-            if not conduct.task.done():
-                LOG.error("%s", _unresolved(conduct) or f"{conduct.job.request_key} did not start")
-                conduct.task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for feed in self._watched.values():
-            await feed.leave(_nothing)
-        self._watched.clear()
+        try:
+            if tasks:
+                allowance = self._settings.wind_down + ALLOWANCE
+                await self._wait(tasks, Micros(self._clock.now() + allowance))
+        finally:  # also where closing itself is cancelled: nothing runs on behind a closed transport
+            for conduct in tuple(self._conducts.values()):
+                if not conduct.task.done():
+                    LOG.error("%s", _running(conduct) or f"{conduct.job.request_key} did not start")
+                    conduct.task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            while self._watched:
+                _, feed = self._watched.popitem()
+                await feed.leave(_nothing)
 
     # One call
 
@@ -203,7 +223,7 @@ class Engine:
         if conduct is None:
             conduct = Conduct(job, asyncio.create_task(self._conduct(job), name=f"execution {job.request_key}"))
             self._conducts[job.request_key] = conduct
-            conduct.task.add_done_callback(lambda _: self._conducts.pop(job.request_key, None))
+            conduct.task.add_done_callback(lambda task: self._ended(job, task))
         conduct.callers += 1
         allowance = job.config.timeout + self._settings.wind_down + ALLOWANCE
         try:
@@ -216,7 +236,28 @@ class Engine:
             conduct.callers -= 1
         if conduct.task.done():
             return conduct.task.result()
-        raise _unresolved(conduct) or ExchangeTrouble(f"{job.ticker}: the execution could not be started in time")
+        unresolved = await self._unresolved(conduct)
+        if unresolved is not None:
+            raise unresolved
+        _stop(conduct, "it could not be started in time")  # should it begin after all, it places nothing
+        raise ExchangeTrouble(f"{job.ticker}: the execution could not be started in time")
+
+    def _ended(self, job: Job, task: "asyncio.Task[Trade]") -> None:
+        self._conducts.pop(job.request_key, None)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:  # every caller may have left
+            LOG.info("%s: %s", job.request_key, error)
+
+    async def _unresolved(self, conduct: Conduct) -> Unresolved | None:
+        """Return what is known of an execution that has not ended; None where none has begun."""
+        running = _running(conduct)
+        if running is not None or conduct.execution_id is None:
+            return running
+        try:
+            state = reduce(evolve, await self._store.load(conduct.execution_id), START)
+        except StoreError:
+            return Unresolved(conduct.execution_id, Count(0), conduct.job.ticket.count)
+        return _bounds(conduct.execution_id, state)
 
     async def _wait(self, tasks: "set[asyncio.Task[Trade]]", until: Micros) -> None:
         alarm = asyncio.ensure_future(self._clock.sleep_until(until))
@@ -233,14 +274,17 @@ class Engine:
         """Run the job's execution, or wait for the one that its request key names already, and return its trade."""
         try:
             found = await self._store.find(job.request_key)
-            if found is None:
-                begun = await self._begin(job)
-                if not isinstance(begun, Attached):
-                    return await self._run(job, *begun)
-                found = begun
-            return await self._join(job, found.execution_id)
+            begun = found or await self._begin(job)
         except StoreError as error:
             raise DatabaseTrouble(str(error)) from error
+        if isinstance(begun, Attached):
+            return await self._join(job, begun.execution_id)
+        _, _, seat = begun
+        try:
+            return await self._run(job, *begun)
+        except LeaseLost as lost:
+            LOG.warning("%s; waiting for it", lost)
+            return await self._join(job, seat.execution_id)
 
     async def _begin(self, job: Job) -> tuple[Feed, State, Seat] | Attached:
         """Admit the parent and make its execution durable. Raises OrderRefused or ExchangeTrouble."""
@@ -262,9 +306,12 @@ class Engine:
             started = self._admit(job, feed, Holding(Count(0), Count(0)))
             begun = await self._store.begin(origin, started, self._worker, LEASE)
         else:
-            async with self._store.admission(self._settings.account, job.ticker) as admission:
+            async with (
+                self._sell_locks[job.ticker],  # without the time limit that the store's lock has
+                self._store.admission(self._settings.account, job.ticker) as admission,
+            ):
                 promised = await admission.promised_sells(job.ticket.outcome)
-                started = self._admit(job, feed, Holding(await self._position(job), promised))
+                started = self._admit(job, feed, Holding(await self._position(job, promised), promised))
                 begun = await admission.begin(origin, started, self._worker, LEASE)
         if isinstance(begun, Attached):
             return begun
@@ -283,15 +330,20 @@ class Engine:
             case _ as never:
                 assert_never(never)
 
-    async def _position(self, job: Job) -> Count:
-        """Return the confirmed position in the job's outcome."""
+    async def _position(self, job: Job, promised: Count) -> Count:
+        """Return the confirmed position in the job's outcome.
+
+        It is read late enough to show every fill that the promise, read before, no longer counts.
+        """
+        lately = Micros(self._clock.now() - READ_LAG)
+        if promised or await self._store.recent_slippages(job.ticker, lately):
+            await self._clock.sleep_until(Micros(self._clock.now() + READ_LAG))
         await self._limiter.acquire(Purpose.READ)
         signed = _read(job.ticker, await self._venue.position(job.ticker))
         return Count(max(0, signed if job.ticket.outcome is Leg.YES else -signed))
 
     async def _run(self, job: Job, feed: Feed, state: State, seat: Seat, *news: Fact) -> Trade:
         assert state.policy is not None
-        since = Micros(self._clock.now() - EMA_WINDOW)
         runner = Runner(
             state,
             state.policy,
@@ -304,37 +356,77 @@ class Engine:
             limiter=self._limiter,
             walkers=lambda: (self._walkers_beside(job), self._settings.max_concurrent),
             others=self._own_orders_beside,
-            ema_slippage=ema_slippage(await self._store.recent_slippages(job.ticker, since)),
+            ema_slippage=await self._ema_slippage(job.ticker),
             on_turn=self._on_turn,
         )
         conduct = self._conducts[job.request_key]
-        conduct.runner = runner
+        conduct.execution_id, conduct.runner = seat.execution_id, runner
         runner.receive(*news)
         if conduct.stop:
             runner.stop(conduct.stop)
         renewing = asyncio.create_task(self._renew(seat))
         try:
             await runner.run()
+        except LeaseLost:
+            conduct.runner = None  # what it knows is out of date
+            raise
+        except StoreError as error:
+            raise DatabaseTrouble(_unwritten(seat.execution_id, runner.state, error)) from error
+        except Exception as bug:
+            raise _bounds(seat.execution_id, runner.state) from bug
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
-        record = await self._store.trade(seat.execution_id)
-        assert record is not None
-        return trade_of(record)
+        return await self._trade(seat.execution_id)
+
+    async def _ema_slippage(self, ticker: str) -> int:
+        try:
+            return ema_slippage(await self._store.recent_slippages(ticker, Micros(self._clock.now() - EMA_WINDOW)))
+        except StoreError:
+            return ema_slippage(())
+
+    async def _trade(self, execution_id: int) -> Trade:
+        """Return the trade of a finished execution, as soon as the store answers."""
+        while True:
+            try:
+                record = await self._store.trade(execution_id)
+            except StoreUnavailable as error:
+                LOG.warning("execution %s: its trade cannot be read (%s)", execution_id, error)
+                await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
+                continue
+            assert record is not None
+            return trade_of(record)
 
     async def _join(self, job: Job, execution_id: int) -> Trade:
         """Wait for an execution that another call or worker started; take it up if nobody runs it any more."""
-        while True:
-            record = await self._store.trade(execution_id)
-            if record is not None:
-                return trade_of(record)
-            claimed = await self._store.claim(execution_id, self._worker, LEASE)
-            if isinstance(claimed, Claimed):
-                state = reduce(evolve, claimed.facts, START)
-                feed = await self._feed(state.parent.ticker)
-                seat = Seat(execution_id, claimed.epoch, len(claimed.facts) + 1)
-                return await self._run(job, feed, state, seat, Resumed(self._worker, self._clock.now()))
+        conduct = self._conducts[job.request_key]
+        conduct.execution_id = execution_id
+        while not self._closing and (conduct.callers or not conduct.stop):
+            try:
+                return await self._joined(job, execution_id)
+            except StoreUnavailable as error:
+                LOG.warning("execution %s: it cannot be followed (%s)", execution_id, error)
+            except StoreError as error:
+                raise DatabaseTrouble(str(error)) from error
+            except LeaseLost as lost:
+                LOG.warning("%s; waiting for it", lost)
+            except _StillHeld:
+                pass
             await self._clock.sleep_until(Micros(self._clock.now() + JOIN_INTERVAL))
+        raise EngineClosed(f"the engine is closing; execution {execution_id} goes on in another worker")
+
+    async def _joined(self, job: Job, execution_id: int) -> Trade:
+        """Return the trade if there is one, or else the one that taking over leads to. Raises _StillHeld."""
+        record = await self._store.trade(execution_id)
+        if record is not None:
+            return trade_of(record)
+        claimed = await self._store.claim(execution_id, self._worker, LEASE)
+        if not isinstance(claimed, Claimed):
+            raise _StillHeld
+        state = reduce(evolve, claimed.facts, START)
+        feed = await self._feed(state.parent.ticker)
+        seat = Seat(execution_id, claimed.epoch, len(claimed.facts) + 1)
+        return await self._run(job, feed, state, seat, Resumed(self._worker, self._clock.now()))
 
     async def _renew(self, seat: Seat) -> None:
         """Hold the lease; a lost one shows at the next append, so nothing is done about it here."""
@@ -364,21 +456,28 @@ class Engine:
     async def _journal_spool(self) -> None:
         """Journal the facts that an earlier process could not, where this database knows their execution."""
         for spooled in self._spool.kept():
-            seat = spooled.seat
             try:
-                earlier = await self._store.load(seat.execution_id)
+                await self._journal_spooled(spooled)
             except NoSuchExecution:
                 continue
-            state = reduce(evolve, (*earlier[: seat.next_seq - 1], *spooled.facts), START)
-            if state.parent.execution != spooled.uuid:
-                continue
-            appended = await self._store.append(
-                seat.execution_id, seat.epoch, seat.next_seq, spooled.facts, project(state)
-            )
-            if isinstance(appended, Appended):
-                self._spool.drop(spooled.uuid)
-            else:
-                LOG.error("execution %s was taken over: its spooled facts stay in the spool", seat.execution_id)
+            except StoreUnavailable as error:
+                raise DatabaseTrouble(f"the database cannot be used: {error}") from error
+            except StoreError as error:
+                LOG.error("execution %s: its facts stay in the spool (%s)", spooled.seat.execution_id, error)
+
+    async def _journal_spooled(self, spooled: Spooled) -> None:
+        seat = spooled.seat
+        earlier = await self._store.load(seat.execution_id)
+        state = reduce(evolve, (*earlier[: seat.next_seq - 1], *spooled.facts), START)
+        if state.parent.execution != spooled.uuid:
+            return
+        appended = await self._store.append(
+            seat.execution_id, seat.epoch, seat.next_seq, spooled.facts, project(state)
+        )
+        if isinstance(appended, Appended):
+            self._spool.drop(spooled.uuid)
+        else:
+            LOG.error("execution %s was taken over: its spooled facts stay in the spool", seat.execution_id)
 
     # All executions of this process
 
@@ -457,6 +556,16 @@ def load_key(settings: Settings) -> Signer | None:
             assert_never(never)
 
 
+async def _opened(stack: AsyncExitStack, url: str) -> PostgresStore:
+    store = PostgresStore(url)
+    try:
+        await stack.enter_async_context(store)
+        await store.migrate()
+    except StoreError as error:
+        raise DatabaseTrouble(f"the database cannot be used: {error}; check DATABASE_URL") from error
+    return store
+
+
 async def _embedded(stack: AsyncExitStack, settings: Settings) -> str:
     """Start or join the embedded server, for as long as the stack is open."""
     server = connect_string(settings.state_directory / "postgres")
@@ -488,11 +597,24 @@ def _stop(conduct: Conduct, reason: str) -> None:
         conduct.runner.stop(reason)
 
 
-def _unresolved(conduct: Conduct) -> Unresolved | None:
+def _running(conduct: Conduct) -> Unresolved | None:
     if conduct.runner is None:
         return None
-    state = conduct.runner.state
-    return Unresolved(conduct.runner.execution_id, total_filled(state), total_exposure(state))
+    return _bounds(conduct.runner.execution_id, conduct.runner.state)
+
+
+def _bounds(execution_id: int, state: State) -> Unresolved:
+    """Return what may have been and may yet be filled; before it winds down that is the whole parent."""
+    most = total_exposure(state) if state.winding else max(state.parent.count, total_filled(state))
+    return Unresolved(execution_id, total_filled(state), Count(most))
+
+
+def _unwritten(execution_id: int, state: State, error: StoreError) -> str:
+    filled, wanted = format_count(total_filled(state)), format_count(state.parent.count)
+    return (
+        f"execution {execution_id} ended with {filled} of {wanted} contracts and nothing resting, but its journal refused "
+        f"how ({error}); the facts are in the spool"
+    )
 
 
 def _nothing() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import secrets
 import tomllib
 from collections.abc import Mapping
@@ -18,14 +17,13 @@ from depthwalker.core.book import Leg
 from depthwalker.core.config import ExecutionConfig
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.parent import Action, RefusalKind, Ticket
-from depthwalker.core.units import DOLLAR, Malformed, Price, parse_count, parse_price
-from depthwalker.shell.api import DepthwalkerError, OrderRefused, Trade, Unresolved
+from depthwalker.core.units import DOLLAR, Malformed, Price, format_price, parse_count, parse_price
+from depthwalker.shell.api import DepthwalkerError, ExchangeTrouble, OrderRefused, Trade, Unresolved
 from depthwalker.shell.config import parse_config
-from depthwalker.shell.db import load_schema
+from depthwalker.shell.db import prepare
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, UNRESOLVED
-from depthwalker.shell.engine import Engine
+from depthwalker.shell.engine import Engine, load_key
 from depthwalker.shell.follow import Follower, is_live
-from depthwalker.shell.lane import Lane
 from depthwalker.shell.postgres import connect_string
 from depthwalker.shell.scene import terminal_job
 from depthwalker.shell.settings import Settings, SettingsError
@@ -71,26 +69,28 @@ def run_execute(order: Order) -> int:
         complain(str(wrong))
         return REFUSED
     console = Console(stderr=order.as_json, highlight=False)
-    heading = f"depthwalker execute {order.ticker}; Ctrl-C cancels what rests and stops"
+    heading = f"depthwalker execute {order.ticker}, request key {job.request_key}; Ctrl-C cancels what rests and stops"
     follower = Follower(heading, console, live=is_live(console, plain=order.plain or order.as_json))
-    lane = follower.lane(order.ticker)
-    complain(f"request key {job.request_key}: the same --key never buys twice")
     with ExitStack() as stack:
         dsn = settings.database_url or stack.enter_context(connect_string())
-        if settings.database_url is None and "DATABASE_URL" not in os.environ:
-            load_schema(dsn)
+        prepare(dsn, own=settings.database_url is None)
         try:
-            trade = asyncio.run(_execute(job, settings, dsn, lane, follower))
+            trade = asyncio.run(_execute(job, settings, dsn, follower))
         except DepthwalkerError as error:
-            complain(str(error))
+            asked = f" (asked at {settings.base_url})" if isinstance(error, ExchangeTrouble) else ""
+            complain(f"{error}{asked}")
             return _refused(error)
-    say(_json(trade) if order.as_json else _summary(trade))
+    if (trade.market_id, trade.side, trade.action, trade.target_price) != _terms(job):
+        complain(f"request key {job.request_key} names an earlier, different order: this is what became of that one")
+    say(_json(trade) if order.as_json else _summary(trade, job.request_key))
     if follower.interrupted():
+        complain(follower.after_interrupt())
         return INTERRUPTED
     return OK if trade.quantity else FAILED
 
 
-async def _execute(job: Job, settings: Settings, dsn: str, lane: Lane, follower: Follower) -> Trade:
+async def _execute(job: Job, settings: Settings, dsn: str, follower: Follower) -> Trade:
+    lane = follower.lane(job.ticker)
     engines: list[Engine] = []
 
     async def work() -> Trade:
@@ -160,6 +160,10 @@ def _settings() -> Settings:
             "no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE; "
             "to try without money, `depthwalker exchange` prints what to set"
         )
+    try:
+        load_key(settings)
+    except ExchangeTrouble as error:
+        raise Wrong(str(error)) from error
     return settings
 
 
@@ -181,14 +185,19 @@ def _refused(error: DepthwalkerError) -> int:
             return FAILED
 
 
-def _summary(trade: Trade) -> str:
+def _summary(trade: Trade, key: str) -> str:
     result = trade.result
     price = f" at {trade.price:.4f} on average" if trade.price is not None else ""
     worse = f", {trade.slippage_percent * 100:+.2f} % of the target" if trade.slippage_percent is not None else ""
     return (
         f"execution {trade.execution_id} {result.status}: {trade.quantity} contracts{price}{worse}, "
-        f"fees {result.fees:.4f} $, {result.total_walks} walks ({result.reason})"
+        f"fees {result.fees:.4f} $, {result.total_walks} walks ({result.reason}); request key {key}"
     )
+
+
+def _terms(job: Job) -> tuple[str, str, str, Decimal]:
+    ticket = job.ticket
+    return job.ticker, ticket.outcome.value, ticket.action.value, Decimal(format_price(ticket.target))
 
 
 def _json(trade: Trade) -> str:

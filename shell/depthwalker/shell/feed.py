@@ -4,18 +4,20 @@ All executions in a market share one feed. A poll that fails leaves the old book
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
 
 from depthwalker.core.answer import Market, MarketStatus
 from depthwalker.core.book import EMPTY, Book
 from depthwalker.core.fees import FeeRates
-from depthwalker.core.flow import NO_HISTORY, History, observe, record
+from depthwalker.core.flow import NO_HISTORY, WINDOW, History, observe, record
 from depthwalker.core.outcome import Success
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import Clock, Venue
 
+LOG: Final = logging.getLogger("depthwalker")
 MARKET_INTERVAL: Final = Micros(10 * SECOND)
 OVERLAP: Final = Micros(2 * SECOND)  # trades are read back a little, since the exchange's clock is not ours
 
@@ -44,6 +46,8 @@ class Feed:
         """Call `listener` after every change; the first watcher starts the polling."""
         self._listeners.append(listener)
         if self._polling is None:
+            # What traded while nobody watched is of no use, and may be more than can be read.
+            self._traded_until = max(self._traded_until, Micros(self._clock.now() - WINDOW))
             self._polling = asyncio.create_task(self._poll(), name=f"feed {self.market.ticker}")
 
     async def leave(self, listener: Callable[[], None]) -> None:
@@ -81,9 +85,12 @@ class Feed:
     async def _poll(self) -> None:
         while True:
             self._hurry.clear()
-            await self._read()
-            for listener in tuple(self._listeners):
-                listener()
+            try:
+                await self._read()
+                for listener in tuple(self._listeners):
+                    listener()
+            except Exception:
+                LOG.exception("%s: a poll failed; the next one is due as usual", self.market.ticker)
             next_poll = asyncio.ensure_future(self._clock.sleep_until(Micros(self._clock.now() + self._interval)))
             hurried = asyncio.ensure_future(self._hurry.wait())
             try:

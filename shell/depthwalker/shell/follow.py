@@ -35,6 +35,7 @@ class Follower:
         self._clock = SystemClock()
         self._interrupts: Interrupts | None = None
         self._width = 0
+        self._told = False
 
     def lane(self, name: str) -> Lane:
         """Return a new lane that is followed."""
@@ -72,12 +73,23 @@ class Follower:
                     with suppress(asyncio.CancelledError):
                         await drawing
 
+    def after_interrupt(self) -> str:
+        """Return what became of what rested; every order of an execution that has ended is closed by its own record."""
+        open_still = [text for lane in self.lanes for text in lane.resting()]
+        cancelled = sum(lane.cancelled for lane in self.lanes)
+        if open_still:
+            return "\n".join(("interrupted; not confirmed, and may still rest:", *(f"  {text}" for text in open_still)))
+        return f"interrupted: {cancelled} resting orders cancelled, and the exchange's own records confirm that nothing rests"
+
     def _headline(self) -> str:
         return STOPPING if self.interrupted() else self._heading
 
     def _tell(self, lane: Lane, happening: Happening) -> None:
         if self._live:
             return
+        if not self._told:
+            self._told = True
+            self._say(self._heading)
         span = Micros(happening.at - (lane.started() or happening.at))
         line = f"{lane.name:{self._width}} {seconds(span):>5} {happening.kind:9} {happening.text}"
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -90,7 +102,7 @@ class Follower:
         self._live = False
         with suppress(Exception):
             shown.close()  # gives the terminal back
-        left = [text for lane in self.lanes if not lane.ended() for text in lane.resting()]
+        left = [text for lane in self.lanes for text in lane.resting()]
         still = "this may still rest:" if left else "nothing was resting"
         complain(f"left before the end was confirmed; {still}", *(f"  {text}" for text in left))
 

@@ -144,7 +144,7 @@ def _child(state: State, part: SplitState) -> Child:
         count=part.count,
         phase=word,
         walks=len(part.walks),
-        note=part.held or part.detail or latest,
+        note="" if done >= part.count else part.held or part.detail or latest,
     )
 
 

@@ -25,7 +25,8 @@ class Lane:
         self._tell = tell
         self._state: State = START
         self._view: View | None = None
-        self._trouble = ""
+        self._end = ""
+        self.cancelled = 0
 
     def turn(self, state: State, view: View) -> None:
         """Take in what the engine knows now."""
@@ -36,12 +37,12 @@ class Lane:
         """Take in how it ended: the engine shows no state after its last decision."""
         finished = Finished(Status(trade.result.status), trade.result.reason, now)
         self._note(Happening(now, "finished", f"{finished.status.value}: {finished.reason}"))
-        self._trouble = finished.status.value
+        self._end = finished.status.value
 
     def fail(self, reason: str, now: Micros) -> None:
         """Take in why it could not be executed, or not to an end."""
         self._note(Happening(now, "failed", reason))
-        self._trouble = "failed"
+        self._end = "failed"
 
     def note(self, kind: str, text: str, now: Micros) -> None:
         """Take in something that concerns this execution from elsewhere."""
@@ -53,7 +54,7 @@ class Lane:
 
     def ended(self) -> str:
         """Return how it ended, or nothing while it runs."""
-        return self._trouble
+        return self._end
 
     def started(self) -> Micros:
         """Return when the parent was admitted, or 0."""
@@ -67,6 +68,7 @@ class Lane:
     def _note(self, *told: Happening) -> None:
         for happening in told:
             self.events.append(happening)
+            self.cancelled += happening.kind == "cancelled"
             self._tell(self, happening)
 
 

@@ -39,7 +39,7 @@ DARK: Final = TerminalTheme(
         (255, 255, 255),
     ],
 )
-_REMOTE_FONTS: Final = re.compile(r"@font-face\s*\{[^}]*\}\s*")
+_REMOTE: Final = re.compile(r"@font-face\s*\{[^}]*\}\s*|<!--.*?-->\s*", re.DOTALL)
 
 
 class Picture:
@@ -65,4 +65,4 @@ class Picture:
     def save(self, file: Path) -> None:
         """Write the SVG. Raises OSError."""
         svg = self._console.export_svg(title="make demo", theme=DARK, unique_id="depthwalker")
-        file.write_text(_REMOTE_FONTS.sub("", svg), encoding="utf-8")
+        file.write_text(_REMOTE.sub("", svg), encoding="utf-8")

@@ -8,6 +8,7 @@ gone nothing is raised any more: what rests is cancelled, and the facts wait, in
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Final, assert_never
 
 from depthwalker.core.book import Leg, OwnOrder
@@ -42,7 +43,7 @@ from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, item
 from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.core.view import Conditions, View, Waiting, look
 from depthwalker.shell.feed import Feed
-from depthwalker.shell.journal import Appended, Store, StoreError, StoreUnavailable, Superseded
+from depthwalker.shell.journal import Appended, Store, StoreError, StoreRefused, StoreUnavailable, Superseded
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import AmendRequest, Clock, PlaceRequest, Venue
 from depthwalker.shell.spool import Seat, Spool
@@ -50,6 +51,7 @@ from depthwalker.shell.spool import Seat, Spool
 LOG: Final = logging.getLogger("depthwalker")
 BURN_COUNT: Final = Count(1)
 STORE_RETRY: Final = Micros(SECOND)
+STORE_PATIENCE: Final = Micros(2 * SECOND)  # a store that takes longer counts as away: cancels must not wait for it
 LOOK_BACK: Final = Micros(60 * SECOND)
 
 
@@ -125,12 +127,22 @@ class Runner:
         self.receive(StopRequested(reason, self._clock.now()))
 
     async def run(self) -> State:
-        """Run to the end and return the final state. Raises LeaseLost when another worker has taken over."""
+        """Run to the end and return the final state.
+
+        Raises LeaseLost when another worker has taken over, StoreError when the journal refuses how it ended, and a bug of
+        ours after everything known to rest has been cancelled.
+        """
         self._feed.watch(self._on_feed)
         try:
             while self.state.finished is None:
                 await self._turn()
             await self._write_all()
+        except (LeaseLost, StoreError):
+            raise
+        except Exception:
+            LOG.exception("execution %s: a bug; cancelling what rests", self._seat.execution_id)
+            await self._abandon()
+            raise
         finally:
             await self._feed.leave(self._on_feed)
             for task in self._tasks:
@@ -146,21 +158,44 @@ class Runner:
         self._remember(tuple(self._inbox))
         self._inbox.clear()
         view = self._view()
-        commands = decide(self.state, view, self._policy)
-        if self._on_turn is not None:
-            self._on_turn(self.state, view)
+        commands = self._decided(view)
+        self._show(view)
         self._remember(intents(commands, view))
-        if any(raises_exposure(command) for command in commands):
-            if not await self._written():
-                self._call_off(commands)
-                commands = tuple(command for command in commands if not raises_exposure(command))
-        else:
-            self._write_soon()
+        raising = tuple(command for command in commands if raises_exposure(command))
         for command in commands:
-            self._act(command)
+            if command not in raising:
+                self._act(command)
+        if not raising:
+            self._write_soon()
+        elif await self._durable():
+            for command in raising:
+                self._act(command)
+        else:
+            self._call_off(raising)
         waits = [command for command in commands if isinstance(command, WaitUntil)]
         if len(waits) == len(commands) and waits:
             await self._rest(waits[0])
+        else:
+            await asyncio.sleep(0)  # whatever is decided, others get their turn
+
+    def _decided(self, view: View) -> tuple[Command, ...]:
+        """Return what is to be done. A bug in an algorithm winds down, for which no algorithm is asked."""
+        try:
+            return decide(self.state, view, self._policy)
+        except Exception as bug:
+            if self.state.winding:
+                raise
+            LOG.exception("execution %s: the decision failed; winding down", self._seat.execution_id)
+            return (WindDown(f"internal error: {type(bug).__name__}: {bug}"),)
+
+    def _show(self, view: View) -> None:
+        if self._on_turn is None:
+            return
+        try:
+            self._on_turn(self.state, view)
+        except Exception:
+            LOG.exception("execution %s: whoever watches it raised, and is not shown it any more", self.execution_id)
+            self._on_turn = None
 
     def _view(self) -> View:
         parent, feed = self.state.parent, self._feed
@@ -216,6 +251,20 @@ class Runner:
 
     # Writing
 
+    async def _durable(self) -> bool:
+        """Return whether all facts so far are durable now; a store that is too slow counts as away."""
+        writing = asyncio.create_task(self._write())
+        self._own(writing)
+        alarm = asyncio.ensure_future(self._clock.sleep_until(Micros(self._clock.now() + STORE_PATIENCE)))
+        try:
+            await asyncio.wait({writing, alarm}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            alarm.cancel()
+        if writing.done():
+            return not self._unwritten and self._lost is None
+        self._store_failed(StoreUnavailable(f"no answer within {STORE_PATIENCE // SECOND} s"))
+        return False
+
     async def _written(self) -> bool:
         """Return whether all facts so far are durable now."""
         async with self._write_lock:
@@ -228,7 +277,11 @@ class Runner:
                     seat.execution_id, seat.epoch, seat.next_seq, facts, project(self.state)
                 )
             except StoreError as error:
-                self._store_failed(facts, error)
+                self._store_failed(error)
+                return False
+            except Exception as bug:
+                LOG.exception("execution %s: its facts cannot be written", seat.execution_id)
+                self._store_failed(StoreRefused(f"{type(bug).__name__}: {bug}"))
                 return False
             match appended:
                 case Appended(last, _):
@@ -239,16 +292,20 @@ class Runner:
                     assert_never(never)
             del self._unwritten[: len(facts)]
             if self._store_trouble is not None:
-                self._spool.drop(self.state.parent.execution)
+                self._drop()
                 self._store_trouble = None
             return True
 
     def _write_soon(self) -> None:
         failed_lately = self._store_trouble is not None and self._clock.now() - self._store_failed_at < STORE_RETRY
-        if self._unwritten and not self._write_lock.locked() and not failed_lately:
-            self._spawn(self._written_or_not())
+        if not self._unwritten or failed_lately:
+            return
+        if not self._write_lock.locked():
+            self._spawn(self._write())
+        elif self._store_trouble is not None:
+            self._store_failed(self._store_trouble)  # it still hangs, and there are newer facts to keep
 
-    async def _written_or_not(self) -> None:
+    async def _write(self) -> None:
         try:
             await self._written()
         except LeaseLost as lost:
@@ -262,13 +319,22 @@ class Runner:
                 raise self._store_trouble
             await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
 
-    def _store_failed(self, facts: tuple[Fact, ...], error: StoreError) -> None:
+    def _store_failed(self, error: StoreError) -> None:
         """Keep the facts locally and wind down: what cannot be journalled must not grow."""
         if self._store_trouble is None:
             LOG.warning("execution %s: the store failed (%s); winding down", self._seat.execution_id, error)
             self.receive(StopRequested("the store is unavailable", self._clock.now()))
-        self._spool.keep(self.state.parent.execution, self._seat, facts)
         self._store_trouble, self._store_failed_at = error, self._clock.now()
+        try:
+            self._spool.keep(self.state.parent.execution, self._seat, tuple(self._unwritten))
+        except OSError as full:
+            LOG.error("execution %s: its facts cannot be spooled either (%s)", self._seat.execution_id, full)
+
+    def _drop(self) -> None:
+        try:
+            self._spool.drop(self.state.parent.execution)
+        except OSError as stays:
+            LOG.warning("execution %s: its spool file stays (%s)", self._seat.execution_id, stays)
 
     def _call_off(self, commands: tuple[Command, ...]) -> None:
         """Take back intents that were never sent, because they could not be made durable."""
@@ -301,9 +367,39 @@ class Runner:
                 assert_never(never)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
+        self._own(asyncio.create_task(work))
+
+    def _own(self, task: "asyncio.Task[None]") -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _called_off(self, key: OrderKey, kind: Kind) -> bool:
+        """Return whether a request that waited for the rate budget must not go out any more."""
+        if self._lost is not None:
+            return True
+        ends = self.state.stop or self.state.winding or self._clock.now() >= self.state.parent.wind_down
+        if ends and kind in {Kind.PLACE, Kind.CLAIM, Kind.AMEND}:
+            self.receive(Deferred(key, kind, "winding down", self._clock.now()))
+            return True
+        return False
+
+    async def _abandon(self) -> None:
+        """Cancel or burn everything that may rest, without asking anybody: only its expiration would end it otherwise."""
+        with suppress(Exception):
+            self._remember((StopRequested("internal error", self._clock.now()),))  # nothing that waits is sent any more
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._remember(tuple(self._inbox))
+        orders = [order for order in self.state.orders if order.phase is not Phase.CLOSED]
+        lowest = self.state.grid.lowest()
+        await asyncio.gather(
+            *(
+                self._cancel(order.key, order.order_id)
+                if order.order_id
+                else self._create(order.key, Kind.BURN, lowest, BURN_COUNT, Style.TAKE)
+                for order in orders
+            ),
+            return_exceptions=True,
+        )
 
     async def _create(self, key: OrderKey, kind: Kind, price: Price, count: Count, style: Style) -> None:
         parent = self.state.parent
@@ -319,12 +415,13 @@ class Runner:
             expires=parent.expires if rests else None,
         )
         await self._limiter.acquire(Purpose.ENTRY)
-        try:
-            outcome = await self._venue.place(request)
-        except Exception as error:
-            self.receive(OutcomeUnknown(key, kind, _bug(error), self._clock.now()))
+        if self._called_off(key, kind):
             return
-        self.receive(create_reply(key, kind, outcome, self._clock.now()))
+        try:
+            reply = create_reply(key, kind, await self._venue.place(request), self._clock.now())
+        except Exception as error:
+            reply = OutcomeUnknown(key, kind, _bug(error), self._clock.now())
+        self.receive(reply)
 
     async def _amend(self, command: Amend) -> None:
         parent, key = self.state.parent, command.key
@@ -338,21 +435,21 @@ class Runner:
             total=command.total,
         )
         await self._limiter.acquire(Purpose.ENTRY)
-        try:
-            outcome = await self._venue.amend(request)
-        except Exception as error:
-            self.receive(OutcomeUnknown(key, Kind.AMEND, _bug(error), self._clock.now()))
+        if self._called_off(key, Kind.AMEND):
             return
-        self.receive(amend_reply(key, command.revision, outcome, self._clock.now()))
+        try:
+            reply = amend_reply(key, command.revision, await self._venue.amend(request), self._clock.now())
+        except Exception as error:
+            reply = OutcomeUnknown(key, Kind.AMEND, _bug(error), self._clock.now())
+        self.receive(reply)
 
     async def _cancel(self, key: OrderKey, order_id: str) -> None:
         await self._limiter.acquire(Purpose.CANCEL)
         try:
-            outcome = await self._venue.cancel(self.state.parent.ticker, order_id)
+            reply = cancel_reply(key, await self._venue.cancel(self.state.parent.ticker, order_id), self._clock.now())
         except Exception as error:
-            self.receive(OutcomeUnknown(key, Kind.CANCEL, _bug(error), self._clock.now()))
-            return
-        self.receive(cancel_reply(key, outcome, self._clock.now()))
+            reply = OutcomeUnknown(key, Kind.CANCEL, _bug(error), self._clock.now())
+        self.receive(reply)
 
     async def _look_up(self) -> None:
         ticker, since = self.state.parent.ticker, Micros(self.state.parent.started - LOOK_BACK)
@@ -363,10 +460,10 @@ class Runner:
             if itemisation_due(self.state, orders):
                 await self._limiter.acquire(Purpose.READ)
                 fills = await self._venue.fills(ticker, since)
+            replies = lookup_reply(self.state, orders, fills, self._clock.now())
         except Exception as error:
-            self.receive(LookedUp(_bug(error), self._clock.now()))
-            return
-        self.receive(*lookup_reply(self.state, orders, fills, self._clock.now()))
+            replies = (LookedUp(_bug(error), self._clock.now()),)
+        self.receive(*replies)
 
     def _client_id(self, split: int, revision: int) -> str:
         parent = self.state.parent

@@ -98,7 +98,7 @@ def panel(lane: Lane, now: Micros, width: int, height: int) -> RenderableType:
     for line in lines:
         line.no_wrap = True
         line.truncate(breadth, overflow="ellipsis")
-    corner = lane.ended() or (f"{seconds(shown.left)} s left" if shown is not None else "")
+    corner = lane.ended() or (f"{shown.stage}, {seconds(shown.left)} s left" if shown is not None else "")
     return Panel(
         Text("\n").join(lines[:room]),
         title=f"[bold]{lane.name}[/bold]",
@@ -147,7 +147,7 @@ def ladder(bids: Rungs, offers: Rungs, rungs: int, breadth: int) -> list[Text]:
 
 def rung(one: Rung) -> Text:
     """Return a price with what others and, after a `*`, we have there."""
-    others = short_count(one.others)
+    others = short_count(one.others) if one.others else ""
     own = (f" *{short_count(one.own)}", "bold cyan") if one.own else ("", "")
     return Text.assemble(f"{short_price(one.price)} ", f"{others:>6}", own)
 
@@ -161,11 +161,9 @@ def child(one: Child, *, roomy: bool) -> Text:
 
 
 def _terms(shown: Frame) -> Text:
-    terms = (
-        f"{shown.action.value} {shown.outcome.value}, target {short_price(shown.target)}, cap {short_price(shown.cap)}"
-    )
-    stale = "  book is stale" if shown.book_age is None or shown.book_age > STALE else ""
-    return Text(f"{shown.stage}; {terms}; {shown.walks} walks, {shown.calls} calls{stale}", style="dim")
+    terms = f"{shown.action.value} {shown.outcome.value} {short_price(shown.target)} cap {short_price(shown.cap)}"
+    stale = ", stale book" if shown.book_age is None or shown.book_age > STALE else ""
+    return Text(f"{terms}, walks {shown.walks}, calls {shown.calls}{stale}", style="dim")
 
 
 def _both(left: Text, right: Text, breadth: int) -> Text:
@@ -176,4 +174,5 @@ def _both(left: Text, right: Text, breadth: int) -> Text:
 
 def _event(event: Happening, started: Micros, *, roomy: bool) -> Text:
     stamp = f"{seconds(Micros(event.at - started)):>5} " if roomy and started else ""
-    return Text.assemble((stamp, "dim"), (f"{event.kind} ", STYLES.get(event.kind, "")), event.text)
+    text = event.text.replace("split ", "s")  # as the panels number them
+    return Text.assemble((stamp, "dim"), (f"{event.kind} ", STYLES.get(event.kind, "")), text)

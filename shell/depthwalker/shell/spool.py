@@ -1,11 +1,15 @@
 """Facts that could not be journalled, kept in a local file until the store is back."""
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from depthwalker.core.fact import Fact
-from depthwalker.shell.codec import decode, encode
+from depthwalker.shell.codec import Unreadable, decode, encode
+
+LOG: Final = logging.getLogger("depthwalker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,22 @@ class Spool:
         self._file(uuid).unlink(missing_ok=True)
 
     def kept(self) -> tuple[Spooled, ...]:
-        """Return everything that waits to be journalled. Raises codec.Unreadable for a damaged file."""
-        return tuple(_read(file) for file in sorted(self._folder.glob("*.jsonl")))
+        """Return everything that waits to be journalled; a damaged file is named in the log, and stays."""
+        read = (_read_or_not(file) for file in sorted(self._folder.glob("*.jsonl")))
+        return tuple(spooled for spooled in read if spooled is not None)
 
     def _file(self, uuid: str) -> Path:
         return self._folder / f"{uuid}.jsonl"
+
+
+def _read_or_not(file: Path) -> Spooled | None:
+    try:
+        return _read(file)
+    except FileNotFoundError:
+        return None  # another process has journalled it meanwhile
+    except (OSError, ValueError, Unreadable) as damaged:
+        LOG.error("%s cannot be read (%s): its facts stay there", file, damaged)
+        return None
 
 
 def _read(file: Path) -> Spooled:

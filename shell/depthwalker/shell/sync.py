@@ -32,12 +32,12 @@ class SyncEngine:
         thread = threading.Thread(target=loop.run_forever, name="depthwalker", daemon=True)
         thread.start()
         stack = AsyncExitStack()
+        entering = asyncio.run_coroutine_threadsafe(stack.enter_async_context(Engine.open(settings, dsn=dsn)), loop)
         try:
-            entering = stack.enter_async_context(Engine.open(settings, dsn=dsn))
-            engine = asyncio.run_coroutine_threadsafe(entering, loop).result()
-            yield cls(engine, loop)
+            yield cls(entering.result(), loop)
         finally:
-            asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result()
+            entering.cancel()
+            asyncio.run_coroutine_threadsafe(_leave(stack), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
@@ -77,3 +77,11 @@ class SyncExecutor:
     def execute(self, edge: Edge, method: Method, market: Market | None = None) -> ExecutionResult:
         """Execute an edge in a market and return what it came to."""
         return self._engine.execute(edge, method, market)
+
+
+async def _leave(stack: AsyncExitStack) -> None:
+    """Close what was opened, also where an interrupt came while it was opening; nothing is left running."""
+    await stack.aclose()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*left, return_exceptions=True)
+    await stack.aclose()

@@ -11,20 +11,25 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 QUERY: Final[LiteralString] = """\
-SELECT split_part(e.request_key, ' ', 4) AS execution, m.algorithm, m.liquidity_category AS liquidity,
-       m.filled_quantity AS filled, m.target_quantity AS wanted, m.fill_rate, m.target_price AS target,
-       m.average_fill_price AS average, m.slippage_percent AS slippage, m.fees, m.walks_executed AS walks,
-       count(*) FILTER (WHERE j.kind IN ('PlaceIntended', 'AmendIntended', 'Requested'))
-         + coalesce(sum((j.body ->> 'reads')::int) FILTER (WHERE j.kind = 'LookedUp'), 0) AS calls,
+SELECT split_part(e.request_key, ' ', 4) AS execution, m.algorithm,
+       m.liquidity_category AS liquidity, m.filled_quantity AS filled,
+       m.target_quantity AS wanted, m.fill_rate, m.target_price AS target,
+       m.average_fill_price AS average, m.slippage_percent AS slippage,
+       m.fees, m.walks_executed AS walks, j.calls,
        m.total_execution_time AS seconds, e.status
 FROM execution_state e
 JOIN execution_metrics m USING (execution_id)
-JOIN execution_journal j USING (execution_id)
+JOIN (
+    SELECT execution_id, sum(CASE
+        WHEN kind IN ('PlaceIntended', 'AmendIntended', 'Requested') THEN 1
+        WHEN kind = 'LookedUp' THEN (body ->> 'reads')::int
+        ELSE 0 END) AS calls
+    FROM execution_journal GROUP BY execution_id
+) j USING (execution_id)
 WHERE e.request_key LIKE %s
-GROUP BY e.execution_id, m.metric_id
 ORDER BY e.request_key"""
 HEADINGS: Final = ("filled", "rate", "average", "slippage", "fees $", "walks", "calls", "s")
-WIDE: Final = 100
+WIDE: Final = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def table(rows: Sequence[Row], width: int) -> Table:
     wide = width >= WIDE
     title = "the same parent orders, by both algorithms"
     shown = Table(
-        title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False
+        title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1 if wide else 0, 0, 0), pad_edge=False
     )
     shown.add_column("execution", no_wrap=True)
     for heading in (*(("class", "target") if wide else ()), *HEADINGS):

@@ -38,6 +38,9 @@ class Job:
 def read_job(edge: Edge, method: Method, market: Market | None, request_key: str | None) -> Job:
     """Return the job of an edge and a method. Raises InvalidEdge or InvalidMethod."""
     place = edge.market if market is None else market
+    ticker: object = place.ticker
+    if not isinstance(ticker, str) or not ticker.strip():
+        raise InvalidEdge(f"ticker {ticker!r}: it must be a market's ticker, such as 'KXHIGHNY-26JUN11-T80'")
     return Job(
         request_key=request_key or f"edge {edge.edge_id} method {method.method_id}",
         ticket=read_ticket(edge.side, getattr(edge, "action", "buy"), edge.position_size, edge.target_price),

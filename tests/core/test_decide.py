@@ -1,0 +1,266 @@
+"""The decider: which situation calls for what, and until when nothing changes by itself."""
+
+from dataclasses import replace
+
+import pytest
+
+from depthwalker.core.answer import OrderStatus
+from depthwalker.core.command import (
+    Cancel,
+    Command,
+    Finish,
+    Fresh,
+    Lookup,
+    OfferAt,
+    Passed,
+    Place,
+    Plan,
+    Regrid,
+    Tick,
+    WaitUntil,
+    WindDown,
+)
+from depthwalker.core.config import Algorithm, PolicyName
+from depthwalker.core.decide import decide
+from depthwalker.core.execution import State
+from depthwalker.core.fact import (
+    Accepted,
+    CancelAcknowledged,
+    Deferred,
+    Fact,
+    Filled,
+    Finished,
+    LookedUp,
+    Refused,
+    Requested,
+    Status,
+    StopRequested,
+    WindingDown,
+)
+from depthwalker.core.ledger import Kind, OrderKey, Style
+from depthwalker.core.parent import Parent
+from depthwalker.core.policy import Policy
+from depthwalker.core.split import Split
+from depthwalker.core.units import Count, Micros
+from depthwalker.core.view import Passage, View
+from tests.core.scenes import (
+    FIRST,
+    NOW,
+    accepted,
+    after,
+    cents,
+    contracts,
+    fold,
+    intended,
+    live,
+    match,
+    name,
+    parent,
+    planned,
+    policy,
+    record,
+    started,
+    view,
+    winding,
+)
+from tests.core.world import GRIDS
+
+POLICY = policy()
+CANCELED = OrderStatus.CANCELED
+
+
+def decided(state: State, seen: View | None = None, by: Policy = POLICY) -> tuple[Command, ...]:
+    return decide(state, seen or view(after(1)), by)
+
+
+def splits(*parts: tuple[int, int]) -> tuple[Split, ...]:
+    return tuple(Split(level, cents(price), contracts(count)) for level, (price, count) in enumerate(parts, start=1))
+
+
+def refused(times: int, code: str = "invalid_order", detail: str = "", kind: Kind = Kind.PLACE) -> tuple[Fact, ...]:
+    return tuple(Refused(FIRST, kind, code, detail, NOW) for _ in range(times))
+
+
+# Planning
+
+
+def test_tuned_it_splits_sixty_to_forty_inside_the_spread_and_behind() -> None:
+    assert decided(started()) == (Plan(Algorithm.DYNAMIC_DEPTH_WALKER, "configured", splits((49, 60), (48, 40))),)
+
+
+def test_a_thin_market_gets_one_order() -> None:
+    thin = view(after(1), queue=((48, 40),))
+    assert decided(started(), thin) == (Plan(Algorithm.DYNAMIC_DEPTH_WALKER, "configured", splits((49, 100))),)
+
+
+def test_to_the_letter_it_splits_over_the_offers_up_to_the_cap_and_places_both() -> None:
+    spec = policy(PolicyName.SPEC)
+    seen = view(after(1), offers=((51, 60), (52, 100), (54, 900)))
+    (plan,) = decided(started(by=spec), seen, spec)
+    assert plan == Plan(Algorithm.DYNAMIC_DEPTH_WALKER, "configured", splits((51, 60), (52, 40)))
+    placed = decided(planned((51, 60), (52, 40)), seen, spec)
+    assert [(command.price, command.count, command.style) for command in placed if isinstance(command, Place)] == [
+        (cents(51), contracts(60), Style.TAKE),
+        (cents(52), contracts(40), Style.TAKE),
+    ]
+
+
+def test_a_fallback_says_why_and_carries_the_parents_notes() -> None:
+    noted = started(replace(parent(), notes=("no_room_to_walk",)))
+    (plan,) = decided(noted, view(after(1), walkers=5))
+    assert plan == Plan(
+        Algorithm.SIMPLE_LIMIT, "concurrency: 5 walkers run, the limit is 5; no_room_to_walk", splits((50, 100))
+    )
+
+
+def test_without_a_usable_book_it_waits_for_one_and_ends_at_the_time_out() -> None:
+    none = view(after(1), book_at=Micros(0))
+    assert decided(started(), none) == (WaitUntil(after(5), (Fresh(Micros(0)),)),)
+    late = view(after(35), book_at=Micros(0))
+    assert decided(started(), late) == (WaitUntil(after(36), (Fresh(Micros(0)),)),)
+    over = view(after(36), book_at=Micros(0))
+    assert decided(started(), over) == (WindDown("time-out"),)
+    assert decided(winding(started()), over) == (Finish(Status.FAILED, "0.00 of 100.00 contracts; time-out"),)
+
+
+# Winding down
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ((StopRequested("by hand", NOW),), "by hand"),
+        ((Filled(match("a", 100), NOW),), "filled"),
+        ((Filled(match("a", 100), NOW), StopRequested("by hand", NOW)), "filled"),
+        (refused(1, "insufficient_balance"), "insufficient_balance"),
+        (refused(1, "MARKET_INACTIVE", "closed"), "MARKET_INACTIVE: closed"),
+        (refused(3), "refused 3 times: invalid_order"),
+        (refused(3, "invalid_price", "0.505"), "refused 3 times: invalid_price 0.505"),
+    ],
+)
+def test_what_ends_it(facts: tuple[Fact, ...], reason: str) -> None:
+    assert decided(live(49, 100, *facts)) == (WindDown(reason),)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        refused(2),
+        refused(5, detail="post only cross"),
+        (*refused(5, detail="post only cross"), Deferred(FIRST, Kind.AMEND, "rate limited", NOW)),
+        (*refused(2), Accepted(FIRST, name(FIRST), None, NOW), *refused(1, kind=Kind.AMEND)),
+        refused(4, "not_found", kind=Kind.CANCEL),
+    ],
+)
+def test_what_does_not(facts: tuple[Fact, ...]) -> None:
+    assert not any(isinstance(command, WindDown) for command in decided(live(49, 100, *facts)))
+
+
+def test_a_market_that_closes_or_has_no_price_left_ends_it() -> None:
+    assert decided(live(), view(after(1), is_open=False)) == (WindDown("the market is not open any more"),)
+    low = started(parent(target=cents(3), cap=cents(4)))
+    ended = decided(low, view(after(1), grid=GRIDS[3]))
+    assert ended == (WindDown("the market's new prices are all above the cap"),)
+
+
+def test_a_new_grid_is_adopted_before_anything_else() -> None:
+    assert decided(live(), view(after(1), grid=GRIDS[3])) == (Regrid(GRIDS[3]),)
+
+
+def test_winding_down_it_cancels_confirms_and_completes() -> None:
+    state = winding(live(49, 100, Filled(match("a", 30), NOW)))
+    assert decided(state)[0] == Cancel(FIRST, name(FIRST))
+    state = fold(Requested(FIRST, Kind.CANCEL, after(1)), CancelAcknowledged(FIRST, after(1)), state=state)
+    assert decided(state)[0] == Lookup()
+    state = fold(record(CANCELED, 30, at=after(2)), LookedUp("", after(2)), state=state)
+    assert decided(state, view(after(2))) == (Finish(Status.COMPLETED, "30.00 of 100.00 contracts; time-out"),)
+
+
+def test_it_never_ends_on_anything_but_records_and_itemised_fills() -> None:
+    state = winding(live(49, 100, record(CANCELED, 30), LookedUp("", after(1))))
+    (wait,) = decided(state)
+    assert wait == WaitUntil(after(1.5), ())
+    assert decided(state, view(after(1.5)))[0] == Lookup()
+
+
+def test_stopped_by_hand_is_cancelled_and_a_late_stop_changes_no_ending() -> None:
+    stopped = fold(StopRequested("by hand", NOW), WindingDown("by hand", NOW), state=started())
+    assert decided(stopped) == (Finish(Status.CANCELLED, "0.00 of 100.00 contracts; by hand"),)
+    late = fold(StopRequested("by hand", NOW), state=winding(started()))
+    assert decided(late) == (Finish(Status.FAILED, "0.00 of 100.00 contracts; time-out"),)
+
+
+def test_finished_it_says_nothing() -> None:
+    assert decided(fold(Finished(Status.FAILED, "", NOW), state=live())) == ()
+
+
+# Waiting
+
+
+def waits(commands: tuple[Command, ...]) -> WaitUntil:
+    wait = commands[-1]
+    assert isinstance(wait, WaitUntil)
+    return wait
+
+
+def test_it_waits_for_the_tick_and_for_a_better_offer() -> None:
+    wait = waits(decided(live()))
+    assert wait == WaitUntil(after(4), (OfferAt(cents(51), Count(1)), Passed(1, Count(0), Micros(0))))
+    beyond = view(after(1), offers=((60, 5),))
+    assert waits(decided(live(), beyond)).wakes[0] == OfferAt(cents(53), Count(1))
+    alone = view(after(1), queue=(), offers=())
+    assert waits(decided(live(), alone)).wakes[0] == OfferAt(cents(53), Count(1))
+    lowest = view(after(1), queue=(), offers=((1, 5),))
+    assert waits(decided(live(), lowest)).wakes == (Passed(1, Count(0), Micros(0)),)
+    passed = replace(lowest, passages=(Passage(1, contracts(10), after(1)),))
+    assert waits(decided(live(), passed)).wakes == ()
+
+
+def test_at_a_tick_it_says_what_holds_each_split_and_waits_for_the_next() -> None:
+    state = fold(Filled(match("a", 60), NOW), LookedUp("", after(3)), state=live())
+    commands = decided(state, view(after(4)))
+    assert commands[0] == Tick(((1, "on schedule"),))
+    assert waits(commands).at == after(7)
+    assert waits(decided(fold(LookedUp("", after(4)), state=state), view(after(4)))).at == after(8)
+
+
+def test_a_useless_book_is_waited_for() -> None:
+    closed = live(49, 100, record(CANCELED, at=after(2)), LookedUp("", after(2)))
+    assert Fresh(after(2)) in waits(decided(closed, view(after(3), book_at=after(1)))).wakes
+    assert Fresh(after(1)) in waits(decided(live(), view(after(8), book_at=after(1)))).wakes
+
+
+def test_it_wakes_when_a_refused_split_may_try_again() -> None:
+    state = fold(intended(), *refused(1), state=planned((49, 100)))
+    assert waits(decided(state, view(after(0.1)))).at == after(1)
+
+
+def test_it_wakes_for_another_cancel() -> None:
+    stale = winding(
+        live(49, 100, Requested(FIRST, Kind.CANCEL, NOW), CancelAcknowledged(FIRST, NOW), record(OrderStatus.RESTING))
+    )
+    looked = fold(LookedUp("", after(1.9)), state=stale)
+    assert waits(decided(looked, view(after(1.9)))).at == after(2)
+
+
+def test_a_simple_limit_waits_without_ticks() -> None:
+    simple = planned((50, 100), algorithm=Algorithm.SIMPLE_LIMIT)
+    state = fold(intended(price=50), accepted(), state=simple)
+    assert decided(state) == (WaitUntil(after(4), (OfferAt(cents(51), Count(1)), Passed(1, Count(0), Micros(0)))),)
+
+
+def test_a_short_execution_still_takes_before_its_end() -> None:
+    short: Parent = parent(seconds=8)
+    state = fold(intended(), accepted(), state=planned((49, 100), of=short))
+    assert waits(decided(state, view(after(2)))).at == after(3)
+
+
+def test_the_working_order_of_a_take_is_one_crossing_amend_and_ioc_is_only_for_what_has_none() -> None:
+    late = view(after(33), offers=((52, 500),))
+    amended = decided(live(), late)
+    assert [(type(command).__name__, getattr(command, "style", None)) for command in amended[1:2]] == [
+        ("Amend", Style.TAKE)
+    ]
+    closed = live(49, 100, record(CANCELED, at=after(2)), LookedUp("", after(2)))
+    placed = [command for command in decided(closed, late) if isinstance(command, Place)]
+    assert [(place.key, place.price, place.style) for place in placed] == [(OrderKey(1, 1), cents(52), Style.TAKE)]

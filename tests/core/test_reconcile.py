@@ -1,0 +1,333 @@
+"""Desired quotes and the ledger in, commands out: races, partial fills and unknown outcomes, handled once."""
+
+from dataclasses import replace
+
+import pytest
+
+from depthwalker.core.answer import OrderStatus
+from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lookup, Passed, Place
+from depthwalker.core.execution import State
+from depthwalker.core.fact import (
+    Accepted,
+    Amended,
+    AmendIntended,
+    CancelAcknowledged,
+    Deferred,
+    Duplicated,
+    Fact,
+    Filled,
+    GridChanged,
+    LookedUp,
+    LookupStarted,
+    OutcomeUnknown,
+    Refused,
+    Requested,
+)
+from depthwalker.core.ledger import Kind, OrderKey, Style
+from depthwalker.core.quote import Quote
+from depthwalker.core.reconcile import backoff, lookup_due, passed_by, reconcile, replace_at, retry_at
+from depthwalker.core.units import SECOND, Count, Micros
+from depthwalker.core.view import Passage, View
+from tests.core.scenes import (
+    FIRST,
+    NOW,
+    SECOND_SPLIT,
+    accepted,
+    after,
+    cents,
+    contracts,
+    fold,
+    intended,
+    live,
+    match,
+    name,
+    parent,
+    planned,
+    policy,
+    record,
+    view,
+)
+from tests.core.world import GRIDS
+
+POLICY = policy()
+RESTING, CANCELED = OrderStatus.RESTING, OrderStatus.CANCELED
+SEEN = LookedUp("", NOW)
+
+
+def quote(price: int = 49, style: Style = Style.REST, split: int = 1, *, walk: bool = False) -> Quote:
+    return Quote(split, cents(price), style, "test", walk, 5)
+
+
+def asked(state: State, *quotes: Quote, at: float = 1, seen: View | None = None) -> tuple[Command, ...]:
+    return reconcile(state, seen or view(after(at)), POLICY, quotes)
+
+
+def lost(kind: Kind = Kind.PLACE, at: float = 0) -> OutcomeUnknown:
+    return OutcomeUnknown(FIRST, kind, "time-out", after(at))
+
+
+def unplaced(*facts: Fact) -> State:
+    return fold(*facts, state=planned((49, 100)))
+
+
+def amend(price: int, revision: int = 1, *, walk: bool = False, ahead: int = 0) -> Amend:
+    return Amend(
+        FIRST,
+        name(FIRST),
+        0,
+        revision,
+        cents(price),
+        contracts(100),
+        Style.REST,
+        contracts(ahead),
+        walk,
+        5,
+        "test",
+    )
+
+
+# Placing
+
+
+def test_a_quote_without_an_order_is_placed_behind_the_queue_it_joins() -> None:
+    state = planned((48, 60), (47, 40))
+    assert asked(state, quote(48), quote(47, split=2)) == (
+        Place(FIRST, cents(48), contracts(60), Style.REST, contracts(500), "test"),
+        Place(SECOND_SPLIT, cents(47), contracts(40), Style.REST, contracts(500), "test"),
+    )
+
+
+def test_nothing_is_placed_for_a_split_without_a_quote() -> None:
+    assert asked(planned((48, 60), (47, 40))) == ()
+
+
+def test_the_remainder_of_a_closed_order_is_placed_under_the_next_revision_on_a_book_read_since() -> None:
+    closed = live(49, 100, Filled(match("a", 30), NOW), record(CANCELED, 30, at=after(1)), LookedUp("", after(1)))
+    assert asked(closed, quote(), seen=view(after(2), book_at=after(1))) == ()
+    assert asked(closed, quote(), at=2) == (
+        Place(OrderKey(1, 1), cents(49), contracts(70), Style.REST, Count(0), "test"),
+    )
+
+
+def test_a_place_needs_headroom_for_all_of_it() -> None:
+    over = fold(
+        intended(SECOND_SPLIT, 48, 90), accepted(SECOND_SPLIT), state=planned((49, 60), (48, 90), of=parent())
+    )
+    assert asked(over, quote(), quote(48, split=2)) == ()
+
+
+def test_what_one_place_takes_the_next_does_not_have() -> None:
+    state = planned((49, 60), (48, 90), of=parent())
+    placed = asked(state, quote(), quote(48, split=2))
+    assert [command.key for command in placed if isinstance(command, Place)] == [FIRST]
+
+
+def test_a_place_is_snapped_under_the_cap_onto_the_grid_in_force() -> None:
+    assert isinstance(placed := asked(planned((49, 100)), quote(60, Style.TAKE))[0], Place)
+    assert placed.price == cents(53)
+    coarse = fold(GridChanged(GRIDS[3], NOW), state=planned((49, 100)))
+    assert isinstance(snapped := asked(coarse, quote(49))[0], Place)
+    assert snapped.price == cents(45)
+    assert asked(fold(GridChanged(GRIDS[3], NOW), state=planned((3, 100))), quote(3)) == ()
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        view(after(1), book_at=Micros(0)),
+        view(after(9), book_at=after(1)),
+        view(after(1), ((52, 5),), ((52, 5),)),
+        view(after(1), is_open=False),
+        view(after(1), offers=((49, 5),)),
+        view(after(1), offers=((48, 5),), queue=()),
+    ],
+)
+def test_nothing_is_placed_or_moved_on_a_bad_book_a_closed_market_or_across_the_offer(seen: View) -> None:
+    assert asked(planned((49, 100)), quote(), seen=seen) == ()
+    working = live(45, 100, SEEN, LookupStarted(NOW))
+    assert asked(working, quote(), seen=seen) == ()
+
+
+def test_a_take_may_cross() -> None:
+    seen = view(after(1), offers=((49, 5),))
+    assert isinstance(asked(planned((49, 100)), quote(49, Style.TAKE), seen=seen)[0], Place)
+
+
+def test_a_filled_split_places_nothing() -> None:
+    done = live(49, 100, Filled(match("a", 100), NOW), record(CANCELED, 100))
+    assert asked(done, quote()) == ()
+
+
+@pytest.mark.parametrize(
+    "fact", [Refused(FIRST, Kind.PLACE, "invalid_order", "post only cross", NOW), Deferred(FIRST, Kind.PLACE, "x", NOW)]
+)
+def test_a_refused_split_waits_and_then_uses_a_new_id(fact: Fact) -> None:
+    state = unplaced(intended(), fact)
+    assert asked(state, quote(), at=0.4) == ()
+    assert isinstance(placed := asked(state, quote())[0], Place)
+    assert placed.key == OrderKey(1, 1)
+
+
+def test_takes_that_got_nothing_are_repeated_ever_more_slowly() -> None:
+    state, instants = planned((49, 100)), []
+    for birth in range(3):
+        key = OrderKey(1, birth)
+        state = fold(intended(key, style=Style.TAKE), accepted(key), record(CANCELED, key=key, revision=birth), state=state)
+        instants.append(replace_at(state, state.splits[0]))
+    assert instants == [after(0.5), after(1), after(2)]
+    filled = fold(Filled(match("a", 1, key=OrderKey(1, 2)), NOW), state=state)
+    assert replace_at(filled, filled.splits[0]) == 0
+
+
+# Working
+
+
+def test_a_working_order_at_its_price_is_left_alone() -> None:
+    assert asked(live(), quote()) == ()
+
+
+def test_a_new_price_is_one_amend_of_the_same_total_under_the_next_revision() -> None:
+    assert asked(live(), quote(50, walk=True)) == (amend(50, walk=True),)
+    assert asked(live(), quote(48)) == (amend(48, ahead=500),)
+
+
+def test_amended_before_it_sends_the_id_it_has_now() -> None:
+    intent = AmendIntended(FIRST, 1, cents(50), contracts(100), Style.REST, Count(0), True, 0, "test", NOW)
+    state = live(49, 100, intent, Amended(FIRST, 1, None, NOW))
+    assert asked(state, quote(51)) == (replace(amend(51, 2), current=1),)
+
+
+def test_a_partly_filled_order_is_amended_to_its_total_not_to_what_is_left() -> None:
+    state = live(49, 100, Filled(match("a", 30), NOW))
+    assert asked(state, quote(50)) == (amend(50),)
+
+
+def test_an_amend_never_goes_past_the_cap_or_off_the_grid() -> None:
+    assert asked(live(), quote(54, Style.TAKE)) == ()
+    assert asked(live(), replace(quote(50), price=cents(50) + 50)) == ()
+
+
+def test_an_amend_waits_after_a_refusal_and_for_a_book_read_since() -> None:
+    intent = AmendIntended(FIRST, 1, cents(50), contracts(100), Style.REST, Count(0), True, 0, "test", NOW)
+    refused = Refused(FIRST, Kind.AMEND, "invalid_order", "post only cross", NOW)
+    state = live(49, 100, intent, refused, record(RESTING), SEEN)
+    assert asked(state, quote(50), at=0.4) == ()
+    assert asked(state, quote(50), seen=view(after(1), book_at=NOW)) == ()
+    assert asked(state, quote(50)) == (amend(50, 2),)
+
+
+@pytest.mark.parametrize("kind", [Kind.PLACE, Kind.AMEND, Kind.CANCEL])
+def test_one_mutation_at_a_time(kind: Kind) -> None:
+    under_way = unplaced(intended()) if kind is Kind.PLACE else live(49, 100, Requested(FIRST, kind, NOW))
+    assert asked(under_way, quote(50)) == ()
+    assert asked(under_way) == ()
+
+
+def test_an_order_in_doubt_is_looked_up_before_anything_else() -> None:
+    doubtful = live(49, 100, Requested(FIRST, Kind.CANCEL, NOW), Refused(FIRST, Kind.CANCEL, "not_found", "", NOW))
+    assert asked(doubtful, quote(50)) == (Lookup(),)
+    assert asked(doubtful) == (Lookup(),)
+
+
+def test_a_full_order_is_looked_up_not_cancelled() -> None:
+    assert asked(live(49, 100, Filled(match("a", 100), NOW))) == (Lookup(),)
+
+
+# Cancelling
+
+
+def test_an_order_without_a_quote_is_cancelled_once() -> None:
+    assert asked(live()) == (Cancel(FIRST, name(FIRST)),)
+    acknowledged = live(49, 100, Requested(FIRST, Kind.CANCEL, NOW), CancelAcknowledged(FIRST, NOW))
+    assert asked(acknowledged, at=0.1) == (Lookup(),)
+
+
+def test_a_cancel_that_did_not_show_is_read_again_and_then_sent_again() -> None:
+    stale = live(
+        49, 100, Requested(FIRST, Kind.CANCEL, NOW), CancelAcknowledged(FIRST, NOW), record(RESTING), LookedUp("", after(0.1))
+    )
+    assert asked(stale, at=0.5) == ()
+    assert asked(stale, at=0.6) == (Lookup(),)
+    assert Cancel(FIRST, name(FIRST)) in asked(stale, at=2)
+    assert asked(stale, quote(50), at=0.5) == ()
+
+
+def test_a_deferred_cancel_is_sent_again_soon() -> None:
+    deferred = live(49, 100, SEEN, Requested(FIRST, Kind.CANCEL, NOW), Deferred(FIRST, Kind.CANCEL, "x", NOW))
+    assert retry_at(deferred.orders[0]) == after(0.5)
+    assert asked(deferred, at=0.4) == ()
+    assert asked(deferred, at=0.5) == (Cancel(FIRST, name(FIRST)),)
+
+
+# Unknown outcomes
+
+
+def test_an_unknown_place_still_wanted_is_claimed_with_the_same_body() -> None:
+    state = unplaced(intended(), lost())
+    assert asked(state, quote(), at=0.4) == ()
+    assert asked(state, quote()) == (Claim(FIRST, cents(49), contracts(100), Style.REST),)
+
+
+def test_an_unknown_place_not_wanted_any_more_is_burned_at_the_far_end() -> None:
+    state = unplaced(intended(), lost())
+    assert asked(state, quote(50)) == (Burn(FIRST, cents(1)),)
+    assert asked(state) == (Burn(FIRST, cents(1)),)
+    assert asked(state, seen=view(after(1), grid=GRIDS[2])) == (Burn(FIRST, GRIDS[2].lowest()),)
+
+
+def test_a_claim_past_a_lowered_cap_is_a_burn() -> None:
+    state = unplaced(intended(price=53), lost(), GridChanged(GRIDS[3], NOW))
+    assert asked(state, quote(53), seen=view(after(1), grid=GRIDS[3])) == (Burn(FIRST, cents(5)),)
+
+
+def test_a_claim_that_told_nothing_is_followed_by_burns_and_looks() -> None:
+    claimed = unplaced(intended(), lost(), Requested(FIRST, Kind.CLAIM, NOW), lost(Kind.CLAIM))
+    assert asked(claimed, quote()) == (Burn(FIRST, cents(1)),)
+    burned = fold(Requested(FIRST, Kind.BURN, NOW), lost(Kind.BURN), state=claimed)
+    assert asked(burned, quote()) == (Lookup(),)
+    assert asked(fold(LookedUp("", after(1)), state=burned), quote(), at=3) == (Burn(FIRST, cents(1)),)
+
+
+def test_a_duplicate_is_looked_up_until_the_list_shows_it() -> None:
+    known = unplaced(intended(), lost(), Duplicated(FIRST, after(1)))
+    assert asked(known, quote(), at=1) == (Lookup(),)
+    looked = fold(LookupStarted(after(1)), LookedUp("", after(2)), state=known)
+    assert asked(looked, quote(), at=2.4) == ()
+    assert asked(looked, at=2.5) == (Lookup(),)
+
+
+# Looking up
+
+
+def test_working_orders_are_read_now_and_then_and_one_look_is_under_way_at_a_time() -> None:
+    assert lookup_due(live(), view(), POLICY) == after(4)
+    assert lookup_due(planned((49, 100)), view(), POLICY) > after(3600)
+    assert asked(live(), quote(), at=4) == (Lookup(),)
+    assert asked(live(49, 100, LookupStarted(NOW)), quote(), at=4) == ()
+
+
+def test_trades_that_went_past_an_order_call_for_a_look() -> None:
+    passed = replace(view(after(1)), passages=(Passage(1, contracts(10), after(1)),))
+    assert passed_by(live()) == (Passed(1, Count(0), Micros(0)),)
+    assert asked(live(), quote(), seen=passed) == (Lookup(),)
+    assert asked(live(49, 100, Filled(match("a", 10), NOW)), quote(), seen=passed) == ()
+    assert asked(live(49, 100, LookedUp("", after(1))), quote(), seen=passed) == ()
+
+
+def test_a_closed_order_is_read_until_its_fills_are_all_there() -> None:
+    closed = live(49, 100, record(CANCELED, 30), LookedUp("", after(1)))
+    assert lookup_due(closed, view(), POLICY) == after(1.5)
+    settled = fold(Filled(match("a", 30), NOW), state=closed)
+    assert lookup_due(settled, view(), POLICY) > after(3600)
+
+
+def test_a_look_that_failed_is_repeated_ever_more_slowly() -> None:
+    taken = fold(intended(style=Style.TAKE), Accepted(FIRST, "x", None, NOW), state=planned((49, 100)))
+    failing = fold(*(LookedUp("time-out", after(1)) for _ in range(3)), state=taken)
+    assert lookup_due(failing, view(), POLICY) == after(5)
+
+
+def test_waits_double_up_to_four_seconds() -> None:
+    waits = [backoff(troubles) for troubles in range(7)]
+    assert waits == [SECOND // 4, SECOND // 2, SECOND, 2 * SECOND, 4 * SECOND, 4 * SECOND, 4 * SECOND]
+    assert backoff(10_000) == 4 * SECOND

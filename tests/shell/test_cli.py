@@ -1,0 +1,445 @@
+"""The command line: help is quick, mistakes are named, exit codes mean something, and Ctrl-C leaves nothing behind."""
+
+import asyncio
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from depthwalker.core.book import Book
+from depthwalker.core.grid import CENT_GRID
+from depthwalker.core.tape import Tape
+from depthwalker.core.units import MILLION, SECOND, Count, Micros, Money, Price
+from depthwalker.shell.cli import main
+from depthwalker.shell.clock import SystemChance, SystemClock
+from depthwalker.shell.paper import Account, Delayed, Listing, PaperExchange
+
+HEAVY = ("aiohttp", "psycopg", "pydantic", "rich", "cryptography", "msgspec")
+PROGRAM = [sys.executable, "-m", "depthwalker.shell"]
+CASH = Money(1_000 * MILLION)
+ACCOUNT = "cli"
+FAST: dict[str, object] = {
+    "algorithm": "dynamic_depth_walker",
+    "max_slippage_percent": None,
+    "max_slippage_dollars": "0.10",
+    "order_timeout_seconds": 2,
+    "dynamic_depth_walker": {"walk_interval_seconds": 0.2, "max_total_walks": 100},
+}
+SLOW = FAST | {"order_timeout_seconds": 60}
+
+
+def levels(*pairs: tuple[int, int]) -> tuple[tuple[Price, Count], ...]:
+    return tuple((Price(price), Count(count)) for price, count in pairs)
+
+
+def still(ticker: str, yes: tuple[tuple[Price, Count], ...], no: tuple[tuple[Price, Count], ...]) -> Tape:
+    return Tape(ticker, CENT_GRID, Book(yes, no, Micros(0)), (), Micros(3600 * SECOND))
+
+
+BIDS, OTHERS = levels((4_500, 10_000), (4_400, 20_000)), levels((4_900, 10_000), (4_800, 20_000))
+LISTINGS = (
+    Listing(still("OPEN-1", BIDS, OTHERS)),
+    Listing(still("CLOSED-1", BIDS, OTHERS), closes_after=Micros(0)),
+    Listing(still("EMPTY-1", (), ())),
+    Listing(still("BIDS-1", BIDS, ())),
+    Listing(still("OFFERS-1", (), OTHERS)),
+)
+
+
+@dataclass(frozen=True)
+class Venue:
+    """A paper exchange in a thread of its own, and the environment that points a command at it."""
+
+    exchange: PaperExchange
+    loop: asyncio.AbstractEventLoop
+    environment: dict[str, str]
+
+    def resting(self) -> int:
+        async def count() -> int:
+            return len(self.exchange.resting(ACCOUNT))
+
+        return asyncio.run_coroutine_threadsafe(count(), self.loop).result()
+
+
+@contextmanager
+def running_exchange(folder: Path) -> Iterator[Venue]:
+    key = Ed25519PrivateKey.generate()
+    file = folder / "key.pem"
+    file.touch(mode=0o600)
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    account = Account(ACCOUNT, "key-id", key.public_key(), CASH)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    exchange = PaperExchange(LISTINGS, [account], SystemClock(), SystemChance())
+    try:
+        url = asyncio.run_coroutine_threadsafe(exchange.start(), loop).result()
+        environment = {
+            "DEPTHWALKER_BASE_URL": url,
+            "DEPTHWALKER_KEY_ID": "key-id",
+            "DEPTHWALKER_KEY_FILE": str(file),
+            "DEPTHWALKER_STATE_DIRECTORY": str(folder / "state"),
+        }
+        yield Venue(exchange, loop, environment)
+    finally:
+        asyncio.run_coroutine_threadsafe(exchange.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture(scope="module")
+def database(new_database: Callable[[], str]) -> str:
+    return new_database()
+
+
+@pytest.fixture
+def venue(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
+    with running_exchange(tmp_path) as started:
+        for name, value in (started.environment | {"DATABASE_URL": database}).items():
+            monkeypatch.setenv(name, value)
+        yield started
+
+
+@pytest.fixture
+def fast(tmp_path: Path) -> str:
+    return method(tmp_path / "fast.json", FAST)
+
+
+def method(file: Path, config: dict[str, object]) -> str:
+    file.write_text(json.dumps(config))
+    return str(file)
+
+
+def order(ticker: str = "OPEN-1", **changes: str) -> list[str]:
+    terms = {"outcome": "yes", "action": "buy", "count": "10", "target": "0.48"} | changes
+    return ["execute", ticker, *(f"--{name}={value}" for name, value in terms.items())]
+
+
+# Help
+
+
+@pytest.mark.parametrize("words", [[], ["demo"], ["execute"], ["exchange"], ["db"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    script = (
+        "import sys\n"
+        "from depthwalker.shell.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script, *words, "--help"], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "exit codes: 0 done; 1 failed" in done.stdout
+
+
+# What argparse refuses
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "COMMAND"),
+        (["fly"], "invalid choice: 'fly'"),
+        (["demo", "--seconds", "4"], "'4' is not a whole number from 5 to 3600"),
+        (["demo", "--seconds", "ten"], "'ten' is not a whole number"),
+        (["demo", "--seed", "-1"], "--seed"),
+        (["execute"], "TICKER"),
+        (order(outcome="maybe"), "invalid choice: 'maybe'"),
+        (order(action="hold"), "invalid choice: 'hold'"),
+        (["execute", "X", "--outcome", "yes"], "--action, --count, --target"),
+        (["exchange", "--profile", "deep"], "invalid choice: 'deep'"),
+        (["exchange", "--port", "65536"], "from 0 to 65535"),
+        (["exchange", "--profile", "thin", "--data", "x"], "not allowed with"),
+        (["db", "drop"], "invalid choice: 'drop'"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_named(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+
+    error = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said in error
+    assert len(error.splitlines()) == 2
+
+
+# What is wrong with an order, before and after the exchange is asked
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (order(count="0"), 2, "--count 0: it must be at least 0.01 contracts"),
+        (order(count="0.001"), 2, "--count 0.001: it must be contracts with at most 2 decimals"),
+        (order(count="-1"), 2, "--count -1: it must be at least 0.01"),
+        (order(count="many"), 2, "--count many: it must be contracts"),
+        (order(target="0"), 2, "--target 0: it must lie between 0.0001 and 0.9999"),
+        (order(target="1"), 2, "--target 1: it must lie between 0.0001 and 0.9999"),
+        (order(target="abc"), 2, "--target abc: it must be dollars"),
+        (order(key=" "), 2, "--key is empty"),
+        (order(target="0.005"), 2, "OPEN-1 has no such price"),
+        (order("NOWHERE-1"), 1, "there is no market NOWHERE-1"),
+        (order("CLOSED-1"), 1, "market CLOSED-1 is closed"),
+        (order(action="sell"), 1, "cannot sell 10.00 yes contracts of OPEN-1: 0.00 are free"),
+        (order(method="absent.toml"), 2, "absent.toml cannot be read: No such file or directory"),
+    ],
+)
+def test_a_bad_order_is_named(
+    words: list[str], code: int, said: str, venue: Venue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == code
+
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
+    assert venue.resting() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("m.toml", "algorithm = ", "is not TOML"),
+        ("m.json", "{", "is not JSON"),
+        ("m.json", "[]", "holds no table"),
+        ("m.toml", "max_walks = 3", "execution_config.max_walks"),
+        ("m.toml", "max_slippage_percent = 50", "allowed is a fraction of the target from 0 to 1"),
+    ],
+)
+def test_a_bad_method_is_named(
+    name: str, text: str, said: str, venue: Venue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+
+    assert main(order(method=str(file))) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_order_without_a_key_says_what_to_set(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DEPTHWALKER_KEY_ID")
+    monkeypatch.delenv("DEPTHWALKER_KEY_FILE")
+
+    assert main(order()) == 2
+    assert "no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE" in capsys.readouterr().err
+
+
+def test_a_key_that_others_can_read_is_refused(venue: Venue, capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path(os.environ["DEPTHWALKER_KEY_FILE"])
+    file.chmod(0o644)
+
+    assert main(order()) == 2
+
+    error = capsys.readouterr().err
+    assert "chmod 600" in error
+    assert "PRIVATE" not in error
+
+
+def test_an_exchange_that_is_away_is_named(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DEPTHWALKER_BASE_URL", "http://127.0.0.1:9/trade-api/v2")
+
+    assert main(order()) == 1
+    assert "http://127.0.0.1:9/trade-api/v2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:secret@127.0.0.1:9/x", "secret and wrong"])
+def test_a_database_that_is_away_is_named_without_its_password(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    assert main(["db", "load"]) == 1
+
+    error = capsys.readouterr().err
+    assert "the database cannot be used" in error
+    assert "DATABASE_URL" in error
+    assert "secret" not in error
+
+
+def test_a_database_without_our_tables_is_not_touched(
+    venue: Venue, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database.replace(database.split("/")[3].split("?", maxsplit=1)[0], "postgres"))
+
+    assert main(order()) == 1
+    assert "load them with `depthwalker db load`" in capsys.readouterr().err
+
+
+# Orders that the market decides
+
+
+def test_an_order_that_fills_says_so_and_ends_with_0(
+    venue: Venue, fast: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(order(method=fast, key="fills")) == 0
+
+    seen = capsys.readouterr().out
+    assert "placed    split 1" in seen
+    assert "completed: 10.00 contracts at 0." in seen
+    assert "request key fills" in seen
+    assert venue.resting() == 0
+
+
+def test_the_same_key_never_buys_twice(venue: Venue, fast: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(order(method=fast, key="once")) == 0
+    first = capsys.readouterr().out.splitlines()[-1]
+    assert main(order(method=fast, key="once", target="0.47")) == 0
+
+    seen = capsys.readouterr()
+    assert seen.out.splitlines()[-1] == first
+    assert "names an earlier, different order" in seen.err
+    assert len(venue.exchange.fills(ACCOUNT)) <= 2
+
+
+def test_the_result_as_json_is_alone_on_standard_output(
+    venue: Venue, fast: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*order(method=fast), "--json"]) == 0
+
+    seen = capsys.readouterr()
+    assert json.loads(seen.out)["quantity"] == "10.00"
+    assert "placed" in seen.err
+
+
+@pytest.mark.parametrize(
+    ("ticker", "changes", "code", "said"),
+    [
+        ("EMPTY-1", {}, 1, "0.00 of 10.00 contracts; time-out"),
+        ("BIDS-1", {}, 1, "0.00 of 10.00 contracts; time-out"),
+        ("OFFERS-1", {"target": "0.52"}, 0, "10.00 of 10.00 contracts"),
+        ("OPEN-1", {"count": "1000000"}, 1, "insufficient_balance"),
+    ],
+)
+def test_what_the_market_lacks_is_an_outcome(
+    ticker: str,
+    changes: dict[str, str],
+    code: int,
+    said: str,
+    venue: Venue,
+    fast: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(order(ticker, method=fast, **changes)) == code
+    assert said in capsys.readouterr().out
+    assert venue.resting() == 0
+
+
+# Ctrl-C
+
+
+def started(words: list[str], environment: dict[str, str], ready: str) -> "subprocess.Popen[str]":
+    """A real process, once it has printed a line with `ready` in it."""
+    process = subprocess.Popen(
+        [*PROGRAM, *words], env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if ready in line:
+            return process
+    raise AssertionError(f"it ended with {process.wait()} before it said {ready!r}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_cancels_what_rests_and_confirms_it(number: signal.Signals, venue: Venue, tmp_path: Path) -> None:
+    slow = method(tmp_path / "slow.json", SLOW)
+    process = started(order(method=slow, target="0.40"), {}, "placed")
+    until = time.monotonic() + 5
+    while not venue.resting() and time.monotonic() < until:
+        pass
+
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=10)
+
+    assert process.returncode == 130
+    assert "stopping: cancelling what rests" in said
+    assert "records confirm that nothing rests" in said
+    assert venue.resting() == 0
+
+
+def test_a_second_interrupt_leaves_and_says_what_may_rest(venue: Venue, tmp_path: Path) -> None:
+    slow = method(tmp_path / "slow.json", SLOW)
+    process = started(order(method=slow, target="0.40"), {}, "placed")
+    for kind in ("cancel", "orders", "order"):
+        for nth in range(1, 9):
+            venue.exchange.faults.add(kind, Delayed(Micros(30 * SECOND)), nth)
+
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    assert any("stopping" in line for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=5)
+
+    assert process.returncode == 130
+    assert "this may still rest:" in said
+    assert "OPEN-1: up to" in said
+
+
+# The paper exchange in the foreground
+
+
+def test_an_exchange_prints_what_to_set_and_takes_its_key_away(open_folder: Path) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "exchange", "--seed", "7", "--seconds", "20"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "Ctrl-C" in line:
+            break
+    exported = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines if line.startswith("export"))
+    file = Path(exported["DEPTHWALKER_KEY_FILE"])
+
+    assert exported["DEPTHWALKER_BASE_URL"].startswith("http://127.0.0.1:")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert any("depthwalker execute SYN-THIN-7" in line for line in lines)
+
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=10)
+
+    assert process.returncode == 0
+    assert "nothing was resting" in said
+    assert not file.exists()
+
+
+def test_an_exchange_refuses_a_recording_that_cannot_be_played(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+
+    assert main(["exchange", "--data", str(empty)]) == 2
+    assert "it is empty" in capsys.readouterr().err
+
+
+# The database
+
+
+def test_the_schema_loads_into_a_database_and_again(
+    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database)
+
+    assert main(["db", "load"]) == 0
+    assert main(["db", "load"]) == 0
+    assert main(["db", "url"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == database

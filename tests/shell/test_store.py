@@ -1,0 +1,583 @@
+"""The store over real PostgreSQL: numbered and fenced appends, rows that agree with the journal, lost connections."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from decimal import Decimal
+from functools import reduce
+from itertools import accumulate
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+from tests.shell.test_schema import ENGINE
+
+from depthwalker.core.book import Book, Leg
+from depthwalker.core.execution import START, State, evolve
+from depthwalker.core.fact import Fact, Held, Resumed, Started, Status, StopRequested
+from depthwalker.core.parent import Action
+from depthwalker.core.projection import project
+from depthwalker.core.units import SECOND, Count, Micros, Price
+from depthwalker.shell import codec
+from depthwalker.shell.journal import (
+    Appended,
+    Attached,
+    Begun,
+    Claimed,
+    HeldBy,
+    JournalConflict,
+    MissingRow,
+    NoSuchExecution,
+    Origin,
+    Source,
+    StoreRefused,
+    StoreUnavailable,
+    Superseded,
+)
+from depthwalker.shell.store import PostgresStore
+
+JOURNALS = Path(__file__).parent.parent / "data" / "journals"
+NAMES = sorted(path.stem for path in JOURNALS.glob("*.jsonl"))
+TTL = Micros(30 * SECOND)
+EXPIRED = Micros(0)
+PROJECTIONS = ("execution_state", "split_orders", "child_orders", "execution_fills", "execution_metrics", "trades")
+
+
+def journal(name: str) -> tuple[Started, tuple[Fact, ...]]:
+    facts = tuple(codec.decode(line) for line in (JOURNALS / f"{name}.jsonl").read_bytes().splitlines())
+    assert isinstance(facts[0], Started)
+    return facts[0], facts[1:]
+
+
+def folded(*facts: Fact) -> State:
+    return reduce(evolve, facts, START)
+
+
+def origin(key: str = "edge 7, method 3", **others: str) -> Origin:
+    return replace(Origin(key, Source.ENGINE, edge_id=7, method_id=3, strategy_id=1, model_id=2), **others)
+
+
+def parent_of(started: Started, uuid: int) -> Started:
+    return replace(started, parent=replace(started.parent, execution=f"{uuid:032x}"))
+
+
+@pytest.fixture
+async def store(postgres: str) -> AsyncIterator[PostgresStore]:
+    async with PostgresStore(postgres) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def sql(postgres: str) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]:
+    async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as connection:
+        yield connection
+
+
+async def rows(connection: psycopg.AsyncConnection[TupleRow], query: str, *values: object) -> list[TupleRow]:
+    return await (await connection.execute(query.encode(), values)).fetchall()
+
+
+async def start(store: PostgresStore, name: str, key: str | None = None) -> tuple[Begun, State, tuple[Fact, ...]]:
+    started, rest = journal(name)
+    begun = await store.begin(origin(key or name), started, "worker-1", TTL)
+    assert isinstance(begun, Begun)
+    return begun, folded(started), rest
+
+
+async def replay(store: PostgresStore, name: str) -> int:
+    """Append a kept journal fact by fact and return the execution's number."""
+    begun, state, rest = await start(store, name)
+    for seq, (fact, after) in enumerate(
+        zip(rest, list(accumulate(rest, evolve, initial=state))[1:], strict=True), start=2
+    ):
+        assert await store.append(begun.execution_id, begun.epoch, seq, (fact,), project(after)) == Appended(seq, False)
+    return begun.execution_id
+
+
+async def dump(connection: psycopg.AsyncConnection[TupleRow]) -> dict[str, list[TupleRow]]:
+    """Return all projections; a metric's number is the only thing in them that is not the journal's."""
+    return {
+        table: await rows(connection, f"SELECT to_jsonb(t) - 'metric_id' FROM {table} t ORDER BY to_jsonb(t)::text")
+        for table in PROJECTIONS
+    }
+
+
+# The rows of an execution
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_rows_agree_with_the_journal(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow], name: str
+) -> None:
+    number = await replay(store, name)
+    expected = json.loads((JOURNALS / f"{name}.expected.json").read_text())
+    state = folded(*await store.load(number))
+    selling = state.parent.ticket.action is Action.SELL
+    filled, cost = Decimal(expected["filled"]), Decimal(expected["cost"])
+    value = filled - cost if selling else cost
+    [shown] = await rows(
+        sql,
+        """SELECT status, ending, filled_quantity, filled_value, fees, coalesce((walker_state->>'walk_count')::int, 0),
+                  jsonb_array_length(split_configs), updated_at = completed_at FROM execution_state""",
+    )
+    assert shown == (
+        expected["status"],
+        expected["reason"],
+        filled,
+        value,
+        Decimal(expected["fees"]),
+        expected["walks"],
+        len(state.splits),
+        True,
+    )
+    assert await rows(sql, "SELECT coalesce(sum(walk_count), 0), sum(filled_quantity) FROM split_orders") == [
+        (expected["walks"], filled)
+    ]
+    assert [row[0] for row in await rows(sql, "SELECT ending FROM child_orders ORDER BY placed_at, birth, split")] == (
+        expected["endings"]
+    )
+    [fills] = await rows(
+        sql, "SELECT coalesce(sum(quantity), 0), coalesce(sum(price * quantity), 0) FROM execution_fills"
+    )
+    assert fills == (filled, value)
+    assert await rows(sql, "SELECT depthwalker_journal_length(%s)", number) == [(len(await store.load(number)),)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_rows_can_be_rebuilt_from_the_journal(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow], name: str
+) -> None:
+    number = await replay(store, name)
+    before = await dump(sql)
+    await store.rebuild(number)
+    assert await dump(sql) == before
+    await sql.execute("DELETE FROM execution_metrics")
+    await sql.execute("DELETE FROM execution_fills")
+    await sql.execute("UPDATE split_orders SET order_id = 'x', status = 'failed', filled_quantity = 99")
+    await sql.execute("UPDATE child_orders SET order_id = 'x', price = 0.99, filled_quantity = 99")
+    await sql.execute("UPDATE execution_state SET filled_quantity = 99, walker_state = NULL, split_configs = NULL")
+    await store.rebuild(number)
+    assert await dump(sql) == before
+
+
+async def test_a_walk_stands_in_the_history_as_the_specification_shows_it(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow]
+) -> None:
+    await replay(store, "walk_with_partial_fills")
+    [(history,), _] = await rows(sql, "SELECT price_walk_history FROM split_orders ORDER BY level")
+    assert history == [
+        {
+            "timestamp": "2025-10-09T08:53:28.200000+00:00",
+            "old_price": "0.4500",
+            "new_price": "0.4400",
+            "momentum": 0.15,
+            "reason": "pressure against us",
+        }
+    ]
+    [(walker, splits)] = await rows(sql, "SELECT walker_state, split_configs FROM execution_state")
+    assert walker == {
+        "walk_count": 1,
+        "max_walks": 10,
+        "max_total_walks": 10,
+        "momentum": 0.15,
+        "ema_slippage": 0.01,
+        "last_walk_at": "2025-10-09T08:53:28.200000+00:00",
+    }
+    assert splits[1] == {
+        "level": 2,
+        "target_price": "0.4600",
+        "quantity": 20.2,
+        "order_id": "order-b",
+        "status": "cancelled",
+        "filled_quantity": 5.25,
+    }
+
+
+async def test_a_trade_is_read_back_in_whole_units(store: PostgresStore) -> None:
+    trade = await store.trade(await replay(store, "walk_with_partial_fills"))
+    assert trade is not None
+    assert (trade.outcome, trade.action, trade.quantity, trade.price) == (Leg.YES, Action.SELL, 3555, 4458)
+    assert (trade.value, trade.fees, trade.target, trade.slippage) == (15_847_000, 350_100, 4500, 9408)
+    assert (trade.fill_rate, trade.walks, trade.status) == (703_960, 1, Status.COMPLETED)
+    assert (trade.edge_id, trade.method_id, trade.strategy_id, trade.model_id) == (7, 3, 1, 2)
+    assert (trade.market_id, trade.ticker, trade.trade_error) == ("KXDEMO-25OCT09-T1", "KXDEMO-25OCT09-T1", "")
+
+
+async def test_an_execution_without_fills_has_a_trade_of_nothing(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow]
+) -> None:
+    trade = await store.trade(await replay(store, "unknown_outcome_burned"))
+    assert trade is not None
+    assert (trade.quantity, trade.price, trade.slippage, trade.fill_time) == (0, None, None, None)
+    shown = (
+        "SELECT quantity, price, filled_price, slippage_percent, liquidity_category, market_volume_at_entry FROM trades"
+    )
+    assert await rows(sql, shown) == [(0, None, None, None, "thin", 0)]
+
+
+async def test_there_is_no_trade_while_it_executes(store: PostgresStore) -> None:
+    begun, _, _ = await start(store, "simple_fill")
+    assert await store.trade(begun.execution_id) is None
+    with pytest.raises(NoSuchExecution):
+        await store.trade(99)
+
+
+# Appending
+
+
+async def test_an_append_is_numbered(store: PostgresStore) -> None:
+    begun, state, rest = await start(store, "simple_fill")
+    number, epoch, now = begun.execution_id, begun.epoch, project(state)
+    assert await store.append(number, epoch, 2, rest[:2], now) == Appended(3, repeated=False)
+    assert await store.append(number, epoch, 2, rest[:2], now) == Appended(3, repeated=True)
+    assert await store.append(number, epoch, 3, rest[1:2], now) == Appended(3, repeated=True)
+    assert await store.append(number, epoch, 2, rest[:4], now) == Appended(5, repeated=False)
+    assert await store.load(number) == (journal("simple_fill")[0], *rest[:4])
+    with pytest.raises(JournalConflict, match="gap"):
+        await store.append(number, epoch, 7, rest[5:6], now)
+    with pytest.raises(JournalConflict, match="entry 2 of execution 1 is already there with other content"):
+        await store.append(number, epoch, 2, rest[1:2], now)
+    with pytest.raises(NoSuchExecution):
+        await store.append(99, epoch, 2, rest[:1], now)
+    assert await store.journal_length(number) == 5
+
+
+async def test_a_superseded_worker_writes_nothing(store: PostgresStore) -> None:
+    begun, state, rest = await start(store, "simple_fill")
+    number = begun.execution_id
+    assert isinstance(held := await store.claim(number, "worker-2", TTL), HeldBy)
+    assert held.owner == "worker-1"
+    assert await store.renew(number, begun.epoch, EXPIRED)
+    claimed = await store.claim(number, "worker-2", TTL)
+    assert claimed == Claimed(number, 2, (journal("simple_fill")[0],))
+    assert await store.append(number, begun.epoch, 2, rest[:1], project(state)) == Superseded()
+    assert not await store.renew(number, begun.epoch, TTL)
+    assert not await store.release(number, begun.epoch)
+    assert await store.append(number, 2, 2, (Resumed("worker-2", Micros(0)),), project(state)) == Appended(2, False)
+    assert await store.journal_length(number) == 2
+
+
+async def test_a_released_execution_can_be_claimed_at_once_and_its_owner_may_claim_again(store: PostgresStore) -> None:
+    begun, _, _ = await start(store, "simple_fill")
+    assert await store.release(begun.execution_id, begun.epoch)
+    assert isinstance(await store.claim(begun.execution_id, "worker-2", TTL), Claimed)
+    again = await store.claim(begun.execution_id, "worker-2", TTL)
+    assert isinstance(again, Claimed)
+    assert again.epoch == 3
+    with pytest.raises(NoSuchExecution):
+        await store.claim(99, "worker-2", TTL)
+
+
+async def test_two_claims_of_an_expired_lease_give_one_owner(store: PostgresStore) -> None:
+    begun, _, _ = await start(store, "simple_fill")
+    await store.release(begun.execution_id, begun.epoch)
+    claims = await asyncio.gather(*(store.claim(begun.execution_id, f"worker-{n}", TTL) for n in range(2, 8)))
+    assert sum(isinstance(claim, Claimed) for claim in claims) == 1
+
+
+async def test_a_row_that_the_checks_refuse_leaves_no_entry_behind(store: PostgresStore) -> None:
+    begun, state, rest = await start(store, "simple_fill")
+    broken = replace(project(state), execution=replace(project(state).execution, cap=Price(20_000)))
+    with pytest.raises(StoreRefused, match="cap_price"):
+        await store.append(begun.execution_id, begun.epoch, 2, rest[:1], broken)
+    assert await store.journal_length(begun.execution_id) == 1
+
+
+# Beginning
+
+
+async def test_a_request_key_begins_once(store: PostgresStore) -> None:
+    started, _ = journal("simple_fill")
+    begun = await store.begin(origin(), started, "worker-1", TTL)
+    assert begun == Begun(1, 1)
+    other = await store.begin(origin(), parent_of(started, 99), "worker-2", TTL)
+    assert other == Attached(1, started.parent.execution, Status.EXECUTING)
+    assert await store.begin(origin(), started, "worker-1", TTL) == begun  # a lost answer, asked again
+    assert await store.find(origin().request_key) == other
+    assert await store.find("another") is None
+
+
+async def test_concurrent_begins_of_one_key_make_one_execution(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow]
+) -> None:
+    started, _ = journal("simple_fill")
+    results = await asyncio.gather(
+        *(store.begin(origin(), parent_of(started, number), f"worker-{number}", TTL) for number in range(1, 9))
+    )
+    assert sum(isinstance(result, Begun) for result in results) == 1
+    assert len({result.execution_id for result in results}) == 1
+    assert await rows(sql, "SELECT count(*) FROM execution_journal") == [(1,)]
+
+
+async def test_an_execution_from_the_terminal_needs_no_edge(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow]
+) -> None:
+    started, _ = journal("simple_fill")
+    assert isinstance(await store.begin(Origin("k", Source.TERMINAL), started, "w", TTL), Begun)
+    with pytest.raises(StoreRefused, match="engine_check"):
+        await store.begin(Origin("l", Source.ENGINE), parent_of(started, 9), "w", TTL)
+    assert await rows(sql, "SELECT market_id, ticker FROM markets") == [(started.parent.ticker, started.parent.ticker)]
+
+
+# An engine's own tables
+
+
+@pytest.fixture
+async def engine(postgres: str) -> AsyncIterator[tuple[PostgresStore, psycopg.AsyncConnection[TupleRow]]]:
+    """A store in a database that already holds an engine's tables."""
+    name = f"{postgres.partition('?')[0].rpartition('/')[2]}_engine"
+    async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as admin:
+        await admin.execute(f"CREATE DATABASE {name}".encode())
+    dsn = re.sub(r"/\w+\?", f"/{name}?", postgres)
+    async with (
+        await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection,
+        PostgresStore(dsn) as opened,
+    ):
+        await connection.execute(ENGINE.encode())
+        await opened.migrate()
+        await opened.migrate()
+        yield opened, connection
+
+
+ENGINES = Origin(
+    "k", Source.ENGINE, edge_id=7, method_id="00000000-0000-0000-0000-000000000003", strategy_id=1, model_id=2
+)
+
+
+async def test_an_engines_trades_table_gets_the_trade_in_its_own_types(
+    engine: tuple[PostgresStore, psycopg.AsyncConnection[TupleRow]],
+) -> None:
+    store, sql = engine
+    started, rest = journal("walk_with_partial_fills")
+    begun = await store.begin(ENGINES, started, "w", TTL)
+    assert begun == Begun(1, 1)
+    await store.append(1, 1, 2, rest, project(folded(started, *rest)))
+    shown = """SELECT edge_id, method_id::text, strategy_id, market_id, side::text, quantity, filled_quantity, price, note
+               FROM trades WHERE execution_id = 1"""
+    [row] = await rows(sql, shown)
+    # Whole contracts where the engine counts whole ones, never more than was filled.
+    assert row == (7, ENGINES.method_id, 1, "m-1", "yes", 35, Decimal("35.55"), Decimal("0.4458"), "engine")
+    trade = await store.trade(1)
+    assert trade is not None
+    assert (trade.edge_id, trade.method_id, trade.market_id, trade.quantity) == (7, ENGINES.method_id, "m-1", 3555)
+
+
+async def test_a_trade_that_the_engines_table_refuses_does_not_keep_the_execution_open(
+    engine: tuple[PostgresStore, psycopg.AsyncConnection[TupleRow]],
+) -> None:
+    store, sql = engine
+    await sql.execute("ALTER TABLE trades ALTER price SET NOT NULL")
+    started, rest = journal("unknown_outcome_burned")
+    await store.begin(ENGINES, started, "w", TTL)
+    assert await store.append(1, 1, 2, rest, project(folded(started, *rest))) == Appended(len(rest) + 1, False)
+    trade = await store.trade(1)
+    assert trade is not None
+    assert "price" in trade.trade_error
+    await sql.execute("ALTER TABLE trades ALTER price DROP NOT NULL")
+    await store.rebuild(1)
+    trade = await store.trade(1)
+    assert trade is not None
+    assert trade.trade_error == ""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "table", "row"),
+    [
+        (replace(ENGINES, edge_id=8), "edges", "8"),
+        (replace(ENGINES, edge_id="eight"), "edges", "eight"),
+        (
+            replace(ENGINES, method_id="00000000-0000-0000-0000-000000000004"),
+            "methods",
+            "00000000-0000-0000-0000-000000000004",
+        ),
+        (replace(ENGINES, market_id="m 2"), "markets", "m 2"),
+    ],
+)
+async def test_a_missing_row_of_the_engine_is_named(
+    engine: tuple[PostgresStore, psycopg.AsyncConnection[TupleRow]], wrong: Origin, table: str, row: str
+) -> None:
+    with pytest.raises(MissingRow) as missing:
+        await engine[0].begin(wrong, journal("simple_fill")[0], "w", TTL)
+    assert (missing.value.table, missing.value.row) == (table, row)
+
+
+# Beside the journal
+
+
+async def test_a_snapshot_keeps_ten_levels_and_the_totals_of_all(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow]
+) -> None:
+    yes = tuple((Price(4800 - 100 * step), Count(150)) for step in range(12))
+    book = Book(yes, ((Price(5000), Count(30_000)),), Micros(0))
+    first = await store.snapshot("KX", book, Micros(1_760_000_000_000_001))
+    assert await store.snapshot("KX", Book((), (), Micros(0)), Micros(1_760_000_000_000_002)) == first + 1
+    shown = """SELECT jsonb_array_length(yes_depth), yes_depth->0, no_depth, yes_total_volume, spread, yes_best_bid,
+                      no_best_bid, market_id FROM order_book_snapshots ORDER BY snapshot_id"""
+    level = {"price": "0.4800", "quantity": 1.5, "order_count": None}
+    other = {"price": "0.5000", "quantity": 300, "order_count": None}
+    assert await rows(sql, shown) == [
+        (10, level, [other], 18, Decimal("0.02"), Decimal("0.48"), Decimal("0.5"), "KX"),
+        (0, None, [], 0, None, None, None, "KX"),
+    ]
+
+
+async def test_recent_slippages_are_those_of_the_market_oldest_first(store: PostgresStore) -> None:
+    for name in ("walk_with_partial_fills", "simple_fill", "unknown_outcome_burned"):
+        await replay(store, name)
+    ticker = journal("simple_fill")[0].parent.ticker
+    assert await store.recent_slippages(ticker, Micros(0)) == (-5714, 9408)
+    assert await store.recent_slippages(ticker, Micros(1_760_000_020_000_000)) == (9408,)
+    assert await store.recent_slippages("another", Micros(0)) == ()
+
+
+async def test_open_sells_are_promised_and_admission_is_one_at_a_time(store: PostgresStore) -> None:
+    started, rest = journal("walk_with_partial_fills")
+    ticker = started.parent.ticker
+    order: list[str] = []
+
+    async def admit(uuid: int, key: str) -> Count:
+        async with store.admission("account", ticker) as admission:
+            order.append(f"in {key}")
+            promised = await admission.promised_sells(Leg.YES)
+            begun = await admission.begin(replace(origin(key), account="account"), parent_of(started, uuid), "w", TTL)
+            assert isinstance(begun, Begun)
+            order.append(f"out {key}")
+            return promised
+
+    assert sorted(await asyncio.gather(admit(1, "a"), admit(2, "b"), admit(3, "c"))) == [0, 5050, 10_100]
+    assert all(entered[3:] == left[4:] for entered, left in zip(order[::2], order[1::2], strict=True))
+    async with store.admission("account", ticker) as admission:
+        assert await admission.promised_sells(Leg.NO) == 0
+        await store.append(1, 1, 2, rest[:7], project(folded(started, *rest[:7])))
+        assert await admission.promised_sells(Leg.YES) == 3 * 5050 - 1000
+    async with store.admission("another", ticker) as admission:
+        assert await admission.promised_sells(Leg.YES) == 0
+
+
+async def test_unfinished_executions_are_listed_with_their_leases(store: PostgresStore) -> None:
+    await replay(store, "simple_fill")
+    begun, _, _ = await start(store, "walk_with_partial_fills")
+    [left] = await store.unfinished("")
+    assert (left.execution_id, left.owner, left.expired) == (begun.execution_id, "worker-1", False)
+    await store.release(begun.execution_id, begun.epoch)
+    assert [each.expired for each in await store.unfinished("")] == [True]
+    assert await store.unfinished("another") == ()
+
+
+async def test_an_attached_caller_hears_of_the_end(store: PostgresStore) -> None:
+    begun, state, rest = await start(store, "unknown_outcome_burned")
+    waiting = [asyncio.create_task(store.wait_finished(begun.execution_id)) for _ in range(2)]
+    await store.append(begun.execution_id, 1, 2, rest, project(reduce(evolve, rest, state)))
+    assert await asyncio.gather(*waiting) == [Status.CANCELLED] * 2
+    assert await store.wait_finished(begun.execution_id) is Status.CANCELLED
+    with pytest.raises(NoSuchExecution):
+        await store.wait_finished(99)
+
+
+async def test_the_installation_is_drawn_once(store: PostgresStore) -> None:
+    drawn = set(await asyncio.gather(*(store.installation() for _ in range(4))))
+    assert len(drawn) == 1
+    assert re.fullmatch("[0-9a-f]{8}", drawn.pop())
+
+
+# Lost connections
+
+
+class Wire:
+    """A relay to the server's socket that can lose an answer: what was asked is done, and nobody hears of it."""
+
+    def __init__(self, target: str, folder: Path) -> None:
+        self._target = target
+        self._folder = folder
+        self.losing = 0
+        self.lost = 0
+
+    async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_unix_connection(self._target)
+        asking = asyncio.create_task(self._pump(reader, server_writer, lambda _: False))
+        await self._pump(server_reader, writer, self._loses)
+        asking.cancel()
+        server_writer.close()
+
+    def _loses(self, data: bytes) -> bool:
+        if self.losing and (b"appended" in data or b"already" in data):
+            self.losing -= 1
+            self.lost += 1
+            return True
+        return False
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, loses: Callable[[bytes], bool]
+    ) -> None:
+        while (data := await reader.read(1 << 16)) and not loses(data):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def wired(postgres: str, tmp_path: Path) -> AsyncIterator[tuple[PostgresStore, Wire]]:
+    socket = f"{parse_qs(urlsplit(postgres).query)['host'][0]}/.s.PGSQL.5432"
+    wire = Wire(socket, tmp_path)
+    server = await asyncio.start_unix_server(wire.relay, tmp_path / ".s.PGSQL.5432")
+    dsn = re.sub(r"host=[^&]*", f"host={quote(str(tmp_path), safe='')}", postgres)
+    async with PostgresStore(dsn) as opened:
+        yield opened, wire
+    server.close()
+
+
+async def test_an_append_whose_answer_is_lost_is_asked_again_and_written_once(
+    wired: tuple[PostgresStore, Wire],
+) -> None:
+    store, wire = wired
+    begun, state, rest = await start(store, "simple_fill")
+    wire.losing = 1
+    assert await store.append(1, begun.epoch, 2, rest[:2], project(state)) == Appended(3, repeated=True)
+    assert wire.lost == 1
+    assert await store.journal_length(1) == 3
+
+
+async def test_an_unknown_commit_can_be_read_and_repeated_with_what_came_since(
+    wired: tuple[PostgresStore, Wire],
+) -> None:
+    store, wire = wired
+    begun, state, rest = await start(store, "simple_fill")
+    wire.losing = 2
+    with pytest.raises(StoreUnavailable):
+        await store.append(1, begun.epoch, 2, rest[:2], project(state))
+    assert await store.journal_length(1) == 3
+    later = (*rest[:2], StopRequested("by hand", Micros(1)), Held((), Micros(2)))
+    assert await store.append(1, begun.epoch, 2, later, project(state)) == Appended(5, repeated=False)
+    assert len(await store.load(1)) == 5
+
+
+async def test_a_connection_killed_in_the_middle_of_an_append_leaves_nothing_half_done(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow]
+) -> None:
+    begun, state, rest = await start(store, "simple_fill")
+    async with sql.transaction():
+        await sql.execute("SELECT FROM execution_leases FOR UPDATE")  # so that the append has to wait
+        appending = asyncio.create_task(store.append(1, begun.epoch, 2, rest[:2], project(state)))
+        killed: set[int] = set()
+        while len(killed) < 2:
+            for (pid,) in await rows(
+                sql,
+                "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()",
+            ):
+                await sql.execute("SELECT pg_terminate_backend(%s)", (pid,))
+                killed.add(pid)
+        with pytest.raises(StoreUnavailable):
+            await appending
+    assert await store.journal_length(1) == 1
+    assert await store.append(1, begun.epoch, 2, rest[:2], project(state)) == Appended(3, repeated=False)
+
+
+async def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    store = PostgresStore(f"postgresql://nobody@/nothing?host={quote(str(tmp_path), safe='')}&connect_timeout=1")
+    with pytest.raises(StoreUnavailable):
+        await store.migrate()
+    await store.close()
