@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from typing_extensions import override
 
 from bench import bed, scene
-from bench.measure import Effort, Table, Timing, clocked, shown, timing
+from bench.measure import NS_A_US, Effort, Table, Timing, clocked, shown, timing
 from depthwalker.core.book import Book
 from depthwalker.core.config import Algorithm, PolicyName
 from depthwalker.core.execution import START, State, evolve

@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import reduce
 from typing import Final
 
+from depthwalker.core.answer import OrderStatus
 from depthwalker.core.book import Ladders, Leg, within
 from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, PolicyName
 from depthwalker.core.depth import BAND, reach
 from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.fact import Accepted, Fact, Observed, PlaceIntended, Planned, Started, Viewed, WindingDown
-from depthwalker.core.answer import OrderStatus
 from depthwalker.core.fees import STANDARD
 from depthwalker.core.flow import Flow
 from depthwalker.core.grid import CENT_GRID, PriceGrid
@@ -28,6 +28,9 @@ INSTALLATION: Final = "0badcafe"
 EXECUTION: Final = "0123456789abcdef0123456789abcdef"
 TICKER: Final = "KXTEST-26NOV23-T1"
 QUIET: Final = Flow(Count(0), Count(0), Count(0), Count(0), Count(0), Count(0), ())
+HUNDRED: Final = Count(100 * CONTRACT)
+TARGET: Final = Price(50 * CENT)
+CAP: Final = Price(53 * CENT)
 FIRST: Final = OrderKey(1, 0)
 SECOND_SPLIT: Final = OrderKey(2, 0)
 
@@ -46,9 +49,9 @@ def after(seconds: float) -> Micros:
 
 
 def parent(
-    count: Count = contracts(100),
-    target: Price = cents(50),
-    cap: Price = cents(53),
+    count: Count = HUNDRED,
+    target: Price = TARGET,
+    cap: Price = CAP,
     leg: Leg = Leg.YES,
     grid: PriceGrid = CENT_GRID,
     *,
@@ -82,7 +85,6 @@ def policy(
     max_total_walks: int = 10,
     *,
     enabled: bool = True,
-    take_before: Micros = Micros(4 * SECOND),
 ) -> Policy:
     walker = replace(
         DEFAULT_EXECUTION.walker,
@@ -91,9 +93,7 @@ def policy(
         max_total_walks=max_total_walks,
         enabled=enabled,
     )
-    return replace(
-        policy_for(replace(DEFAULT_EXECUTION, algorithm=algorithm, walker=walker)), take_before=take_before
-    )
+    return policy_for(replace(DEFAULT_EXECUTION, algorithm=algorithm, walker=walker))
 
 
 def view(
@@ -104,7 +104,7 @@ def view(
     book_at: Micros | None = None,
     flow: Flow = QUIET,
     grid: PriceGrid = CENT_GRID,
-    cap: Price = cents(53),
+    cap: Price = CAP,
     is_open: bool = True,
     tokens: int = 100,
     walkers: int = 0,
@@ -141,9 +141,7 @@ def planned(
     *splits: tuple[int, int], of: Parent | None = None, algorithm: Algorithm = Algorithm.DYNAMIC_DEPTH_WALKER
 ) -> State:
     """Return an execution planned with splits of (price in cents, contracts)."""
-    plan = tuple(
-        Split(level, cents(price), contracts(count)) for level, (price, count) in enumerate(splits, start=1)
-    )
+    plan = tuple(Split(level, cents(price), contracts(count)) for level, (price, count) in enumerate(splits, start=1))
     admitted = of or parent(count=contracts(sum(count for _, count in splits)))
     return fold(Started(admitted, policy(), NOW), Viewed(view(), False, NOW), Planned(algorithm, "test", plan, NOW))
 

@@ -8,13 +8,22 @@ from hypothesis import strategies as st
 from tests.core.strategies import NOW
 
 from depthwalker.core.budget import (
+    BASIC,
     CANCEL_COST,
     CREATE_COST,
+    USUAL_COSTS,
     Bucket,
+    Costs,
+    EndpointCost,
+    Limits,
+    Rate,
     available,
     available_within,
+    bucket_of,
+    cost_of,
     full,
     per_minute,
+    rate_of,
     ready_at,
     refill,
     spend,
@@ -128,3 +137,42 @@ def test_calls_at_an_even_pace_are_spaced_by_the_rate(calls: int, spacing: int) 
         sent.append(now)
     assert all(later - one in {spacing, spacing - 1} for one, later in pairwise(sent))
     assert sent[-1] - NOW == -(-5 * 60 * SECOND // calls)
+
+
+V2 = "/trade-api/v2"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "items", "cost"),
+    [
+        ("POST", f"{V2}/portfolio/events/orders", 1, 10),
+        ("POST", f"{V2}/portfolio/events/orders/batched", 5, 50),
+        ("POST", f"{V2}/portfolio/events/orders/o1/amend", 1, 10),
+        ("DELETE", f"{V2}/portfolio/events/orders/o1", 1, 2),
+        ("DELETE", f"{V2}/portfolio/events/orders/batched", 5, 10),
+        ("DELETE", f"{V2}/portfolio/events/orders", 1, 2),
+        ("DELETE", f"{V2}/portfolio/order_groups/g1", 1, 10),
+        ("GET", f"{V2}/portfolio/orders/o1", 1, 2),
+        ("GET", f"{V2}/portfolio/orders", 1, 10),
+        ("GET", f"{V2}/portfolio/orders/o1/queue_position", 1, 10),
+    ],
+)
+def test_a_request_costs_what_its_endpoint_does(method: str, path: str, items: int, cost: int) -> None:
+    assert cost_of(USUAL_COSTS, method, path, items) == cost
+
+
+def test_the_most_exact_pattern_decides() -> None:
+    costs = Costs(
+        10, (EndpointCost("GET", "/a/*rest", 150), EndpointCost("GET", "/a/:id", 5), EndpointCost("GET", "/a/b", 1))
+    )
+
+    assert [cost_of(costs, "GET", path) for path in ("/a/b", "/a/c", "/a/c/d", "/a", "/c/b")] == [1, 5, 150, 10, 10]
+    assert cost_of(costs, "PUT", "/a/b") == 10
+
+
+def test_reads_and_writes_have_buckets_of_their_own() -> None:
+    limits = Limits("advanced", Rate(300, 900), Rate(300, 600))
+
+    assert [rate_of(limits, method).capacity for method in ("GET", "POST", "PUT", "DELETE")] == [900, 600, 600, 600]
+    assert available(bucket_of(limits.read, NOW), NOW) == 900
+    assert available_within(bucket_of(BASIC.write, NOW), SECOND, NOW) == 200

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from tests.core.scenes import FIRST, NOW, after, cents, contracts, view
 
 from depthwalker.core.command import (
     Amend,
@@ -43,7 +44,6 @@ from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.ledger import Kind, Style
 from depthwalker.core.units import Count
 from depthwalker.core.view import Passage
-from tests.core.scenes import FIRST, NOW, after, cents, contracts, view
 
 SEEN = view()
 PLACE = Place(FIRST, cents(49), contracts(5), Style.REST, Count(3), "why")
@@ -55,8 +55,14 @@ AMEND = Amend(FIRST, "x", 0, 1, cents(50), contracts(5), Style.REST, Count(4), T
     [
         (Tick(((1, "waits"),)), (Viewed(SEEN, True, NOW), Held(((1, "waits"),), NOW))),
         (Tick(()), (Viewed(SEEN, True, NOW),)),
-        (Plan(Algorithm.SIMPLE_LIMIT, "why", ()), (Viewed(SEEN, False, NOW), Planned(Algorithm.SIMPLE_LIMIT, "why", (), NOW))),
-        (PLACE, (Viewed(SEEN, False, NOW), PlaceIntended(FIRST, cents(49), contracts(5), Style.REST, Count(3), "why", NOW))),
+        (
+            Plan(Algorithm.SIMPLE_LIMIT, "why", ()),
+            (Viewed(SEEN, False, NOW), Planned(Algorithm.SIMPLE_LIMIT, "why", (), NOW)),
+        ),
+        (
+            PLACE,
+            (Viewed(SEEN, False, NOW), PlaceIntended(FIRST, cents(49), contracts(5), Style.REST, Count(3), "why", NOW)),
+        ),
         (
             AMEND,
             (
@@ -65,7 +71,10 @@ AMEND = Amend(FIRST, "x", 0, 1, cents(50), contracts(5), Style.REST, Count(4), T
             ),
         ),
         (Cancel(FIRST, "x"), (Viewed(SEEN, False, NOW), Requested(FIRST, Kind.CANCEL, NOW))),
-        (Claim(FIRST, cents(49), contracts(5), Style.REST), (Viewed(SEEN, False, NOW), Requested(FIRST, Kind.CLAIM, NOW))),
+        (
+            Claim(FIRST, cents(49), contracts(5), Style.REST),
+            (Viewed(SEEN, False, NOW), Requested(FIRST, Kind.CLAIM, NOW)),
+        ),
         (Burn(FIRST, cents(1)), (Viewed(SEEN, False, NOW), Requested(FIRST, Kind.BURN, NOW))),
         (Lookup(), (LookupStarted(NOW),)),
         (Regrid(CENT_GRID), (Viewed(SEEN, False, NOW), GridChanged(CENT_GRID, NOW))),
@@ -86,7 +95,12 @@ def test_the_view_is_journalled_once_and_first() -> None:
 def test_only_place_and_amend_wait_for_the_journal() -> None:
     assert raises_exposure(PLACE)
     assert raises_exposure(AMEND)
-    for other in (Cancel(FIRST, "x"), Burn(FIRST, cents(1)), Claim(FIRST, cents(49), contracts(5), Style.REST), Lookup()):
+    for other in (
+        Cancel(FIRST, "x"),
+        Burn(FIRST, cents(1)),
+        Claim(FIRST, cents(49), contracts(5), Style.REST),
+        Lookup(),
+    ):
         assert not raises_exposure(other)
 
 

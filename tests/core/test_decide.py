@@ -3,6 +3,27 @@
 from dataclasses import replace
 
 import pytest
+from tests.core.scenes import (
+    FIRST,
+    NOW,
+    accepted,
+    after,
+    cents,
+    contracts,
+    fold,
+    intended,
+    live,
+    match,
+    name,
+    parent,
+    planned,
+    policy,
+    record,
+    started,
+    view,
+    winding,
+)
+from tests.core.world import GRIDS
 
 from depthwalker.core.answer import OrderStatus
 from depthwalker.core.command import (
@@ -43,27 +64,6 @@ from depthwalker.core.policy import Policy
 from depthwalker.core.split import Split
 from depthwalker.core.units import Count, Micros
 from depthwalker.core.view import Passage, View
-from tests.core.scenes import (
-    FIRST,
-    NOW,
-    accepted,
-    after,
-    cents,
-    contracts,
-    fold,
-    intended,
-    live,
-    match,
-    name,
-    parent,
-    planned,
-    policy,
-    record,
-    started,
-    view,
-    winding,
-)
-from tests.core.world import GRIDS
 
 POLICY = policy()
 CANCELED = OrderStatus.CANCELED

@@ -3,17 +3,6 @@
 from dataclasses import replace
 
 import pytest
-
-from depthwalker.core.algorithms.dynamic_depth_walker import desire, plan
-from depthwalker.core.config import PolicyName
-from depthwalker.core.execution import State
-from depthwalker.core.fact import AmendIntended, Amended, Fact, Filled, Held, Viewed
-from depthwalker.core.flow import Flow
-from depthwalker.core.ledger import Style
-from depthwalker.core.policy import Policy
-from depthwalker.core.quote import Quote
-from depthwalker.core.units import Count, Price
-from depthwalker.core.view import View
 from tests.core.scenes import (
     FIRST,
     NOW,
@@ -30,16 +19,22 @@ from tests.core.scenes import (
     view,
 )
 
+from depthwalker.core.algorithms.dynamic_depth_walker import desire, plan
+from depthwalker.core.config import PolicyName
+from depthwalker.core.execution import State
+from depthwalker.core.fact import Amended, AmendIntended, Fact, Filled, Held, Viewed
+from depthwalker.core.flow import Flow
+from depthwalker.core.ledger import Style
+from depthwalker.core.policy import Policy
+from depthwalker.core.quote import Quote
+from depthwalker.core.units import Count, Price
+from depthwalker.core.view import View
+
 TUNED, SPEC = policy(), policy(PolicyName.SPEC)
 CALM = Flow(Count(0), Count(0), contracts(10), contracts(10), contracts(10), contracts(10), (Count(100), Count(100)))
 AGAINST = replace(CALM, rivals=contracts(50))
 RISING = replace(CALM, volumes=(Count(100), Count(115)))
 SURGING = replace(CALM, volumes=(Count(100), Count(130)))
-
-
-def prices(queue: tuple[tuple[int, int], ...], offers: tuple[tuple[int, int], ...], cap: int = 53) -> list[int]:
-    state = started(parent(cap=cents(cap)))
-    return [split.price // 100 for split in plan(state, view(queue=queue, offers=offers), TUNED)]
 
 
 def quote(state: State, seen: View, by: Policy = TUNED) -> Quote:
@@ -55,9 +50,6 @@ def walks(number: int, first: int = 1) -> tuple[Fact, ...]:
             Amended(FIRST, n, None, NOW),
         )
     )
-
-
-FULL = ((0, 500),)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +137,9 @@ def test_it_stays_where_the_queue_is_about_to_reach_it() -> None:
     far = view(after(4), flow=supplied, ahead=((1, contracts(9_999)),))
     assert quote(live(), far).reason != "the queue is about to reach us"
     assert quote(planned((49, 100)), near).reason != "the queue is about to reach us"
-    assert quote(live(), view(after(4), flow=supplied, ahead=((2, Count(0)),))).reason != "the queue is about to reach us"
+    assert (
+        quote(live(), view(after(4), flow=supplied, ahead=((2, Count(0)),))).reason != "the queue is about to reach us"
+    )
 
 
 def test_it_walks_up_to_the_offer_and_no_further() -> None:

@@ -11,6 +11,9 @@ from itertools import permutations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.core import scenes, strategies
+from tests.core.scenes import NOW, after, cents, contracts, fold, match, name, planned, record, view
+from tests.core.world import GRIDS, Tape, World
 
 from depthwalker.core.answer import OrderStatus
 from depthwalker.core.book import Book, Leg
@@ -55,9 +58,6 @@ from depthwalker.core.policy import Policy
 from depthwalker.core.split import Split
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Money, Price
 from depthwalker.core.view import Conditions, View, look
-from tests.core import scenes, strategies
-from tests.core.scenes import FIRST, NOW, after, cents, contracts, fold, live, match, name, planned, record, view
-from tests.core.world import GRIDS, Tape, World
 
 TARGETS = [
     (PolicyName.TUNED, Algorithm.DYNAMIC_DEPTH_WALKER),
@@ -343,7 +343,7 @@ def test_the_same_parent_in_three_ways_of_saying_it_decides_the_same(
 
 
 def test_5_a_take_ends_in_the_same_ledger_in_whatever_order_it_is_told() -> None:
-    tale = (
+    tale: tuple[Fact, ...] = (
         Filled(match("a", 60, 52), NOW),
         Filled(match("b", 40, 52), NOW),
         record(OrderStatus.EXECUTED, 100, price=52),

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from tests.core.scenes import FIRST, NOW, after, cents, contracts, match
+
 from depthwalker.core.ledger import (
     Ending,
     Order,
@@ -17,7 +19,6 @@ from depthwalker.core.ledger import (
     settled,
 )
 from depthwalker.core.units import Count
-from tests.core.scenes import FIRST, NOW, after, cents, contracts, match
 
 
 def order(count: int = 100) -> Order:

@@ -3,6 +3,26 @@
 from dataclasses import replace
 
 import pytest
+from tests.core.scenes import (
+    FIRST,
+    NOW,
+    SECOND_SPLIT,
+    accepted,
+    after,
+    cents,
+    contracts,
+    fold,
+    intended,
+    live,
+    match,
+    name,
+    parent,
+    planned,
+    policy,
+    record,
+    view,
+)
+from tests.core.world import GRIDS
 
 from depthwalker.core.answer import OrderStatus
 from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lookup, Passed, Place
@@ -26,28 +46,8 @@ from depthwalker.core.fact import (
 from depthwalker.core.ledger import Kind, OrderKey, Style
 from depthwalker.core.quote import Quote
 from depthwalker.core.reconcile import backoff, lookup_due, passed_by, reconcile, replace_at, retry_at
-from depthwalker.core.units import SECOND, Count, Micros
+from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.core.view import Passage, View
-from tests.core.scenes import (
-    FIRST,
-    NOW,
-    SECOND_SPLIT,
-    accepted,
-    after,
-    cents,
-    contracts,
-    fold,
-    intended,
-    live,
-    match,
-    name,
-    parent,
-    planned,
-    policy,
-    record,
-    view,
-)
-from tests.core.world import GRIDS
 
 POLICY = policy()
 RESTING, CANCELED = OrderStatus.RESTING, OrderStatus.CANCELED
@@ -110,9 +110,7 @@ def test_the_remainder_of_a_closed_order_is_placed_under_the_next_revision_on_a_
 
 
 def test_a_place_needs_headroom_for_all_of_it() -> None:
-    over = fold(
-        intended(SECOND_SPLIT, 48, 90), accepted(SECOND_SPLIT), state=planned((49, 60), (48, 90), of=parent())
-    )
+    over = fold(intended(SECOND_SPLIT, 48, 90), accepted(SECOND_SPLIT), state=planned((49, 60), (48, 90), of=parent()))
     assert asked(over, quote(), quote(48, split=2)) == ()
 
 
@@ -172,7 +170,9 @@ def test_takes_that_got_nothing_are_repeated_ever_more_slowly() -> None:
     state, instants = planned((49, 100)), []
     for birth in range(3):
         key = OrderKey(1, birth)
-        state = fold(intended(key, style=Style.TAKE), accepted(key), record(CANCELED, key=key, revision=birth), state=state)
+        state = fold(
+            intended(key, style=Style.TAKE), accepted(key), record(CANCELED, key=key, revision=birth), state=state
+        )
         instants.append(replace_at(state, state.splits[0]))
     assert instants == [after(0.5), after(1), after(2)]
     filled = fold(Filled(match("a", 1, key=OrderKey(1, 2)), NOW), state=state)
@@ -204,7 +204,7 @@ def test_a_partly_filled_order_is_amended_to_its_total_not_to_what_is_left() -> 
 
 def test_an_amend_never_goes_past_the_cap_or_off_the_grid() -> None:
     assert asked(live(), quote(54, Style.TAKE)) == ()
-    assert asked(live(), replace(quote(50), price=cents(50) + 50)) == ()
+    assert asked(live(), replace(quote(50), price=Price(5_050))) == ()
 
 
 def test_an_amend_waits_after_a_refusal_and_for_a_book_read_since() -> None:
@@ -244,7 +244,12 @@ def test_an_order_without_a_quote_is_cancelled_once() -> None:
 
 def test_a_cancel_that_did_not_show_is_read_again_and_then_sent_again() -> None:
     stale = live(
-        49, 100, Requested(FIRST, Kind.CANCEL, NOW), CancelAcknowledged(FIRST, NOW), record(RESTING), LookedUp("", after(0.1))
+        49,
+        100,
+        Requested(FIRST, Kind.CANCEL, NOW),
+        CancelAcknowledged(FIRST, NOW),
+        record(RESTING),
+        LookedUp("", after(0.1)),
     )
     assert asked(stale, at=0.5) == ()
     assert asked(stale, at=0.6) == (Lookup(),)

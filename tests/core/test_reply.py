@@ -1,6 +1,23 @@
 """Answers become facts: one function a kind of request."""
 
 import pytest
+from tests.core.scenes import (
+    EXECUTION,
+    FIRST,
+    INSTALLATION,
+    NOW,
+    TICKER,
+    accepted,
+    after,
+    cents,
+    contracts,
+    fold,
+    intended,
+    live,
+    match,
+    name,
+    record,
+)
 
 from depthwalker.core.answer import (
     Ack,
@@ -33,23 +50,6 @@ from depthwalker.core.ledger import Kind, OrderKey
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, describe, itemisation_due, lookup_reply
 from depthwalker.core.units import Count, Money
-from tests.core.scenes import (
-    EXECUTION,
-    FIRST,
-    INSTALLATION,
-    NOW,
-    TICKER,
-    accepted,
-    after,
-    cents,
-    contracts,
-    fold,
-    intended,
-    live,
-    match,
-    name,
-    record,
-)
 
 ACK = Ack("x1", contracts(3), contracts(7), NOW)
 TROUBLES: list[tuple[Trouble, type[Fact]]] = [

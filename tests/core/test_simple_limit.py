@@ -1,10 +1,11 @@
 """The basic execution: the target quoted until the time-out."""
 
+from tests.core.scenes import cents, contracts, parent, planned, policy, started, view
+
 from depthwalker.core.algorithms.simple_limit import desire, plan
 from depthwalker.core.ledger import Style
 from depthwalker.core.quote import Desire, Quote
 from depthwalker.core.split import Split
-from tests.core.scenes import cents, contracts, parent, planned, policy, started, view
 
 
 def test_it_is_one_split_at_the_target() -> None:

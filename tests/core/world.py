@@ -5,7 +5,7 @@ section 3; the numbers in the messages are the invariants'). What happens is rea
 ends everything is normal, so a world that is let run after its tape has to come to an end (liveness).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Final
 
@@ -36,7 +36,7 @@ from depthwalker.core.command import (
 )
 from depthwalker.core.decide import decide
 from depthwalker.core.depth import BAND, reach
-from depthwalker.core.execution import START, State, evolve, total_cost, total_exposure, total_filled, total_walks
+from depthwalker.core.execution import START, evolve, total_cost, total_exposure, total_filled, total_walks
 from depthwalker.core.fact import Fact, Filled, LookedUp, Resumed, Started, StopRequested
 from depthwalker.core.flow import Flow
 from depthwalker.core.grid import CENT_GRID, Band, PriceGrid
@@ -47,7 +47,7 @@ from depthwalker.core.parent import Parent
 from depthwalker.core.policy import Policy
 from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Money, Price
-from depthwalker.core.view import Conditions, View
+from depthwalker.core.view import Conditions, Passage, View
 
 REJECTIONS: Final = (
     Rejected(400, "invalid_order", "post only cross"),
@@ -63,6 +63,7 @@ OFF_GRID: Final = Rejected(400, "invalid_price", "")
 CROSSES: Final = Rejected(400, "invalid_order", "post only cross")
 MISMATCH: Final = Rejected(400, "order_id_and_client_order_id_mismatch", "")
 BURN_COUNT: Final = Count(1)
+NOTHING: Final = Count(0)
 GRIDS: Final = (
     CENT_GRID,
     PriceGrid((Band(Price(0), DOLLAR, Price(50)),)),
@@ -97,7 +98,7 @@ class Working:
     total: Count
     immediate: bool
     status: OrderStatus = OrderStatus.RESTING
-    filled: Count = Count(0)
+    filled: Count = NOTHING
 
 
 class Exchange:
@@ -113,6 +114,7 @@ class Exchange:
         self.fills: list[FillRecord] = []
         self.past: list[tuple[OrderRecord, ...]] = [()]
         self.now = parent.started
+        self.hit_at = parent.started
         self._strict = strict
 
     def create(self, client_id: str, key: OrderKey, price: Price, count: Count, style: Style) -> Outcome[Ack, Trouble]:
@@ -164,6 +166,7 @@ class Exchange:
 
     def hit(self, order: Working, count: Count) -> None:
         """Let somebody sell to a resting order."""
+        self.hit_at = self.now
         self._match(order, Count(min(count, order.total - order.filled)), order.price, taker=False)
         self._note()
 
@@ -232,7 +235,9 @@ class Wire:
     landed: bool = False
     lost: bool = False  # nobody waits for its answer any more
     facts: tuple[Fact, ...] = ()
-    read: tuple[Outcome[tuple[OrderRecord, ...], Trouble], Outcome[tuple[FillRecord, ...], Trouble] | None] | None = None
+    read: tuple[Outcome[tuple[OrderRecord, ...], Trouble], Outcome[tuple[FillRecord, ...], Trouble] | None] | None = (
+        None
+    )
 
 
 Mutation = Place | Amend | Cancel | Claim | Burn
@@ -245,8 +250,8 @@ class Pace:
     queue: dict[Price, Count] = field(default_factory=dict)
     shown: dict[Price, Count] = field(default_factory=dict)
     volumes: tuple[Count, ...] = ()
-    rivals: Count = Count(0)
-    suppliers: Count = Count(0)
+    rivals: Count = NOTHING
+    suppliers: Count = NOTHING
 
 
 class World:
@@ -347,11 +352,14 @@ class World:
             queue_near=within(ladders.queue, BAND),
             offers_near=within(ladders.offers, BAND),
             reach=reach(ladders.offers, self.state.cap),
-            flow=Flow(
-                self.pace.rivals, self.pace.suppliers, Count(9), Count(5), Count(5), Count(9), self.pace.volumes
-            ),
+            flow=Flow(self.pace.rivals, self.pace.suppliers, Count(9), Count(5), Count(5), Count(9), self.pace.volumes),
             conditions=Conditions(self.shown_grid, self.parent.rates, 100, 0, 5, 10_000, True),
             ahead=tuple((order.key.split, Count(100)) for order in self.state.orders if order.phase is Phase.LIVE),
+            passages=tuple(
+                Passage(order.key.split, self.exchange.orders[order.order_id].filled, self.exchange.hit_at)
+                for order in self.state.orders
+                if order.phase is Phase.LIVE and order.order_id in self.exchange.orders
+            ),
         )
 
     def _remember(self, *facts: Fact) -> None:
@@ -616,8 +624,7 @@ class World:
         assert self.exposed() <= self.parent.count, "invariant 1: the exchange may fill too much"
         assert total_exposure(state) <= self.parent.count, "invariant 1: the ledger may fill too much"
         assert total_filled(state) <= self.exchange.filled(), "invariant 5: a fill counts once"
-        count, cost, fees = total_cost(state)
-        assert count <= self.exchange.filled(), "invariant 5: a fill counts once"
+        assert total_cost(state)[0] <= self.exchange.filled(), "invariant 5: a fill counts once"
         if state.splits:
             assert sum(split.count for split in state.splits) == self.parent.count, "invariant 6: splits"
         limits = self.policy.config.walker
@@ -635,4 +642,3 @@ class World:
         again = reduce(evolve, self.journal, START)
         assert again == self.state
         assert hash(again) == hash(self.state), "invariant 8: replay"
-

@@ -442,4 +442,7 @@ def test_the_schema_loads_into_a_database_and_again(
     assert main(["db", "load"]) == 0
     assert main(["db", "load"]) == 0
     assert main(["db", "url"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == database
+    assert main(["db", "start"]) == 2
+    seen = capsys.readouterr()
+    assert seen.out.splitlines()[-1] == database
+    assert "unset it to start the embedded one" in seen.err

@@ -16,8 +16,9 @@ from depthwalker.core.fees import FeeRates
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.outcome import Outcome
 from depthwalker.core.units import CENT, SECOND, Count, Micros, Price
-from depthwalker.shell.kalshi import MOST_PAGES, KalshiVenue, classify
+from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.ports import AmendRequest, PlaceRequest, Venue
+from depthwalker.shell.rest import MOST_PAGES, classify
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.transport import AioHttpTransport
 

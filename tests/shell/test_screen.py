@@ -37,7 +37,7 @@ from depthwalker.core.view import Conditions, View, look
 from depthwalker.shell.frame import Frame, Rung, frame
 from depthwalker.shell.happening import Happening, happenings
 from depthwalker.shell.lane import Lane
-from depthwalker.shell.screen import fitting_columns, picture, shares
+from depthwalker.shell.screen import fitting_columns, picture, shares, visible
 
 NOW = Micros(1_000 * SECOND)
 FIRST, SECOND_SPLIT = OrderKey(1, 0), OrderKey(2, 0)
@@ -301,3 +301,11 @@ def _bare(line: str) -> str:
     from rich.text import Text
 
     return Text.from_ansi(line).plain
+
+
+def test_our_orders_are_shown_however_far_behind_they_are() -> None:
+    side = tuple(Rung(Price(5_000 - 100 * tick), Count(100), Count(200 if tick == 6 else 0)) for tick in range(8))
+
+    assert [one.price for one in visible(side, 3)] == [5_000, 4_900, 4_400]
+    assert [one.price for one in visible(side, 1)] == [4_400]
+    assert visible(side[:2], 5) == side[:2]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
@@ -57,8 +58,8 @@ def folded(*facts: Fact) -> State:
     return reduce(evolve, facts, START)
 
 
-def origin(key: str = "edge 7, method 3", **others: str) -> Origin:
-    return replace(Origin(key, Source.ENGINE, edge_id=7, method_id=3, strategy_id=1, model_id=2), **others)
+def origin(key: str = "edge 7, method 3") -> Origin:
+    return Origin(key, Source.ENGINE, edge_id=7, method_id=3, strategy_id=1, model_id=2)
 
 
 def parent_of(started: Started, uuid: int) -> Started:
@@ -158,8 +159,8 @@ async def test_rows_can_be_rebuilt_from_the_journal(
     await sql.execute("DELETE FROM execution_metrics")
     await sql.execute("DELETE FROM execution_fills")
     await sql.execute("UPDATE split_orders SET order_id = 'x', status = 'failed', filled_quantity = 99")
-    await sql.execute("UPDATE child_orders SET order_id = 'x', price = 0.99, filled_quantity = 99")
-    await sql.execute("UPDATE execution_state SET filled_quantity = 99, walker_state = NULL, split_configs = NULL")
+    await sql.execute("UPDATE child_orders SET order_id = 'x', price = 0.99, filled_quantity = 999")
+    await sql.execute("UPDATE execution_state SET filled_quantity = 999, walker_state = NULL, split_configs = NULL")
     await store.rebuild(number)
     assert await dump(sql) == before
 
@@ -490,18 +491,27 @@ async def test_the_installation_is_drawn_once(store: PostgresStore) -> None:
 class Wire:
     """A relay to the server's socket that can lose an answer: what was asked is done, and nobody hears of it."""
 
-    def __init__(self, target: str, folder: Path) -> None:
+    def __init__(self, target: str) -> None:
         self._target = target
-        self._folder = folder
+        self._relays: set[asyncio.Task[None]] = set()
         self.losing = 0
         self.lost = 0
 
-    async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._relays.add(asyncio.create_task(self._relay(reader, writer)))
+
+    async def done(self) -> None:
+        await asyncio.gather(*self._relays)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_unix_connection(self._target)
         asking = asyncio.create_task(self._pump(reader, server_writer, lambda _: False))
         await self._pump(server_reader, writer, self._loses)
-        asking.cancel()
-        server_writer.close()
+        for end in (writer, server_writer):
+            end.close()
+            with suppress(ConnectionError):
+                await end.wait_closed()
+        await asking
 
     def _loses(self, data: bytes) -> bool:
         if self.losing and (b"appended" in data or b"already" in data):
@@ -513,21 +523,24 @@ class Wire:
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, loses: Callable[[bytes], bool]
     ) -> None:
-        while (data := await reader.read(1 << 16)) and not loses(data):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
+        with suppress(ConnectionError):
+            while (data := await reader.read(1 << 16)) and not loses(data):
+                writer.write(data)
+                await writer.drain()
+            if writer.can_write_eof():
+                writer.write_eof()
 
 
 @pytest.fixture
 async def wired(postgres: str, tmp_path: Path) -> AsyncIterator[tuple[PostgresStore, Wire]]:
-    socket = f"{parse_qs(urlsplit(postgres).query)['host'][0]}/.s.PGSQL.5432"
-    wire = Wire(socket, tmp_path)
-    server = await asyncio.start_unix_server(wire.relay, tmp_path / ".s.PGSQL.5432")
+    wire = Wire(f"{parse_qs(urlsplit(postgres).query)['host'][0]}/.s.PGSQL.5432")
+    server = await asyncio.start_unix_server(wire.accept, tmp_path / ".s.PGSQL.5432")
     dsn = re.sub(r"host=[^&]*", f"host={quote(str(tmp_path), safe='')}", postgres)
     async with PostgresStore(dsn) as opened:
         yield opened, wire
     server.close()
+    await server.wait_closed()
+    await wire.done()
 
 
 async def test_an_append_whose_answer_is_lost_is_asked_again_and_written_once(
@@ -563,11 +576,8 @@ async def test_a_connection_killed_in_the_middle_of_an_append_leaves_nothing_hal
         await sql.execute("SELECT FROM execution_leases FOR UPDATE")  # so that the append has to wait
         appending = asyncio.create_task(store.append(1, begun.epoch, 2, rest[:2], project(state)))
         killed: set[int] = set()
-        while len(killed) < 2:
-            for (pid,) in await rows(
-                sql,
-                "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()",
-            ):
+        while len(killed) < 2 and not appending.done():
+            for (pid,) in await rows(sql, "SELECT pid FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"):
                 await sql.execute("SELECT pg_terminate_backend(%s)", (pid,))
                 killed.add(pid)
         with pytest.raises(StoreUnavailable):

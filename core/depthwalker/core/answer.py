@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from depthwalker.core.book import Leg
+from depthwalker.core.fees import FeeRates
 from depthwalker.core.grid import PriceGrid
 from depthwalker.core.units import Count, Micros, Money, Price
 
@@ -132,3 +133,92 @@ class Market:
     grid: PriceGrid
     close_time: Micros
     shard: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePosition:
+    """How many contracts rest before one of our orders at its price; 0 is the first (fact sheet, section 5.8)."""
+
+    order_id: str
+    ticker: str
+    ahead: Count
+
+
+@dataclass(frozen=True, slots=True)
+class OrderGroup:
+    """Orders that are cancelled together once they fill more than `limit` in 15 seconds (fact sheet, section 5.9).
+
+    `limit` and `shard` are None where the exchange leaves them out; the list of groups names no orders.
+    """
+
+    group_id: str
+    auto_cancel: bool
+    limit: Count | None
+    orders: tuple[str, ...]
+    shard: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStatus:
+    """Whether one shard takes any change at all, and whether it trades."""
+
+    shard: int
+    exchange_active: bool
+    trading_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeStatus:
+    """Whether the exchange takes any change at all, and whether it trades (fact sheet, section 9)."""
+
+    exchange_active: bool
+    trading_active: bool
+    resumes: Micros | None
+    shards: tuple[ShardStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Hours of one day, in minutes after midnight Eastern Time; a session that closes at 0 lasts to midnight."""
+
+    opens: int
+    closes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Trading hours in force from `start` to `end`, Monday first."""
+
+    start: Micros
+    end: Micros
+    days: tuple[tuple[Session, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A window without trading."""
+
+    start: Micros
+    end: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When the exchange trades."""
+
+    weeks: tuple[Week, ...]
+    maintenance: tuple[Maintenance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeeChange:
+    """Fees that a series (`event_ticker` empty), or one of its events, pays from `at`.
+
+    `fee_type` None clears an event's override; `rates` is None then, and where the type is not one we know.
+    """
+
+    series_ticker: str
+    event_ticker: str
+    fee_type: str | None
+    rates: FeeRates | None
+    at: Micros

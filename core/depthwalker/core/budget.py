@@ -73,3 +73,87 @@ def ready_at(bucket: Bucket, cost: int, reserve: int, now: Micros) -> Micros:
     filled = refill(bucket, now)
     missing = min(cost + reserve, filled.capacity) * filled.period - filled.level
     return now if missing <= 0 else Micros(filled.at + ceil_div(missing, filled.tokens))
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What one of the account's buckets is given: tokens a second, and how many it holds."""
+
+    refill: int
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The account's own rates (GET /account/limits): reads and writes are counted apart, REST and FIX together."""
+
+    tier: str
+    read: Rate
+    write: Rate
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointCost:
+    """What a request costs, in tokens; in `path` a part `:name` stands for any one part, `*name` for any rest."""
+
+    method: str
+    path: str
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What every request costs (GET /account/endpoint_costs): the default, and the endpoints that differ."""
+
+    default: int
+    endpoints: tuple[EndpointCost, ...]
+
+
+# What the exchange said in June 2026 of the endpoints used here; a batch is billed by its items (fact sheet, section 6).
+USUAL_COSTS: Final = Costs(
+    CREATE_COST,
+    (
+        EndpointCost("DELETE", "/trade-api/v2/portfolio/events/orders/:order_id", CANCEL_COST),
+        EndpointCost("DELETE", "/trade-api/v2/portfolio/events/orders/batched", CANCEL_COST),
+        EndpointCost("DELETE", "/trade-api/v2/portfolio/events/orders", CANCEL_COST),
+        EndpointCost("GET", "/trade-api/v2/portfolio/orders/:order_id", 2),
+    ),
+)
+BASIC: Final = Limits("basic", Rate(200, 200), Rate(100, 100))
+
+
+def bucket_of(rate: Rate, at: Micros) -> Bucket:
+    """Return a full bucket of a rate."""
+    return full(rate.refill, SECOND, rate.capacity, at)
+
+
+def rate_of(limits: Limits, method: str) -> Rate:
+    """Return the rate of the bucket that a request is billed to: reads are the GETs."""
+    return limits.read if method == "GET" else limits.write
+
+
+def cost_of(costs: Costs, method: str, path: str, items: int = 1) -> int:
+    """Return what a request costs, a batch by its items; the most exact of the patterns that fit decides."""
+    parts = _parts(path)
+    fitting = [one for one in costs.endpoints if one.method == method and _fits(_parts(one.path), parts)]
+    best = max(fitting, key=_exactness, default=None)
+    return items * (costs.default if best is None else best.cost)
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(path.strip("/").split("/"))
+
+
+def _fits(pattern: tuple[str, ...], parts: tuple[str, ...]) -> bool:
+    if pattern[-1].startswith("*"):
+        head = len(pattern) - 1
+        return len(parts) > head and _fits_each(pattern[:head], parts[:head])
+    return len(pattern) == len(parts) and _fits_each(pattern, parts)
+
+
+def _fits_each(pattern: tuple[str, ...], parts: tuple[str, ...]) -> bool:
+    return all(wanted.startswith(":") or wanted == part for wanted, part in zip(pattern, parts, strict=True))
+
+
+def _exactness(endpoint: EndpointCost) -> int:
+    return sum([0 if part.startswith("*") else 1 if part.startswith(":") else 2 for part in _parts(endpoint.path)])

@@ -25,8 +25,8 @@ from depthwalker.core.book import Leg
 from depthwalker.core.config import Algorithm
 from depthwalker.core.fact import (
     Accepted,
-    AmendIntended,
     Amended,
+    AmendIntended,
     Burned,
     CancelAcknowledged,
     Deferred,

@@ -1,7 +1,7 @@
 """What the tables show of an execution, as a pure function of its state.
 
-Slippage is positive when the fill is worse than the target, for both actions. An average counts itemised fills only, so it may lag the
-filled quantity until the execution is finished; value and count beside it are exact.
+Slippage is positive when the fill is worse than the target, for both actions. An average counts itemised fills only, so it
+may lag the filled quantity until the execution is finished; value and count beside it are exact.
 """
 
 from collections.abc import Iterable

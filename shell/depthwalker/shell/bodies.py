@@ -175,3 +175,105 @@ class SeriesBody(Body):
     """GET /series/{series_ticker}."""
 
     series: SeriesPart
+
+
+class ErrorPart(Body):
+    """Why one item of a batch was refused."""
+
+    code: str = ""
+    message: str = ""
+    details: str | None = None
+
+
+class BatchAckPart(Body):
+    """One item of a batched create's answer: an ack or an error."""
+
+    order_id: str | None = None
+    client_order_id: str | None = None
+    fill_count: str | None = None
+    remaining_count: str | None = None
+    ts_ms: int | None = None
+    error: ErrorPart | None = None
+
+
+class BatchAckBody(Body):
+    """POST /portfolio/events/orders/batched."""
+
+    orders: tuple[BatchAckPart, ...]
+
+
+class BatchCancelPart(Body):
+    """One item of a batched cancel's answer."""
+
+    order_id: str
+    reduced_by: str | None = None
+    ts_ms: int | None = None
+    error: ErrorPart | None = None
+
+
+class BatchCancelBody(Body):
+    """DELETE /portfolio/events/orders/batched."""
+
+    orders: tuple[BatchCancelPart, ...]
+
+
+class DecreaseBody(Body):
+    """The answer to a decrease."""
+
+    order_id: str
+    remaining_count: str
+    ts_ms: int | None = None
+
+
+class QueuePositionBody(Body):
+    """GET /portfolio/orders/{order_id}/queue_position."""
+
+    queue_position_fp: str
+
+
+class QueuePositionPart(Body):
+    """One order's place in its queue."""
+
+    order_id: str
+    market_ticker: str
+    queue_position_fp: str
+
+
+class QueuePositionsBody(Body):
+    """GET /portfolio/orders/queue_positions."""
+
+    queue_positions: tuple[QueuePositionPart, ...] | None = None
+
+
+class NewGroupBody(Body):
+    """The answer to a new order group."""
+
+    order_group_id: str
+
+
+class GroupPart(Body):
+    """One order group in the list."""
+
+    id: str
+    is_auto_cancel_enabled: bool
+    contracts_limit_fp: str | None = None
+    exchange_index: int | None = None
+
+
+class GroupsBody(Body):
+    """GET /portfolio/order_groups; without groups it is empty."""
+
+    order_groups: tuple[GroupPart, ...] | None = None
+
+
+class GroupBody(Body):
+    """GET /portfolio/order_groups/{order_group_id}."""
+
+    is_auto_cancel_enabled: bool
+    contracts_limit_fp: str | None = None
+    orders: tuple[str, ...] | None = None
+    exchange_index: int | None = None
+
+
+class DoneBody(Body):
+    """An answer that says nothing but its status."""

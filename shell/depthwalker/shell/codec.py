@@ -1,7 +1,7 @@
 """Facts as JSON: how the journal keeps them, in the database and in files of one line a fact.
 
-The form follows the dataclasses: `{"fact": "Filled", "fill": {...}, "at": 1700000000000000}`, enumerations by value, tuples as
-lists, numbers in the core's whole units. Reading is strict about types and lenient about versions: an unknown key is
+The form follows the dataclasses: `{"fact": "Filled", "fill": {...}, "at": 1700000000000000}`, enumerations by value, tuples
+as lists, numbers in the core's whole units. Reading is strict about types and lenient about versions: an unknown key is
 ignored and a missing one takes the field's default, so a journal stays readable for as long as facts are only added to and
 new fields have defaults.
 """

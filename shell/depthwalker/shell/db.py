@@ -12,7 +12,7 @@ from typing import Final
 
 import psycopg
 
-from depthwalker.shell.ending import FAILED, OK
+from depthwalker.shell.ending import FAILED, OK, REFUSED
 from depthwalker.shell.postgres import connect_string, schema_path
 from depthwalker.shell.postmaster import PostgresUnavailable, find_binaries
 from depthwalker.shell.voice import complain, say
@@ -56,6 +56,10 @@ def how_to_look() -> str:
 
 def run_database(what: str) -> int:
     """Run `depthwalker db WHAT` and return the exit code."""
+    own = "DATABASE_URL" not in os.environ
+    if what == "start" and not own:
+        complain("DATABASE_URL names a server already: unset it to start the embedded one")
+        return REFUSED
     with connect_string() as dsn:
         match what:
             case "load":
@@ -63,7 +67,7 @@ def run_database(what: str) -> int:
                 say(f"loaded {schema_path().name}; loading it again changes nothing")
             case "url":
                 say(dsn)
-                if "DATABASE_URL" not in os.environ:
+                if own:
                     complain(PASSING)
             case "start":
                 load_schema(dsn)
@@ -72,13 +76,14 @@ def run_database(what: str) -> int:
                     complain("the database runs until Ctrl-C")
                     signal.pause()
             case _:
+                if own:
+                    load_schema(dsn)
                 return _shell(dsn)
     return OK
 
 
 def _shell(dsn: str) -> int:
     """Run psql, the embedded server's own or the system's, until its user leaves it."""
-    load_schema(dsn)
     try:
         psql = find_binaries() / "psql"
     except PostgresUnavailable:

@@ -41,7 +41,7 @@ CASH: Final = Money(1_000_000 * MILLION)
 KEY_ID: Final = "demo"
 RUN_DIGITS: Final = 8
 SEEDS: Final = 1_000_000
-PICTURED: Final = 0.7  # of the time-out: by then there are fills, walks and something left to do
+PICTURED: Final = 0.45  # of the time-out: by then there are fills, walks and something left to do
 
 End: TypeAlias = Trade | DepthwalkerError | None
 

@@ -246,7 +246,7 @@ class Engine:
         self._conducts.pop(job.request_key, None)
         error = None if task.cancelled() else task.exception()
         if error is not None:  # every caller may have left
-            LOG.info("%s: %s", job.request_key, error)
+            LOG.debug("%s: %s", job.request_key, error)
 
     async def _unresolved(self, conduct: Conduct) -> Unresolved | None:
         """Return what is known of an execution that has not ended; None where none has begun."""
@@ -404,8 +404,9 @@ class Engine:
         while not self._closing and (conduct.callers or not conduct.stop):
             try:
                 return await self._joined(job, execution_id)
-            except StoreUnavailable as error:
+            except (StoreUnavailable, ExchangeTrouble) as error:
                 LOG.warning("execution %s: it cannot be followed (%s)", execution_id, error)
+                await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
             except StoreError as error:
                 raise DatabaseTrouble(str(error)) from error
             except LeaseLost as lost:
@@ -463,7 +464,7 @@ class Engine:
             except StoreUnavailable as error:
                 raise DatabaseTrouble(f"the database cannot be used: {error}") from error
             except StoreError as error:
-                LOG.error("execution %s: its facts stay in the spool (%s)", spooled.seat.execution_id, error)
+                LOG.warning("execution %s: its facts stay in the spool (%s)", spooled.seat.execution_id, error)
 
     async def _journal_spooled(self, spooled: Spooled) -> None:
         seat = spooled.seat
@@ -471,9 +472,7 @@ class Engine:
         state = reduce(evolve, (*earlier[: seat.next_seq - 1], *spooled.facts), START)
         if state.parent.execution != spooled.uuid:
             return
-        appended = await self._store.append(
-            seat.execution_id, seat.epoch, seat.next_seq, spooled.facts, project(state)
-        )
+        appended = await self._store.append(seat.execution_id, seat.epoch, seat.next_seq, spooled.facts, project(state))
         if isinstance(appended, Appended):
             self._spool.drop(spooled.uuid)
         else:

@@ -155,9 +155,14 @@ def _book(state: State, view: View) -> tuple[Rungs, Rungs]:
         if order.phase is Phase.LIVE and order.style is Style.REST:
             own[order.price] = Count(own.get(order.price, 0) + order.total - filled(order))
     ticket = state.parent.ticket
-    queue = tuple(_rungs(view.ladders.queue, own, state, descending=True))[:LEVELS]
-    facing = tuple(_rungs(view.ladders.offers, {}, state, descending=False))[:LEVELS]
+    queue = _nearest(tuple(_rungs(view.ladders.queue, own, state, descending=True)))
+    facing = _nearest(tuple(_rungs(view.ladders.offers, {}, state, descending=False)))
     return (queue, facing) if ticket.action is Action.BUY else (facing, queue)
+
+
+def _nearest(rungs: Rungs) -> Rungs:
+    """Return the best levels, and ours however far behind they are."""
+    return rungs[:LEVELS] + tuple(rung for rung in rungs[LEVELS:] if rung.own)
 
 
 def _rungs(ladder: Ladder, own: Mapping[Price, Count], state: State, *, descending: bool) -> Iterator[Rung]:

@@ -26,6 +26,7 @@ class Lane:
         self._state: State = START
         self._view: View | None = None
         self._end = ""
+        self._ended_at = Micros(0)
         self.cancelled = 0
 
     def turn(self, state: State, view: View) -> None:
@@ -37,20 +38,20 @@ class Lane:
         """Take in how it ended: the engine shows no state after its last decision."""
         finished = Finished(Status(trade.result.status), trade.result.reason, now)
         self._note(Happening(now, "finished", f"{finished.status.value}: {finished.reason}"))
-        self._end = finished.status.value
+        self._end, self._ended_at = finished.status.value, now
 
     def fail(self, reason: str, now: Micros) -> None:
         """Take in why it could not be executed, or not to an end."""
         self._note(Happening(now, "failed", reason))
-        self._end = "failed"
+        self._end, self._ended_at = "failed", now
 
     def note(self, kind: str, text: str, now: Micros) -> None:
         """Take in something that concerns this execution from elsewhere."""
         self._note(Happening(now, kind, text))
 
     def frame(self, now: Micros) -> Frame | None:
-        """Return what is shown at `now`, or None before the first decision."""
-        return None if self._view is None else frame(self._state, self._view, now)
+        """Return what is shown at `now`, the last of it once it has ended, or None before the first decision."""
+        return None if self._view is None else frame(self._state, self._view, self._ended_at or now)
 
     def ended(self) -> str:
         """Return how it ended, or nothing while it runs."""

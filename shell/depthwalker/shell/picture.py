@@ -14,7 +14,7 @@ from depthwalker.core.units import Micros
 from depthwalker.shell.lane import Lane
 from depthwalker.shell.screen import picture
 
-WIDTH, HEIGHT = 126, 30
+WIDTH, HEIGHT = 141, 31
 DARK: Final = TerminalTheme(
     (22, 27, 34),
     (201, 209, 217),

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Final, assert_never
 
 from depthwalker.core.book import Leg, OwnOrder
@@ -25,8 +26,8 @@ from depthwalker.core.command import (
     Plan,
     Regrid,
     Tick,
-    Wake,
     WaitUntil,
+    Wake,
     WindDown,
     intents,
     raises_exposure,
@@ -101,6 +102,7 @@ class Runner:
         self._lost: LeaseLost | None = None
         self._wakes: tuple[Wake, ...] = ()
         self._awake = asyncio.Event()
+        self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -124,18 +126,25 @@ class Runner:
 
     def stop(self, reason: str) -> None:
         """Ask the execution to cancel what rests, confirm, and end."""
+        self._stopping = True
         self.receive(StopRequested(reason, self._clock.now()))
 
     async def run(self) -> State:
         """Run to the end and return the final state.
 
+        Cancelling it stops it, as `stop` does; once it is stopping, cancelling it leaves at once, whatever still rests.
         Raises LeaseLost when another worker has taken over, StoreError when the journal refuses how it ended, and a bug of
         ours after everything known to rest has been cancelled.
         """
         self._feed.watch(self._on_feed)
         try:
             while self.state.finished is None:
-                await self._turn()
+                try:
+                    await self._turn()
+                except asyncio.CancelledError:
+                    if self._stopping:
+                        raise
+                    self.stop("cancelled")
             await self._write_all()
         except (LeaseLost, StoreError):
             raise
@@ -167,16 +176,25 @@ class Runner:
                 self._act(command)
         if not raising:
             self._write_soon()
-        elif await self._durable():
-            for command in raising:
-                self._act(command)
         else:
-            self._call_off(raising)
+            await self._act_durably(raising)
         waits = [command for command in commands if isinstance(command, WaitUntil)]
         if len(waits) == len(commands) and waits:
             await self._rest(waits[0])
         else:
             await asyncio.sleep(0)  # whatever is decided, others get their turn
+
+    async def _act_durably(self, commands: tuple[Command, ...]) -> None:
+        """Act on commands whose intents have to be durable first, or call them off."""
+        durable = False
+        try:
+            durable = await self._durable()
+        finally:
+            if not durable:
+                self._call_off(commands)
+        if durable:
+            for command in commands:
+                self._act(command)
 
     def _decided(self, view: View) -> tuple[Command, ...]:
         """Return what is to be done. A bug in an algorithm winds down, for which no algorithm is asked."""
@@ -301,7 +319,7 @@ class Runner:
         if not self._unwritten or failed_lately:
             return
         if not self._write_lock.locked():
-            self._spawn(self._write())
+            self._own(asyncio.create_task(self._write()))
         elif self._store_trouble is not None:
             self._store_failed(self._store_trouble)  # it still hangs, and there are newer facts to keep
 
@@ -328,7 +346,7 @@ class Runner:
         try:
             self._spool.keep(self.state.parent.execution, self._seat, tuple(self._unwritten))
         except OSError as full:
-            LOG.error("execution %s: its facts cannot be spooled either (%s)", self._seat.execution_id, full)
+            LOG.warning("execution %s: its facts cannot be spooled either (%s)", self._seat.execution_id, full)
 
     def _drop(self) -> None:
         try:
@@ -350,24 +368,35 @@ class Runner:
     def _act(self, command: Command) -> None:
         match command:
             case Place(key, price, count, style, _, _):
-                self._spawn(self._create(key, Kind.PLACE, price, count, style))
+                self._send(self._create(key, Kind.PLACE, price, count, style), partial(OutcomeUnknown, key, Kind.PLACE))
             case Claim(key, price, count, style):
-                self._spawn(self._create(key, Kind.CLAIM, price, count, style))
+                self._send(self._create(key, Kind.CLAIM, price, count, style), partial(OutcomeUnknown, key, Kind.CLAIM))
             case Burn(key, price):
-                self._spawn(self._create(key, Kind.BURN, price, BURN_COUNT, Style.TAKE))
+                burn = self._create(key, Kind.BURN, price, BURN_COUNT, Style.TAKE)
+                self._send(burn, partial(OutcomeUnknown, key, Kind.BURN))
             case Amend():
-                self._spawn(self._amend(command))
+                self._send(self._amend(command), partial(OutcomeUnknown, command.key, Kind.AMEND))
             case Cancel(key, order_id):
-                self._spawn(self._cancel(key, order_id))
+                self._send(self._cancel(key, order_id), partial(OutcomeUnknown, key, Kind.CANCEL))
             case Lookup():
-                self._spawn(self._look_up())
+                self._send(self._look_up(), LookedUp)
             case Tick() | Plan() | Regrid() | WindDown() | Finish() | WaitUntil():
                 pass  # their facts are all there is to them
             case _ as never:
                 assert_never(never)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        self._own(asyncio.create_task(work))
+    def _send(self, request: Coroutine[None, None, None], unknown: Callable[[str, Micros], Fact]) -> None:
+        """Start a request; should it end without telling a fact, `unknown` makes the one that says so (invariant 10)."""
+
+        def ended(task: "asyncio.Task[None]") -> None:
+            if task.cancelled():
+                self.receive(unknown("the request was cancelled", self._clock.now()))
+            elif (error := task.exception()) is not None:
+                self.receive(unknown(_bug(error), self._clock.now()))
+
+        task = asyncio.create_task(request)
+        self._own(task)
+        task.add_done_callback(ended)
 
     def _own(self, task: "asyncio.Task[None]") -> None:
         self._tasks.add(task)
@@ -417,11 +446,8 @@ class Runner:
         await self._limiter.acquire(Purpose.ENTRY)
         if self._called_off(key, kind):
             return
-        try:
-            reply = create_reply(key, kind, await self._venue.place(request), self._clock.now())
-        except Exception as error:
-            reply = OutcomeUnknown(key, kind, _bug(error), self._clock.now())
-        self.receive(reply)
+        outcome = await self._venue.place(request)
+        self.receive(create_reply(key, kind, outcome, self._clock.now()))
 
     async def _amend(self, command: Amend) -> None:
         parent, key = self.state.parent, command.key
@@ -437,40 +463,30 @@ class Runner:
         await self._limiter.acquire(Purpose.ENTRY)
         if self._called_off(key, Kind.AMEND):
             return
-        try:
-            reply = amend_reply(key, command.revision, await self._venue.amend(request), self._clock.now())
-        except Exception as error:
-            reply = OutcomeUnknown(key, Kind.AMEND, _bug(error), self._clock.now())
-        self.receive(reply)
+        outcome = await self._venue.amend(request)
+        self.receive(amend_reply(key, command.revision, outcome, self._clock.now()))
 
     async def _cancel(self, key: OrderKey, order_id: str) -> None:
         await self._limiter.acquire(Purpose.CANCEL)
-        try:
-            reply = cancel_reply(key, await self._venue.cancel(self.state.parent.ticker, order_id), self._clock.now())
-        except Exception as error:
-            reply = OutcomeUnknown(key, Kind.CANCEL, _bug(error), self._clock.now())
-        self.receive(reply)
+        outcome = await self._venue.cancel(self.state.parent.ticker, order_id)
+        self.receive(cancel_reply(key, outcome, self._clock.now()))
 
     async def _look_up(self) -> None:
         ticker, since = self.state.parent.ticker, Micros(self.state.parent.started - LOOK_BACK)
         await self._limiter.acquire(Purpose.READ)
-        try:
-            orders = await self._venue.orders(ticker, since)
-            fills = None
-            if itemisation_due(self.state, orders):
-                await self._limiter.acquire(Purpose.READ)
-                fills = await self._venue.fills(ticker, since)
-            replies = lookup_reply(self.state, orders, fills, self._clock.now())
-        except Exception as error:
-            replies = (LookedUp(_bug(error), self._clock.now()),)
-        self.receive(*replies)
+        orders = await self._venue.orders(ticker, since)
+        fills = None
+        if itemisation_due(self.state, orders):
+            await self._limiter.acquire(Purpose.READ)
+            fills = await self._venue.fills(ticker, since)
+        self.receive(*lookup_reply(self.state, orders, fills, self._clock.now()))
 
     def _client_id(self, split: int, revision: int) -> str:
         parent = self.state.parent
         return ClientId(parent.installation, parent.execution, split, revision).text()
 
 
-def _bug(error: Exception) -> str:
-    """Return what went wrong inside the venue's adapter, which promises not to raise (invariant 10)."""
+def _bug(error: BaseException) -> str:
+    """Return what went wrong inside the venue's adapter, which promises not to raise."""
     LOG.error("the venue raised", exc_info=error)
     return f"{type(error).__name__} in the client"

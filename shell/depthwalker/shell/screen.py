@@ -5,6 +5,7 @@ Colours only repeat what words and signs say: `*` marks our own contracts in the
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from types import TracebackType
 from typing import Final, Self
 
@@ -22,6 +23,7 @@ from depthwalker.shell.lane import Lane
 
 PACE_S: Final = 0.2
 NARROWEST: Final = 40
+SLIM: Final = 10  # what a price and a count need
 ROOMY: Final = 11  # inner lines from which headings and reasons are shown
 STYLES: Final = {"walked": "yellow", "filled": "green", "refused": "red", "failed": "red", "finished": "bold"}
 STALE: Final = Micros(5 * SECOND)
@@ -119,9 +121,7 @@ def details(shown: Frame, room: int, breadth: int) -> list[Text]:
         lines.append(_terms(shown))
     children = shown.children[: max(0, room - 3)] if not roomy else shown.children[: room - 9]
     rungs = max(1, min(5, room - len(lines) - len(children) - (5 if roomy else 1)))
-    if roomy:
-        lines.append(_both(Text("bids", style="dim"), Text("offers", style="dim"), breadth))
-    lines.extend(ladder(shown.bids, shown.offers, rungs, breadth))
+    lines.extend(ladder(shown.bids, shown.offers, rungs, breadth, headed=roomy))
     lines.extend(child(one, roomy=roomy) for one in children)
     return lines
 
@@ -135,21 +135,28 @@ def progress(shown: Frame, breadth: int) -> Text:
     return Text.assemble(("#" * full, "green"), ("-" * (length - full), "dim"), figures)
 
 
-def ladder(bids: Rungs, offers: Rungs, rungs: int, breadth: int) -> list[Text]:
-    """Return the best prices of both sides, a line a rung, one blank where a side has fewer."""
-    lines: list[Text] = []
-    for index in range(rungs):
-        bid = rung(bids[index]) if index < len(bids) else Text("no bid" if index == 0 else "")
-        offer = rung(offers[index]) if index < len(offers) else Text("no offer" if index == 0 else "")
-        lines.append(_both(bid, offer, breadth))
-    return lines
+def ladder(bids: Rungs, offers: Rungs, rungs: int, breadth: int, *, headed: bool) -> list[Text]:
+    """Return the best prices of both sides, a line a rung, blank where a side has fewer; ours take the last lines."""
+    left = [rung(one) for one in visible(bids, rungs)] or [Text("no bid")]
+    right = [rung(one) for one in visible(offers, rungs)] or [Text("no offer")]
+    if headed:
+        left, right = [Text("bids", style="dim"), *left], [Text("offers", style="dim"), *right]
+    half = max((breadth - 3) // 2, min(breadth - 3 - SLIM, max(len(text) for text in left)))
+    return [_beside(*pair, half) for pair in zip_longest(left, right, fillvalue=Text())]
+
+
+def visible(side: Rungs, rungs: int) -> Rungs:
+    """Return as many rungs as there is room for: the best, but our own rather than a better one of others."""
+    own = [index for index, one in enumerate(side) if one.own][:rungs]
+    others = [index for index, one in enumerate(side) if not one.own][: rungs - len(own)]
+    return tuple(side[index] for index in sorted((*own, *others)))
 
 
 def rung(one: Rung) -> Text:
     """Return a price with what others and, after a `*`, we have there."""
     others = short_count(one.others) if one.others else ""
     own = (f" *{short_count(one.own)}", "bold cyan") if one.own else ("", "")
-    return Text.assemble(f"{short_price(one.price)} ", f"{others:>6}", own)
+    return Text.assemble(f"{short_price(one.price)} ", f"{others:>5}", own)
 
 
 def child(one: Child, *, roomy: bool) -> Text:
@@ -166,10 +173,10 @@ def _terms(shown: Frame) -> Text:
     return Text(f"{terms}, walks {shown.walks}, calls {shown.calls}{stale}", style="dim")
 
 
-def _both(left: Text, right: Text, breadth: int) -> Text:
-    half = max(0, (breadth - 3) // 2)
-    left.truncate(half, overflow="ellipsis", pad=True)
-    return Text.assemble(left, " | ", right)
+def _beside(left: Text, right: Text, half: int) -> Text:
+    padded = left.copy()
+    padded.truncate(half, overflow="ellipsis", pad=True)
+    return Text.assemble(padded, " | ", right)
 
 
 def _event(event: Happening, started: Micros, *, roomy: bool) -> Text:

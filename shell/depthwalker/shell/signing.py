@@ -4,6 +4,7 @@ The query and the body are not signed. A key is read once, from a file that only
 repr, error or exception of this module shows any part of it.
 """
 
+import asyncio
 import os
 import stat
 from base64 import b64encode
@@ -60,6 +61,16 @@ class Signer:
             "KALSHI-ACCESS-TIMESTAMP": timestamp,
             "KALSHI-ACCESS-SIGNATURE": b64encode(self._signature(signed_text(timestamp, method, path))).decode(),
         }
+
+    async def sign_aside(self, method: str, path: str, now: Micros) -> Mapping[str, str]:
+        """Return the same as `sign`, with the event loop free meanwhile.
+
+        An RSA-2048 signature takes a quarter to one and a half milliseconds, and cryptography gives up the interpreter's
+        lock for it; an Ed25519 one is made sooner than a thread would have begun.
+        """
+        if isinstance(self._key, RSAPrivateKey):
+            return await asyncio.to_thread(self.sign, method, path, now)
+        return self.sign(method, path, now)
 
     def _signature(self, text: str) -> bytes:
         if isinstance(self._key, Ed25519PrivateKey):

@@ -66,7 +66,7 @@ def _read_or_not(file: Path) -> Spooled | None:
     except FileNotFoundError:
         return None  # another process has journalled it meanwhile
     except (OSError, ValueError, Unreadable) as damaged:
-        LOG.error("%s cannot be read (%s): its facts stay there", file, damaged)
+        LOG.warning("%s cannot be read (%s): its facts stay there", file, damaged)
         return None
 
 

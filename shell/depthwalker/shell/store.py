@@ -1,7 +1,7 @@
 """The store in PostgreSQL: one call of a schema.sql function a method, so that each is one statement and one commit.
 
-Every statement commits by itself, and every one may be repeated: an append is numbered, request keys and the installation are
-kept once, a claim only raises the epoch. A lost connection is therefore tried once more on another one, before
+Every statement commits by itself, and every one may be repeated: an append is numbered, request keys and the installation
+are kept once, a claim only raises the epoch. A lost connection is therefore tried once more on another one, before
 StoreUnavailable tells the caller that the outcome is unknown.
 """
 
@@ -21,7 +21,6 @@ from depthwalker.core.projection import project
 from depthwalker.core.row import Projection
 from depthwalker.core.units import Count, Micros
 from depthwalker.shell import codec
-from depthwalker.shell.pool import Connection, Database
 from depthwalker.shell.journal import (
     Appended,
     Attached,
@@ -34,6 +33,7 @@ from depthwalker.shell.journal import (
     TradeRecord,
     Unfinished,
 )
+from depthwalker.shell.pool import Connection, Database
 from depthwalker.shell.postgres import schema_path
 from depthwalker.shell.queries import BEGIN, CLAIM, FIND, LOAD, PROMISED, SLIPPAGES, STATUS, TRADE, UNFINISHED
 from depthwalker.shell.rows import instant, rows, snapshot_row

@@ -1,7 +1,7 @@
 """The synchronous twin of the engine, for callers without an event loop: one runs in a thread of its own.
 
-    with SyncEngine.open(settings) as engine:
-        trade = engine.execute_trade(edge, method)
+with SyncEngine.open(settings) as engine:
+    trade = engine.execute_trade(edge, method)
 """
 
 import asyncio

@@ -81,13 +81,15 @@ class ErrorWords:
     detail: str
 
 
-class _Sides(msgspec.Struct, frozen=True):
+class Sides(msgspec.Struct, frozen=True):
+    """The bids of both legs as the exchange writes them."""
+
     yes_dollars: Sequence[tuple[str, str]] | None = None
     no_dollars: Sequence[tuple[str, str]] | None = None
 
 
 class _BookBody(msgspec.Struct, frozen=True):
-    orderbook_fp: _Sides | None = None
+    orderbook_fp: Sides | None = None
     orderbook: dict[str, msgspec.Raw] | None = None
 
 
@@ -116,11 +118,15 @@ def read_book(body: bytes, at: Micros) -> Outcome[Book, Unreadable]:
         return Failure(Unreadable("order book", "not the documented JSON"))
     if found.orderbook_fp is None and found.orderbook != {}:
         return Failure(Unreadable("order book", "orderbook_fp is missing"))
-    sides = found.orderbook_fp or _Sides()
     try:
-        return Success(Book(_bids(sides.yes_dollars or ()), _bids(sides.no_dollars or ()), at))
+        return Success(book_of(found.orderbook_fp or Sides(), at))
     except Refused as refused:
         return Failure(Unreadable("order book", str(refused)))
+
+
+def book_of(sides: Sides, at: Micros) -> Book:
+    """Return the book of both legs' bids; raises Refused."""
+    return Book(_bids(sides.yes_dollars or ()), _bids(sides.no_dollars or ()), at)
 
 
 def read_trades(body: bytes) -> Outcome[Listing[TradePrint], Unreadable]:
@@ -152,32 +158,32 @@ def read_ack(body: bytes, now: Micros, *, order_id: str = "", client_order_id: s
 
     Such answers are on record (fact sheet, section 5.6). `now` dates an answer without a time.
     """
+    return reading("order answer", AckBody, body, lambda found: ack_of(found, now, order_id, client_order_id))
 
-    def convert(found: AckBody) -> Ack:
-        if order_id not in ("", found.order_id) or client_order_id not in (
-            "",
-            found.client_order_id or client_order_id,
-        ):
-            raise Refused("it describes another order")
-        return Ack(
-            order_id=found.order_id,
-            filled=None if found.fill_count is None else count_of(found.fill_count),
-            remaining=None if found.remaining_count is None else count_of(found.remaining_count),
-            at=stamp_of(found.ts_ms, now),
-        )
 
-    return reading("order answer", AckBody, body, convert)
+def ack_of(found: AckBody, now: Micros, order_id: str = "", client_order_id: str = "") -> Ack:
+    """Return the answer to a create or an amend, alone or in a batch; raises Refused where it names another order."""
+    named = found.client_order_id or client_order_id
+    if order_id not in {"", found.order_id} or client_order_id not in {"", named}:
+        raise Refused("it describes another order")
+    return Ack(
+        order_id=found.order_id,
+        filled=None if found.fill_count is None else count_of(found.fill_count),
+        remaining=None if found.remaining_count is None else count_of(found.remaining_count),
+        at=stamp_of(found.ts_ms, now),
+    )
 
 
 def read_cancel_ack(body: bytes, now: Micros, order_id: str) -> Outcome[CancelAck, Unreadable]:
     """Return the answer to a cancel; one that names another order than `order_id` is Unreadable."""
+    return reading("cancel answer", CancelBody, body, lambda found: cancel_ack_of(found, now, order_id))
 
-    def convert(found: CancelBody) -> CancelAck:
-        if found.order_id != order_id:
-            raise Refused("it describes another order")
-        return CancelAck(found.order_id, count_of(found.reduced_by), stamp_of(found.ts_ms, now))
 
-    return reading("cancel answer", CancelBody, body, convert)
+def cancel_ack_of(found: CancelBody, now: Micros, order_id: str) -> CancelAck:
+    """Return the answer to a cancel, alone or in a batch; raises Refused where it names another order."""
+    if found.order_id != order_id:
+        raise Refused("it describes another order")
+    return CancelAck(found.order_id, count_of(found.reduced_by), stamp_of(found.ts_ms, now))
 
 
 def read_positions(body: bytes) -> Outcome[Listing[tuple[str, Count]], Unreadable]:
@@ -207,7 +213,11 @@ def read_error(body: bytes) -> ErrorWords:
         found: object = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ErrorWords("", "")
-    inner = found.get("error", found) if isinstance(found, dict) else None
+    return words_of(found.get("error", found) if isinstance(found, dict) else None)
+
+
+def words_of(inner: object) -> ErrorWords:
+    """Return the words of an error that is a text or an object, and empty ones of anything else."""
     if isinstance(inner, str):
         return ErrorWords(_short(inner), "")
     if not isinstance(inner, dict):

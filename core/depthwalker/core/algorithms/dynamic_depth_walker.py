@@ -69,8 +69,10 @@ def take_from(state: State, policy: Policy) -> Micros:
 
 
 def _resting_levels(state: State, ladders: Ladders) -> tuple[Price, ...]:
-    """Return the levels to rest at: inside the spread where there is room (else join), then one behind; never above
-    the target or across the best offer."""
+    """Return the levels to rest at: inside the spread where there is room (else join), then one behind.
+
+    None is above the target or meets the best offer.
+    """
     ceiling = min(state.parent.target, state.cap)
     bid = ladders.queue[0][0] if ladders.queue else None
     offer = ladders.offers[0][0] if ladders.offers else None

@@ -8,12 +8,12 @@ from depthwalker.core.split import Split
 from depthwalker.core.view import View
 
 
-def plan(state: State, view: View, policy: Policy) -> tuple[Split, ...]:
+def plan(state: State, view: View, policy: Policy) -> tuple[Split, ...]:  # noqa: ARG001 - as every algorithm
     """Return the one split at the target."""
     return (Split(1, state.parent.target, state.parent.count),)
 
 
-def desire(state: State, view: View, policy: Policy) -> Desire:
+def desire(state: State, view: View, policy: Policy) -> Desire:  # noqa: ARG001 - as every algorithm
     """Return the target quoted: taking what is offered there, resting with the remainder."""
     offer = view.best_offer()
     price = min(state.parent.target, state.cap)

@@ -1,28 +1,54 @@
-"""The exchange without the wire: markets, accounts, and what each request does to them.
+"""The exchange without the wire: markets, accounts and groups at work, and the bookkeeping of whatever happens to them.
 
-Every verb first lets happen what is due (`advance`), so a request sees the market as of its own instant. It decides nothing
-but what the contract says: matching is the core's, the rest is bookkeeping.
+It decides nothing but what the contract says: matching is the core's. What a request does is in `orders`, `order_groups`
+and `lifecycle`; each of them first lets happen what is due (`advance`), so it sees the markets as of its own instant.
 """
 
-from collections.abc import Iterable, Mapping
+import heapq
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Final
 
-from depthwalker.core import matching
+from depthwalker.core import groups, matching
 from depthwalker.core.answer import FillRecord, TradePrint
 from depthwalker.core.book import Leg
 from depthwalker.core.crossing import Step
 from depthwalker.core.fees import FeeRates, Precision
-from depthwalker.core.pit import NewOrder, Pit, find
-from depthwalker.core.reports import Amended, Ended, EndReason, Event, Matched, Refused
-from depthwalker.core.units import DOLLAR, Count, Micros, format_count
-from depthwalker.shell.paper import bodies
+from depthwalker.core.pit import find
+from depthwalker.core.reports import Amended, Ended, EndReason, Event, Matched, Refused, Rested, Withdrawn, delta
+from depthwalker.core.units import DOLLAR, Micros
+from depthwalker.shell.paper.fee_schedule import FeeSchedule
 from depthwalker.shell.paper.floor import Floor, Listing
-from depthwalker.shell.paper.forms import AmendForm, CreateForm
-from depthwalker.shell.paper.ledger import Account, Candidate, Kept, Ledger
-from depthwalker.shell.paper.reply import Refusal, Reply, answer, not_found, refusal, uuid_text
+from depthwalker.shell.paper.forms import Route
+from depthwalker.shell.paper.ledger import Account, Kept, Ledger
+from depthwalker.shell.paper.notices import (
+    REASONS,
+    Filled,
+    GroupChanged,
+    GroupEvent,
+    LevelChanged,
+    Notices,
+    OrderChanged,
+    PositionChanged,
+    Traded,
+)
+from depthwalker.shell.paper.reply import Refusal, not_found, refusal, uuid_text
 from depthwalker.shell.ports import Chance, Clock
 
 _UUID: Final = 32
+_AMEND: Final = "Amend"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptGroup:
+    """An order group as the exchange keeps it."""
+
+    group_id: str
+    account: str
+    shard: int
+    group: groups.Group
+    created: Micros
 
 
 class Exchange:
@@ -36,103 +62,50 @@ class Exchange:
         chance: Chance,
         precision: Precision,
         inactive_status: int,
+        notices: Notices | None = None,
     ) -> None:
-        start = clock.now()
         self.clock = clock
-        self.floors = {listing.ticker: Floor(listing, start, precision) for listing in listings}
+        self.precision = precision
+        self.start = clock.now()
+        self.floors = {listing.ticker: Floor(listing, self.start, precision) for listing in listings}
         self.ledgers = {account.name: Ledger(account, precision) for account in accounts}
+        self.notices = notices or Notices()
+        self.groups: dict[str, KeptGroup] = {}
+        self.fees = FeeSchedule()
         self.trading_active = True
         self.exchange_active = True
+        self.paused_shards: set[int] = set()  # trading is paused there
+        self.stopped_shards: set[int] = set()  # everything is
+        self.serials = count(1)
         self._chance = chance
         self._inactive_status = inactive_status
-        self._serial = 0
+        self._agenda: list[tuple[Micros, int, Callable[[Micros], None]]] = []
 
     def due(self) -> Micros | None:
         """Return when something next happens by itself, or None where nothing will."""
-        return min((due for floor in self.floors.values() if (due := floor.due()) is not None), default=None)
+        floors = min((due for floor in self.floors.values() if (due := floor.due()) is not None), default=None)
+        if not self._agenda:
+            return floors
+        return self._agenda[0][0] if floors is None else min(floors, self._agenda[0][0])
+
+    def later(self, at: Micros, job: Callable[[Micros], None]) -> None:
+        """Have a job done at an instant; the background task or the next request finds it due."""
+        heapq.heappush(self._agenda, (at, next(self.serials), job))
 
     def advance(self) -> Micros:
-        """Let happen what is due by now, and return now."""
+        """Let happen what is due by now, in the order of time, and return now."""
         now = self.clock.now()
-        for floor in self.floors.values():
-            for at, events in floor.advance(now):
-                self._book(floor, events, at)
+        while (at := self.due()) is not None and at <= now:
+            for floor in self.floors.values():
+                for moment, events in floor.advance(at):
+                    self.book(floor, events, moment)
+            while self._agenda and self._agenda[0][0] <= at:
+                heapq.heappop(self._agenda)[2](at)
         return now
 
-    def create(self, account: str, form: CreateForm) -> Reply:
-        """Take a new order; raises Refusal."""
-        now = self.advance()
-        ledger = self.ledgers[account]
-        floor = self._open_floor(form.ticker, now)
-        if form.shard is not None and form.shard != floor.listing.shard:
-            raise refusal(404, "market_not_found")
-        if form.client_order_id and form.client_order_id in ledger.burned:
-            raise refusal(409, "order_already_exists")
-        self._check_grid(floor, form.leg, form.price)
-        if not ledger.affords(Candidate(form.ticker, form.leg, form.price, form.count), self._rates()):
-            raise refusal(400, "insufficient_balance")
-        order_id = uuid_text(self._chance.hex(_UUID))
-        new = NewOrder(
-            order_id,
-            account,
-            form.leg,
-            form.price,
-            self._capped(ledger, form),
-            form.time_in_force,
-            form.self_trade,
-            form.post_only,
-            form.expires,
-            form.cancel_on_pause,
-        )
-        return self._placed(floor, ledger, form, new, now)
-
-    def amend(self, account: str, order_id: str, form: AmendForm) -> Reply:
-        """Change price, total or expiry of a live order; raises Refusal."""
-        now = self.advance()
-        ledger = self.ledgers[account]
-        before = self._live(ledger, order_id, now, placing=True)
-        _check_match(before, form)
-        floor = self.floors[before.ticker]
-        self._check_grid(floor, form.leg, form.price)
-        renamed = form.updated_client_order_id
-        if renamed and renamed != before.client_order_id and renamed in ledger.burned:
-            raise refusal(409, "order_already_exists")
-        rest = Count(max(0, form.total - before.filled))
-        raises = form.price != before.price or rest > before.remaining
-        candidate = Candidate(before.ticker, form.leg, form.price, rest, instead=order_id)
-        if raises and not ledger.affords(candidate, self._rates()):
-            raise refusal(400, "insufficient_balance")
-        known = len(ledger.fills)
-        step = matching.amend(floor.pit, order_id, form.price, form.total, now, form.expires)
-        refused = self._settle(floor, step, now)
-        if refused is not None:
-            raise refused
-        if renamed:
-            ledger.rename(order_id, renamed)
-        own = [fill for fill in ledger.fills[known:] if fill.order_id == order_id]
-        return answer(bodies.amended(before, _known(ledger, order_id), own, now))
-
-    def cancel(self, account: str, order_id: str, shard: int | None, ticker: str) -> Reply:
-        """Cancel a live order; raises Refusal: 404 also where the request names neither its market nor its shard."""
-        now = self.advance()
-        ledger = self.ledgers[account]
-        before = self._live(ledger, order_id, now, placing=False)
-        floor = self.floors[before.ticker]
-        if ticker != before.ticker and (shard or 0) != floor.listing.shard:
-            raise not_found()
-        refused = self._settle(floor, matching.cancel(floor.pit, order_id, now), now)
-        if refused is not None:
-            raise refused
-        ids: dict[str, object] = {"order_id": order_id}
-        ids |= {"client_order_id": before.client_order_id} if before.client_order_id else {}
-        return answer(ids | {"reduced_by": format_count(before.remaining), "ts_ms": now // 1000})
-
-    def pause_trading(self) -> None:
-        """Begin a trading pause: orders that asked for it are cancelled, cancels stay allowed."""
-        now = self.advance()
-        self.trading_active = False
-        for floor in self.floors.values():
-            self._book(floor, floor.do(matching.pause(floor.pit)), now)
+    def new_id(self) -> str:
+        """Draw an id."""
+        return uuid_text(self._chance.hex(_UUID))
 
     def floor(self, ticker: str) -> Floor:
         """Return a market; raises Refusal where there is none."""
@@ -140,121 +113,142 @@ class Exchange:
             raise not_found()
         return self.floors[ticker]
 
-    def _placed(self, floor: Floor, ledger: Ledger, form: CreateForm, new: NewOrder, now: Micros) -> Reply:
-        step = matching.submit(floor.pit, new, now) if new.count else _reduced_to_nothing(floor.pit, new)
-        if not all(isinstance(event, Refused) for event in step[1]):
-            self._serial += 1
-            ledger.open(_kept(self._serial, form, new.order_id, now))
-        known = len(ledger.fills)
-        refused = self._settle(floor, step, now)
-        if refused is not None:
-            raise refused
-        own = [fill for fill in ledger.fills[known:] if fill.order_id == new.order_id]
-        return answer(bodies.created(_known(ledger, new.order_id), own, now), 201)
+    def rates(self) -> Mapping[str, FeeRates]:
+        """Return every market's fee rates."""
+        return {ticker: floor.pit.rules.rates for ticker, floor in self.floors.items()}
 
-    def _capped(self, ledger: Ledger, form: CreateForm) -> Count:
-        if not form.reduce_only:
-            return form.count
-        position = ledger.holding(form.ticker).position
-        return Count(min(form.count, max(0, -position if form.leg is Leg.YES else position)))
-
-    def _open_floor(self, ticker: str, now: Micros) -> Floor:
-        if ticker not in self.floors:
-            raise refusal(404, "market_not_found")
-        floor = self.floors[ticker]
-        self._check_open(floor, now, placing=True)
-        return floor
-
-    def _check_open(self, floor: Floor, now: Micros, *, placing: bool) -> None:
-        if not self.exchange_active:
+    def check_open(self, floor: Floor, now: Micros, *, placing: bool) -> None:
+        """Refuse what a pause or a closed market forbids: trading paused leaves cancels, everything else leaves nothing."""
+        shard = floor.listing.shard
+        if not self.exchange_active or shard in self.stopped_shards:
             raise refusal(409, "exchange_is_paused")
-        if now >= floor.close_time or (placing and floor.inactive):
+        if now >= floor.close_time or now < floor.start or (placing and floor.inactive):
             raise refusal(self._inactive_status, "MARKET_INACTIVE", message="market inactive")
-        if placing and not self.trading_active:
+        if placing and (not self.trading_active or shard in self.paused_shards):
             raise refusal(409, "trading_is_paused")
 
-    def _check_grid(self, floor: Floor, leg: Leg, price: int) -> None:
+    def check_grid(self, floor: Floor, leg: Leg, price: int) -> None:
+        """Refuse a price that the market's grid does not have."""
         if not floor.pit.rules.grid.valid(price if leg is Leg.YES else DOLLAR - price):
             raise refusal(400, "invalid_price")
 
-    def _live(self, ledger: Ledger, order_id: str, now: Micros, *, placing: bool) -> Kept:
+    def live(self, ledger: Ledger, order_id: str, now: Micros, *, placing: bool, route: Route | None = None) -> Kept:
+        """Return a live order; raises Refusal: 404 also where the route names neither its market nor its shard."""
         kept = ledger.order(order_id)
         if kept is None:
             raise not_found()
-        self._check_open(self.floors[kept.ticker], now, placing=placing)
+        self.check_open(self.floors[kept.ticker], now, placing=placing)
         if find(self.floors[kept.ticker].pit, order_id) is None:
+            raise not_found()
+        if route is not None and route.ticker != kept.ticker and (route.shard or 0) != kept.shard:
             raise not_found()
         return kept
 
-    def _rates(self) -> Mapping[str, FeeRates]:
-        return {ticker: floor.pit.rules.rates for ticker, floor in self.floors.items()}
-
-    def _settle(self, floor: Floor, step: Step, now: Micros) -> Refusal | None:
+    def settle(
+        self, floor: Floor, step: Step, now: Micros, newborn: str = "", because: Mapping[str, str] | None = None
+    ) -> Refusal | None:
         """Take a step over, and return the refusal among its events."""
         events = floor.do(step)
-        self._book(floor, events, now)
+        self.book(floor, events, now, newborn, because)
         refused = next((event for event in events if isinstance(event, Refused)), None)
         return None if refused is None else refusal(refused.status, refused.code, refused.detail)
 
-    def _book(self, floor: Floor, events: tuple[Event, ...], at: Micros) -> None:
+    def book(
+        self,
+        floor: Floor,
+        events: tuple[Event, ...],
+        at: Micros,
+        newborn: str = "",
+        because: Mapping[str, str] | None = None,
+    ) -> None:
+        """Book and publish what happened; `because` explains an order's change otherwise than its events would."""
+        touched: dict[str, tuple[str, str]] = {}
         for event in events:
             match event:
                 case Matched():
-                    self._book_match(floor, event, at)
-                case Amended() if event.account:
+                    self._level(floor, event, at, event.taker_order or event.maker_order)
+                    touched |= self._match(floor, event, at)
+                case Rested():
+                    self._level(floor, event, at, event.order_id)
+                    touched |= {event.order_id: touched.get(event.order_id, (event.account, ""))}
+                case Amended():
                     self.ledgers[event.account].amend(event, at)
-                case Ended() if event.account:
+                    self._level(floor, event, at, event.order_id)
+                    touched[event.order_id] = (event.account, _AMEND)
+                case Ended():
                     self.ledgers[event.account].end(event, at)
-                case _:
-                    pass
+                    self._level(floor, event, at, event.order_id)
+                    told = event.reason is EndReason.FILLED and event.order_id == newborn
+                    touched[event.order_id] = (event.account, "" if told else REASONS[event.reason])
+                case Withdrawn() | Refused():
+                    self._level(floor, event, at, "")
+        touched.pop("", None)
+        for order_id, (account, reason) in touched.items():
+            kept = self.ledgers[account].explain(order_id, (because or {}).get(order_id, reason))
+            self.notices.publish(OrderChanged(account, kept, at))
+        self._trigger(touched, at)
 
-    def _book_match(self, floor: Floor, matched: Matched, at: Micros) -> None:
-        trade_id = uuid_text(self._chance.hex(_UUID))
-        floor.trades.append(TradePrint(trade_id, matched.taker_leg, matched.yes_price, matched.count, at))
+    def cancel_group(self, kept: KeptGroup, at: Micros) -> None:
+        """Cancel every resting order of a group."""
+        for order in self.ledgers[kept.account].resting():
+            if order.group == kept.group_id:
+                floor = self.floors[order.ticker]
+                self.settle(floor, matching.cancel(floor.pit, order.order_id, at), at)
+
+    def _level(self, floor: Floor, event: Event, at: Micros, order_id: str) -> None:
+        changed = delta(event, at)
+        if changed is None:
+            return
+        account = _owner(event)
+        kept = self.ledgers[account].order(order_id) if account else None
+        names = ("", "", "") if kept is None else (account, order_id, kept.client_order_id)
+        self.notices.publish(LevelChanged(floor.listing.ticker, changed, *names))
+
+    def _match(self, floor: Floor, matched: Matched, at: Micros) -> dict[str, tuple[str, str]]:
+        trade_id, ticker = self.new_id(), floor.listing.ticker
+        trade = TradePrint(trade_id, matched.taker_leg, matched.yes_price, matched.count, at)
+        floor.trades.append(trade)
+        self.notices.publish(Traded(ticker, trade))
         sides = (
             (matched.maker_account, matched.maker_order, matched.maker_leg, matched.maker_fee, False),
             (matched.taker_account, matched.taker_order, matched.taker_leg, matched.taker_fee, True),
         )
+        touched: dict[str, tuple[str, str]] = {}
         for account, order_id, leg, fee, taker in sides:
             if account:
-                price, ticker = matched.price(leg), floor.listing.ticker
-                self.ledgers[account].match(
-                    FillRecord(order_id, trade_id, ticker, leg, price, matched.count, fee, taker, at)
-                )
+                price, ledger = matched.price(leg), self.ledgers[account]
+                fill = FillRecord(order_id, trade_id, ticker, leg, price, matched.count, fee, taker, at)
+                kept, held = ledger.match(fill), ledger.holding(ticker)
+                self._count(kept, fill)
+                self.notices.publish(Filled(account, fill, kept.client_order_id, held.position))
+                self.notices.publish(PositionChanged(account, held))
+                touched[order_id] = (account, "" if taker else REASONS[EndReason.FILLED])
+        return touched
+
+    def _count(self, order: Kept, fill: FillRecord) -> None:
+        kept = self.groups.get(order.group)
+        if kept is not None:
+            self.groups[order.group] = replace(kept, group=groups.fill(kept.group, fill.count, fill.at))
+
+    def _trigger(self, touched: Mapping[str, tuple[str, str]], at: Micros) -> None:
+        """Cancel what still rests of the groups that the step has triggered: the rule looks after the fills, not between."""
+        orders = [self.ledgers[account].order(order_id) for order_id, (account, _) in touched.items()]
+        for group_id in dict.fromkeys(order.group for order in orders if order is not None and order.filled):
+            kept = self.groups.get(group_id)
+            if kept is not None and kept.group.triggered and kept.group.fills and kept.group.fills[-1][0] == at:
+                self.announce(kept, GroupEvent.TRIGGERED, at)
+                self.cancel_group(kept, at)
+
+    def announce(self, kept: KeptGroup, event: GroupEvent, at: Micros) -> None:
+        """Publish a change of a group."""
+        self.notices.publish(GroupChanged(kept.account, kept.group_id, event, kept.group.limit, kept.shard, at))
 
 
-def _kept(serial: int, form: CreateForm, order_id: str, now: Micros) -> Kept:
-    return Kept(
-        serial=serial,
-        order_id=order_id,
-        client_order_id=form.client_order_id,
-        ticker=form.ticker,
-        leg=form.leg,
-        price=form.price,
-        initial=form.count,
-        remaining=form.count,
-        created=now,
-        updated=now,
-        self_trade=form.self_trade,
-        expires=form.expires,
-    )
-
-
-def _reduced_to_nothing(pit: Pit, new: NewOrder) -> Step:
-    lapsed = Ended(new.order_id, new.account, new.leg, new.price, EndReason.IMMEDIATE, Count(0), Count(0), rested=False)
-    return pit, (lapsed,)
-
-
-def _known(ledger: Ledger, order_id: str) -> Kept:
-    kept = ledger.order(order_id)
-    assert kept is not None
-    return kept
-
-
-def _check_match(before: Kept, form: AmendForm) -> None:
-    if form.ticker != before.ticker:
-        raise refusal(400, "order_ticker_mismatch")
-    if form.leg is not before.leg:
-        raise refusal(400, "order_side_mismatch")
-    if form.client_order_id and form.client_order_id != before.client_order_id:
-        raise refusal(400, "order_id_and_client_order_id_mismatch")
+def _owner(event: Event) -> str:
+    match event:
+        case Matched():
+            return event.taker_account or event.maker_account
+        case Rested() | Amended() | Ended():
+            return event.account
+        case _:
+            return ""

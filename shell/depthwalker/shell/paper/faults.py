@@ -1,7 +1,11 @@
-"""What can be made to go wrong: the n-th request of a kind meets a fault, every other is served."""
+"""What can be made to go wrong: the n-th request of a kind meets a fault, every other is served.
+
+Besides single faults there are states that last until they are healed: a partition, and a clock that is off.
+"""
 
 from collections import defaultdict, deque
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeAlias
 
 from depthwalker.core.units import Micros
@@ -24,6 +28,11 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """The request takes effect, and the connection closes in the middle of the answer's body."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """Another answer than the true one, such as a 429 or a gateway's page, after the request took effect or before."""
 
@@ -31,14 +40,30 @@ class Answered:
     applied: bool = False
 
 
-Fault: TypeAlias = Delayed | Lost | Answered
+@dataclass(frozen=True, slots=True)
+class Duplicated:
+    """The request takes effect twice, as if a proxy had sent it again; the answer is the last one or the first."""
+
+    last: bool = True
+
+
+Fault: TypeAlias = Delayed | Lost | Cut | Answered | Duplicated
+
+
+class Side(Enum):
+    """What a partition loses: requests on their way in, or answers on their way out."""
+
+    REQUESTS = "requests"
+    ANSWERS = "answers"
 
 
 class Faults:
-    """The faults to come, by kind of request."""
+    """The faults to come, by kind of request. `skew` is added to the time against which signatures are judged."""
 
     def __init__(self) -> None:
+        self.skew = Micros(0)
         self._planned: defaultdict[str, deque[Fault | None]] = defaultdict(deque)
+        self._cut_off: dict[str, Side] = {}
 
     def add(self, kind: str, fault: Fault, nth: int = 1) -> None:
         """Plan a fault for the n-th request of a kind from now, 1 being the next; a second plan replaces the first."""
@@ -46,7 +71,25 @@ class Faults:
         planned.extend([None] * (nth - len(planned)))
         planned[nth - 1] = fault
 
-    def met(self, kind: str) -> Fault | None:
-        """Return what the request in hand meets."""
+    def met(self, kind: str, key_id: str = "") -> Fault | None:
+        """Return what the request in hand meets: a plan for it, else the partition that its key is behind."""
         planned = self._planned[kind]
-        return planned.popleft() if planned else None
+        fault = planned.popleft() if planned else None
+        if fault is not None:
+            return fault
+        side = self._cut_off.get(key_id, self._cut_off.get(""))
+        return None if side is None else Lost(applied=side is Side.ANSWERS)
+
+    def partition(self, side: Side, key_id: str = "") -> None:
+        """Lose every request or every answer of a key, or of everybody, from now on."""
+        self._cut_off[key_id] = side
+
+    def heal(self) -> None:
+        """End every partition, forget every plan and set the clock right."""
+        self.skew = Micros(0)
+        self._planned.clear()
+        self._cut_off.clear()
+
+    def planned(self) -> dict[str, list[Fault | None]]:
+        """Return what is still to come, by kind."""
+        return {kind: list(faults) for kind, faults in self._planned.items() if faults}

@@ -1,50 +1,48 @@
-"""The bodies of requests, read as strictly as the exchange reads them: strings only, refused in its own words.
+"""The bodies of requests about orders: what they ask for, in the core's terms, or a refusal in the exchange's words.
 
-Source: fact sheet, sections 2, 5.2, 5.6 and 5.11. The reads are in the exchange's order: JSON, types, presence, values.
+Source: fact sheet, sections 5.2 and 5.4 to 5.7. The reads are in the exchange's order: JSON, types, presence, values.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from depthwalker.core.book import Leg
-from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.pit import NEVER, SelfTrade, TimeInForce
-from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price, parse_count, parse_price
-from depthwalker.shell.paper.reply import refusal, undecodable
+from depthwalker.core.units import SECOND, Count, Micros, Price
+from depthwalker.shell.paper import fields as read
+from depthwalker.shell.paper.fields import BOOL, INT, STRING, Fields
+from depthwalker.shell.paper.reply import refusal
 
-_CLIENT_ID: Final = re.compile(r"[-\w:+=/]{0,64}", re.ASCII)
-_STRING, _BOOL, _INT = "string", "bool", "int64"
 _CREATE: Final = {
-    "ticker": _STRING,
-    "side": _STRING,
-    "count": _STRING,
-    "price": _STRING,
-    "time_in_force": _STRING,
-    "self_trade_prevention_type": _STRING,
-    "client_order_id": _STRING,
-    "expiration_time": _INT,
-    "post_only": _BOOL,
-    "reduce_only": _BOOL,
-    "cancel_order_on_pause": _BOOL,
-    "subaccount": _INT,
-    "order_group_id": _STRING,
-    "exchange_index": _INT,
+    "ticker": STRING,
+    "side": STRING,
+    "count": STRING,
+    "price": STRING,
+    "time_in_force": STRING,
+    "self_trade_prevention_type": STRING,
+    "client_order_id": STRING,
+    "expiration_time": INT,
+    "post_only": BOOL,
+    "reduce_only": BOOL,
+    "cancel_order_on_pause": BOOL,
+    "subaccount": INT,
+    "order_group_id": STRING,
+    "exchange_index": INT,
 }
 _AMEND: Final = {
-    "ticker": _STRING,
-    "side": _STRING,
-    "price": _STRING,
-    "count": _STRING,
-    "client_order_id": _STRING,
-    "updated_client_order_id": _STRING,
-    "expiration_time": _INT,
-    "exchange_index": _INT,
+    "ticker": STRING,
+    "side": STRING,
+    "price": STRING,
+    "count": STRING,
+    "client_order_id": STRING,
+    "updated_client_order_id": STRING,
+    "expiration_time": INT,
+    "exchange_index": INT,
 }
-_LEGS: Final = {"bid": Leg.YES, "ask": Leg.NO}
+_DECREASE: Final = {"reduce_by": STRING, "reduce_to": STRING, "exchange_index": INT, "market_ticker": STRING}
+_CANCEL: Final = {"order_id": STRING, "subaccount": INT, "exchange_index": INT, "market_ticker": STRING}
+_LATEST: Final = Micros(253_402_300_799 * SECOND)  # the last second of the year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,7 @@ class CreateForm:
     reduce_only: bool
     cancel_on_pause: bool
     shard: int | None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +77,63 @@ class AmendForm:
     expires: Micros | None
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where an order is said to be: its market, its shard, or nothing, which means shard 0."""
+
+    shard: int | None = None
+    ticker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecreaseForm:
+    """A decrease as sent: exactly one of `by` and `to`."""
+
+    by: Count | None
+    to: Count | None
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class CancelForm:
+    """One cancel of a batch."""
+
+    order_id: str
+    route: Route
+
+
 def read_create(body: bytes) -> CreateForm:
     """Return the order that a body asks for; raises Refusal, always 400."""
-    fields = _fields(body, "CreateOrderV2Request", _CREATE)
-    required = ("ticker", "side", "count", "price", "time_in_force", "self_trade_prevention_type")
-    _present(fields, required)
-    if fields.get("order_group_id") or fields.get("subaccount", 0):
-        raise refusal(400, "invalid_parameters", "this exchange has neither order groups nor subaccounts")
-    leg = _leg(fields)
+    return create_form(read.decode(body, "CreateOrderV2Request", _CREATE))
+
+
+def read_creates(body: bytes) -> Sequence[Fields]:
+    """Return the orders of a batch, their types checked; `create_form` reads each."""
+    return read.decode_list(body, "BatchCreateOrdersV2Request", "CreateOrderV2Request", _CREATE)
+
+
+def create_form(fields: Fields) -> CreateForm:
+    """Return the order that fields of the right types ask for; raises Refusal, always 400."""
+    read.present(fields, ("ticker",))
+    read.present(fields, ("side", "count", "price"), "invalid_order")
+    read.present(fields, ("time_in_force", "self_trade_prevention_type"))
+    if fields.get("subaccount", 0):
+        raise refusal(400, "invalid_parameters", "this exchange has no subaccounts")
+    leg = read.leg(fields)
     form = CreateForm(
         ticker=str(fields["ticker"]),
-        client_order_id=_client_id(fields, "client_order_id"),
+        client_order_id=read.client_id(fields, "client_order_id"),
         leg=leg,
-        price=_price(fields, leg),
-        count=_count(fields),
+        price=read.price(fields, leg),
+        count=read.count(fields),
         time_in_force=_time_in_force(str(fields["time_in_force"])),
         self_trade=_self_trade(str(fields["self_trade_prevention_type"])),
         expires=_expiry(fields) or NEVER,
         post_only=bool(fields.get("post_only")),
         reduce_only=bool(fields.get("reduce_only")),
         cancel_on_pause=bool(fields.get("cancel_order_on_pause")),
-        shard=_shard(fields),
+        shard=read.shard(fields),
+        group=str(fields.get("order_group_id", "")),
     )
     if form.reduce_only and form.time_in_force is TimeInForce.GTC:
         raise refusal(400, "invalid_order", "reduce_only can only be used with IoC or FoK orders")
@@ -107,88 +142,47 @@ def read_create(body: bytes) -> CreateForm:
 
 def read_amend(body: bytes) -> AmendForm:
     """Return the amend that a body asks for; raises Refusal, always 400."""
-    fields = _fields(body, "AmendOrderV2Request", _AMEND)
-    _present(fields, ("ticker", "side", "price", "count"))
-    leg = _leg(fields)
+    fields = read.decode(body, "AmendOrderV2Request", _AMEND)
+    read.present(fields, ("ticker", "side", "price", "count"))
+    leg = read.leg(fields)
     return AmendForm(
         ticker=str(fields["ticker"]),
         leg=leg,
-        price=_price(fields, leg),
-        total=_count(fields),
-        client_order_id=_client_id(fields, "client_order_id"),
-        updated_client_order_id=_client_id(fields, "updated_client_order_id"),
+        price=read.price(fields, leg),
+        total=read.count(fields),
+        client_order_id=read.client_id(fields, "client_order_id"),
+        updated_client_order_id=read.client_id(fields, "updated_client_order_id"),
         expires=_expiry(fields),
     )
 
 
-def _fields(body: bytes, model: str, kinds: Mapping[str, str]) -> dict[str, object]:
-    try:
-        decoded: object = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise undecodable(f"invalid JSON: {error}") from error
-    if not isinstance(decoded, dict):
-        raise undecodable(f"json: cannot unmarshal {_kind(decoded)} into Go value of type {model}")
-    fields: dict[str, object] = {str(name): value for name, value in decoded.items() if value is not None}
-    for name, kind in kinds.items():
-        if name in fields and not _is(fields[name], kind):
-            found = _kind(fields[name])
-            raise undecodable(f"json: cannot unmarshal {found} into Go struct field {model}.{name} of type {kind}")
-    return fields
+def read_decrease(body: bytes) -> DecreaseForm:
+    """Return the decrease that a body asks for; raises Refusal, always 400."""
+    fields = read.decode(body, "DecreaseOrderV2Request", _DECREASE)
+    if ("reduce_by" in fields) == ("reduce_to" in fields):
+        raise refusal(400, "invalid_parameters", "exactly one of reduce_by and reduce_to")
+    by = read.count(fields, "reduce_by") if "reduce_by" in fields else None
+    to = read.count(fields, "reduce_to", 0) if "reduce_to" in fields else None
+    return DecreaseForm(by, to, _route(fields))
 
 
-def _is(value: object, kind: str) -> bool:
-    if kind == _STRING:
-        return isinstance(value, str)
-    if kind == _BOOL:
-        return isinstance(value, bool)
-    return isinstance(value, int) and not isinstance(value, bool)
+def read_cancels(body: bytes) -> Sequence[CancelForm]:
+    """Return the cancels of a batch; raises Refusal, always 400."""
+    rows = read.decode_list(body, "BatchCancelOrdersV2Request", "BatchCancelOrdersV2RequestOrder", _CANCEL)
+    for row in rows:
+        read.present(row, ("order_id",))
+    return [CancelForm(str(row["order_id"]), _route(row)) for row in rows]
 
 
-def _kind(value: object) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, str):
-        return "string"
-    return "number" if isinstance(value, int | float) else "array" if isinstance(value, list) else "object"
+def _route(fields: Fields) -> Route:
+    return Route(read.shard(fields), str(fields.get("market_ticker", "")))
 
 
-def _present(fields: Mapping[str, object], required: tuple[str, ...]) -> None:
-    missing = [name for name in required if fields.get(name) in {None, ""}]
-    if missing:
-        raise refusal(400, "missing_parameters", ", ".join(missing))
-
-
-def _leg(fields: Mapping[str, object]) -> Leg:
-    leg = _LEGS.get(str(fields["side"]))
-    if leg is None:
-        raise refusal(400, "invalid_parameters", "side must be bid or ask")
-    return leg
-
-
-def _price(fields: Mapping[str, object], leg: Leg) -> Price:
-    match parse_price(str(fields["price"])):
-        case Success(price):
-            return price if leg is Leg.YES else Price(DOLLAR - price)
-        case Failure(malformed):
-            _, _, decimals = malformed.text.partition(".")
-            if decimals.isdigit():
-                raise refusal(400, "invalid_order", f"invalid price: invalid dollar precision: -{len(decimals)}")
-            raise refusal(400, "invalid_price")
-
-
-def _count(fields: Mapping[str, object]) -> Count:
-    match parse_count(str(fields["count"])):
-        case Success(count) if count > 0:
-            return count
-        case _:
-            raise refusal(400, "invalid_order_size")
-
-
-def _client_id(fields: Mapping[str, object], name: str) -> str:
-    text = str(fields.get(name, ""))
-    if not _CLIENT_ID.fullmatch(text):
-        raise refusal(400, "invalid_parameters", f"{name}: at most 64 of letters, digits and -_:+=/")
-    return text
+def _expiry(fields: Fields) -> Micros | None:
+    expires = read.expiry(fields)
+    if expires is not None and _LATEST < expires != NEVER:
+        raise refusal(400, "invalid_parameters", "expiration_time must be in seconds")
+    return expires
 
 
 def _time_in_force(text: str) -> TimeInForce:
@@ -203,15 +197,3 @@ def _self_trade(text: str) -> SelfTrade:
         return SelfTrade(text)
     except ValueError as error:
         raise refusal(400, "invalid_parameters", "self_trade_prevention_type") from error
-
-
-def _expiry(fields: Mapping[str, object]) -> Micros | None:
-    seconds = fields.get("expiration_time")
-    if not isinstance(seconds, int):
-        return None
-    return Micros(seconds * SECOND) if seconds else NEVER
-
-
-def _shard(fields: Mapping[str, object]) -> int | None:
-    shard = fields.get("exchange_index")
-    return shard if isinstance(shard, int) and shard >= 0 else None

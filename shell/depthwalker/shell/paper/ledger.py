@@ -23,17 +23,22 @@ _NOTHING: Final = Money(0)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who may trade: a name, the key that signs, and the cash to begin with."""
+    """Who may trade: a name, the key that signs and may do what its scopes say, and the cash to begin with.
+
+    `shards` are those on which there is cash, None all of them: an order on another one finds no such user.
+    """
 
     name: str
     key_id: str
     public_key: PublicKey
     cash: Money
+    scopes: frozenset[str] = frozenset({"read", "write"})
+    shards: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An order as the exchange keeps it, live or not; `serial` orders them by age."""
+    """An order as the exchange keeps it, live or not; `serial` orders them by age, `reason` tells what changed it last."""
 
     serial: int
     order_id: str
@@ -53,6 +58,10 @@ class Kept:
     maker_cost: Money = _NOTHING
     taker_fees: Money = _NOTHING
     maker_fees: Money = _NOTHING
+    cancel_on_pause: bool = False
+    group: str = ""
+    shard: int = 0
+    reason: str = ""
 
     def record(self) -> OrderRecord:
         """Return the order in the core's words."""
@@ -85,6 +94,23 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a market paid for a position: `revenue` for the contracts, `residue` of it lost to the balance's precision."""
+
+    ticker: str
+    event_ticker: str
+    result: str
+    value: Price  # of a YES contract
+    position: Count
+    cost: Money
+    revenue: Money
+    residue: Money
+    fees: Money  # paid in the market before
+    at: Micros
+    shard: int
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """An order that would rest, for the question whether it can be paid; `instead` is the order that it replaces."""
 
@@ -104,6 +130,7 @@ class Ledger:
         self.cash = account.cash
         self.fills: list[FillRecord] = []
         self.burned: set[str] = set()  # every client order id ever accepted, for ever
+        self.settlements: list[Settlement] = []
         self._orders: dict[str, list[Kept]] = {}
         self._holdings: dict[str, list[Holding]] = {}
         self._live: dict[str, None] = {}
@@ -178,6 +205,22 @@ class Ledger:
         status = OrderStatus.EXECUTED if ended.reason is EndReason.FILLED else OrderStatus.CANCELED
         self._keep(replace(self._orders[ended.order_id][-1], status=status, remaining=Count(0), updated=at))
         self._live.pop(ended.order_id, None)
+
+    def explain(self, order_id: str, reason: str) -> Kept:
+        """Note what changed an order last, in the exchange's words, and return it."""
+        versions = self._orders[order_id]
+        versions[-1] = replace(versions[-1], reason=reason)
+        return versions[-1]
+
+    def pay(self, settlement: Settlement) -> Holding:
+        """Book what a market paid, and return what is left of the position: nothing but its history."""
+        held = self.holding(settlement.ticker)
+        self.settlements.append(settlement)
+        self.cash = Money(self.cash + settlement.revenue - settlement.residue)
+        realized = Money(held.realized + settlement.revenue - settlement.residue - held.exposure)
+        after = replace(held, position=Count(0), exposure=_NOTHING, realized=realized, updated=settlement.at)
+        self._holdings.setdefault(settlement.ticker, []).append(after)
+        return after
 
     def affords(self, candidate: Candidate, rates: Mapping[str, FeeRates]) -> bool:
         """Return whether the cash covers the live orders and one more at its own limit, taker's fee included."""

@@ -40,6 +40,18 @@ def refusal(status: int, code: str, details: str = "", message: str = "") -> Ref
     return Refusal(answer({"error": error}, status))
 
 
+def forbidden(scope: str) -> Refusal:
+    """Return the refusal of a key without a scope; the exchange documents the status and not the words."""
+    return refusal(403, "forbidden", f"missing scope {scope}")
+
+
+def throttled(*, signed: bool) -> Refusal:
+    """Return the 429: a bare text for a signed request, nested for an unsigned one (both were seen)."""
+    if signed:
+        return Refusal(answer({"error": "too many requests"}, 429))
+    return refusal(429, "too_many_requests")
+
+
 def undecodable(details: str) -> Refusal:
     """Return the flat shape, with which the exchange's JSON decoder answers."""
     return Refusal(answer({"code": "bad_request", "message": "bad request", "details": details}, 400))
@@ -54,6 +66,13 @@ def invalid_query(model: str, field: str, rule: str) -> Refusal:
 def not_found() -> Refusal:
     """Return what the exchange says of orders that are unknown, canceled or executed alike."""
     return refusal(404, "not_found")
+
+
+def error_of(reply: Reply) -> dict[str, str]:
+    """Return a refusal's code, message and details as a batch carries it: flat, details always there."""
+    body: object = msgspec.json.decode(reply.body)
+    nested = body.get("error", body) if isinstance(body, dict) else {}
+    return {name: str(nested.get(name, "")) for name in ("code", "message", "details")}
 
 
 def time_text(at: Micros) -> str:

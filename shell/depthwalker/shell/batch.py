@@ -1,0 +1,113 @@
+"""The answers to batches: one outcome an item, in the order of the request (fact sheet, section 5.5)."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, TypeVar
+
+from depthwalker.core.answer import Ack, CancelAck, Trouble, Unknown
+from depthwalker.core.outcome import Failure, Outcome, Success
+from depthwalker.core.units import Micros
+from depthwalker.shell.bodies import (
+    AckBody,
+    BatchAckBody,
+    BatchAckPart,
+    BatchCancelBody,
+    BatchCancelPart,
+    CancelBody,
+    ErrorPart,
+)
+from depthwalker.shell.reading import Refused, Unreadable, reading
+from depthwalker.shell.rest import judge
+from depthwalker.shell.wire import ack_of, cancel_ack_of, words_of
+
+T = TypeVar("T")
+
+# An item's error has no status of its own: this is the one that its code has elsewhere (fact sheet, section 5.11).
+STATUS: Final = {
+    "not_found": 404,
+    "market_not_found": 404,
+    "user_not_found": 404,
+    "order_already_exists": 409,
+    "fill_or_kill_insufficient_resting_volume": 409,
+    "trading_is_paused": 409,
+    "exchange_is_paused": 409,
+    "too_many_requests": 429,
+    "too many requests": 429,
+    "authentication_error": 401,
+    "insufficient_balance": 400,
+    "available_balance_too_low": 400,
+    "invalid_order": 400,
+    "invalid_order_size": 400,
+    "invalid_price": 400,
+    "invalid_parameters": 400,
+    "missing_parameters": 400,
+    "bad_request": 400,
+    "order_id_and_client_order_id_mismatch": 400,
+    "order_side_mismatch": 400,
+    "order_ticker_mismatch": 400,
+    "MARKET_INACTIVE": 400,
+    "market_closed": 400,
+}
+UNHEARD_OF: Final = 500  # what a code that nobody has seen leaves open
+
+
+def read_batch_acks(
+    body: bytes, now: Micros, client_order_ids: Sequence[str]
+) -> Outcome[tuple[Outcome[Ack, Trouble], ...], Unreadable]:
+    """Return what became of each order of a batched create; a batch of another length is Unreadable."""
+
+    def convert(found: BatchAckBody) -> tuple[Outcome[Ack, Trouble], ...]:
+        return tuple(
+            _one(one.error, partial(_ack, one, now, sent)) for one, sent in _paired(found.orders, client_order_ids)
+        )
+
+    return reading("batch answer", BatchAckBody, body, convert)
+
+
+def read_batch_cancels(
+    body: bytes, now: Micros, order_ids: Sequence[str]
+) -> Outcome[tuple[Outcome[CancelAck, Trouble], ...], Unreadable]:
+    """Return what became of each cancel of a batch; a batch of another length is Unreadable."""
+
+    def convert(found: BatchCancelBody) -> tuple[Outcome[CancelAck, Trouble], ...]:
+        return tuple(
+            _one(one.error, partial(_cancel_ack, one, now, sent)) for one, sent in _paired(found.orders, order_ids)
+        )
+
+    return reading("batch answer", BatchCancelBody, body, convert)
+
+
+def _paired(found: Sequence[T], sent: Sequence[str]) -> tuple[tuple[T, str], ...]:
+    if len(found) != len(sent):
+        raise Refused(f"{len(found)} items answer {len(sent)}")
+    return tuple(zip(found, sent, strict=True))
+
+
+def _one(error: ErrorPart | None, read: Callable[[], T]) -> Outcome[T, Trouble]:
+    if error is not None:
+        return Failure(judge(STATUS.get(error.code, UNHEARD_OF), words_of(error.model_dump())))
+    try:
+        return Success(read())
+    except Refused as refused:
+        return Failure(Unknown(Unreadable("batch answer", str(refused)).in_words()))
+
+
+def _ack(found: BatchAckPart, now: Micros, client_order_id: str) -> Ack:
+    if found.order_id is None:
+        raise Refused("an item has neither an order nor an error")
+    body = AckBody(
+        order_id=found.order_id,
+        client_order_id=found.client_order_id,
+        fill_count=found.fill_count,
+        remaining_count=found.remaining_count,
+        ts_ms=found.ts_ms,
+    )
+    return ack_of(body, now, client_order_id=client_order_id)
+
+
+def _cancel_ack(found: BatchCancelPart, now: Micros, order_id: str) -> CancelAck:
+    if found.reduced_by is None:
+        raise Refused("an item has neither a count nor an error")
+    return cancel_ack_of(
+        CancelBody(order_id=found.order_id, reduced_by=found.reduced_by, ts_ms=found.ts_ms), now, order_id
+    )

@@ -1,0 +1,193 @@
+"""Requests to the exchange, each signed anew and sent once, and how their answers are judged.
+
+How a failure is judged stands in one function, `judge`: only a request that may have taken effect is Unknown, and an answer
+that cannot be read leaves its request Unknown as well. `Rest` also keeps what every request needs to know of the exchange:
+its clock, and the shards of its markets.
+"""
+
+from collections.abc import Callable
+from typing import Final, TypeAlias, TypeVar
+from urllib.parse import quote
+
+from depthwalker.core.answer import NotApplied, Rejected, Trouble, Unknown
+from depthwalker.core.outcome import Failure, Outcome, Success
+from depthwalker.core.skew import UNKNOWN_SKEW, Skew, correction, sighted
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.ports import Clock, HttpRequest, HttpResponse, Lost, NotSent, Transport
+from depthwalker.shell.reading import Unreadable
+from depthwalker.shell.signing import Signer
+from depthwalker.shell.timekeeping import sightings
+from depthwalker.shell.wire import AUTO_SHARD, ErrorWords, Listing, read_error
+
+T = TypeVar("T")
+
+ROOT: Final = "/trade-api/v2"
+ORDERS: Final = f"{ROOT}/portfolio/events/orders"  # the V2 mutations; V1's are gone (410)
+RECORDS: Final = f"{ROOT}/portfolio/orders"  # the reads
+
+WRITE: Final = "write"  # the kinds that `on_call` counts: order entry,
+READ: Final = "read"  # private reads,
+PUBLIC: Final = "public"  # market data
+
+PAGE: Final = "1000"
+MOST_PAGES: Final = 50
+PAUSES: Final = ("trading_is_paused", "exchange_is_paused")
+NOT_APPLIED: Final = (401, 403, 410, 429)
+TIMED_OUT: Final = (408, 499)  # a gateway's own time-outs
+EXPIRED: Final = "header_timestamp_expired"
+
+Query: TypeAlias = tuple[tuple[str, str], ...]
+
+
+def classify(status: int, body: bytes) -> Trouble:
+    """Return what an answer other than 2xx says of its request (fact sheet, section 5.11)."""
+    return judge(status, read_error(body))
+
+
+def judge(status: int, words: ErrorWords) -> Trouble:
+    """Return what a status and the exchange's words say of a request; the single table."""
+    said = f"{status} {words.code} {words.detail}".rstrip()
+    if status in NOT_APPLIED or (status == 409 and words.code in PAUSES):
+        return NotApplied(said)
+    if 400 <= status < 500 and status not in TIMED_OUT:
+        return Rejected(status, words.code or ("not_found" if status == 404 else f"http_{status}"), words.detail)
+    return Unknown(said)
+
+
+class Rest:
+    """The exchange's REST interface. Without a signer private requests are NotApplied."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        signer: Signer | None,
+        clock: Clock,
+        on_call: Callable[[str], None] | None = None,
+    ) -> None:
+        """`on_call` is told WRITE, READ or PUBLIC for every request just before it goes out."""
+        self._transport = transport
+        self._signer = signer
+        self._clock = clock
+        self._on_call = on_call
+        self._skew = UNKNOWN_SKEW
+        self._shards: dict[str, int] = {}  # as the markets last named them
+
+    @property
+    def skew(self) -> Skew:
+        """Return what is known of the exchange's clock."""
+        return self._skew
+
+    def now(self) -> Micros:
+        """Return our own clock's time."""
+        return self._clock.now()
+
+    def on_their_clock(self, at: Micros) -> Micros:
+        """Return what the exchange's clock shows when ours shows `at`."""
+        return Micros(at + correction(self._skew))
+
+    def shard(self, ticker: str) -> int:
+        """Return a market's shard, or AUTO_SHARD, which leaves the routing to the exchange."""
+        return self._shards.get(ticker, AUTO_SHARD)
+
+    def note_shard(self, ticker: str, shard: int) -> None:
+        """Keep a market's shard for the requests to come."""
+        self._shards[ticker] = shard
+
+    async def get(self, kind: str, path: str, query: Query = ()) -> Outcome[bytes, Trouble]:
+        """Return the body of a successful GET."""
+        return await self.send(kind, "GET", path, query, None)
+
+    async def send(
+        self, kind: str, method: str, path: str, query: Query = (), body: bytes | None = None
+    ) -> Outcome[bytes, Trouble]:
+        """Return the body of a successful answer, or what became of the request."""
+        match await self.answer(kind, method, path, query, body):
+            case Success(answer) if 200 <= answer.status < 300:
+                return Success(answer.body)
+            case Success(answer):
+                return Failure(classify(answer.status, answer.body))
+            case Failure(trouble):
+                return Failure(trouble)
+
+    async def answer(
+        self, kind: str, method: str, path: str, query: Query = (), body: bytes | None = None
+    ) -> Outcome[HttpResponse, Trouble]:
+        """Return the answer whatever its status.
+
+        A read that the exchange finds signed at the wrong time is asked once more, by the clock just learned; a mutation
+        is not: nothing is mutated without the core's knowing, and it was not applied.
+        """
+        answer = await self._once(kind, method, path, query, body)
+        if method == "GET" and isinstance(answer, Success) and _expired(answer.unwrap()):
+            return await self._once(kind, method, path, query, body)
+        return answer
+
+    async def pages(
+        self, kind: str, path: str, query: Query, read: Callable[[bytes], Outcome[Listing[T], Unreadable]]
+    ) -> Outcome[tuple[T, ...], Trouble]:
+        """Return every item of a list, the last page's last item first: the exchange lists the newest first."""
+        found: tuple[T, ...] = ()
+        cursor: Query = ()
+        for _ in range(MOST_PAGES):
+            page = read_with(await self.get(kind, path, (*query, ("limit", PAGE), *cursor)), read)
+            if isinstance(page, Failure):
+                return page
+            found += page.unwrap().items
+            if not page.unwrap().cursor:
+                return Success(found[::-1])
+            cursor = (("cursor", page.unwrap().cursor),)
+        return Failure(Unknown(f"{path} has more than {MOST_PAGES} pages of {PAGE}"))
+
+    async def _once(
+        self, kind: str, method: str, path: str, query: Query, body: bytes | None
+    ) -> Outcome[HttpResponse, Trouble]:
+        if self._signer is None and kind != PUBLIC:
+            return Failure(NotApplied("no key: give key_id and key_file"))
+        typed = {} if body is None else {"Content-Type": "application/json"}
+        now = self.on_their_clock(self._clock.now())
+        signed = {} if self._signer is None else await self._signer.sign_aside(method, path, now)
+        if self._on_call is not None:
+            self._on_call(kind)
+        sent = self._clock.now()
+        try:
+            answer = await self._transport.send(HttpRequest(method, path, query, {**signed, **typed}, body))
+        except NotSent as error:
+            return Failure(NotApplied(f"not sent: {error}"))
+        except Lost as error:
+            return Failure(Unknown(f"no answer: {error}"))
+        self._skew = UNKNOWN_SKEW if _expired(answer) else self._skew
+        for one in sightings(answer, sent, self._clock.now(), stamped=method != "GET"):
+            self._skew = sighted(self._skew, one)
+        return Success(answer)
+
+
+def read_with(answer: Outcome[bytes, Trouble], read: Callable[[bytes], Outcome[T, Unreadable]]) -> Outcome[T, Trouble]:
+    """Return what a body says; an unreadable one is Unknown."""
+    match answer:
+        case Success(body):
+            return readable(read(body))
+        case Failure(trouble):
+            return Failure(trouble)
+
+
+def readable(outcome: Outcome[T, Unreadable]) -> Outcome[T, Trouble]:
+    """Return a reading as an outcome of its request."""
+    match outcome:
+        case Success(found):
+            return Success(found)
+        case Failure(unreadable):
+            return Failure(Unknown(unreadable.in_words()))
+
+
+def since_query(ticker: str, since: Micros) -> Query:
+    """Return the query of one market's records from the whole second of `since`."""
+    return (("ticker", ticker), ("min_ts", str(max(0, since) // SECOND)))
+
+
+def part(text: str) -> str:
+    """Return a text as one part of a path, whatever it holds."""
+    return quote(text, safe="")
+
+
+def _expired(answer: HttpResponse) -> bool:
+    return answer.status == 401 and read_error(answer.body).code == EXPIRED

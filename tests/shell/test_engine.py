@@ -1,0 +1,500 @@
+"""The engine end to end: what a caller asks for, what the exchange's books then say, and that both agree with every row."""
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from depthwalker.core.parent import RefusalKind
+from depthwalker.core.structure import STRUCTURES
+from depthwalker.core.units import SECOND, Micros, Money
+from depthwalker.shell.api import DatabaseTrouble, EngineClosed, ExchangeTrouble, InvalidEdge, InvalidMethod, OrderRefused
+from depthwalker.shell.paper import Delayed, Options
+from tests.shell.rig import (
+    TICKER,
+    AMarket,
+    AMethod,
+    AnEdge,
+    Moment,
+    as_store,
+    ladder,
+    quiet,
+    rests,
+    rigged,
+    sellers,
+    simple,
+    walker,
+)
+
+GRIDS = dict(STRUCTURES)
+
+
+# What is bought and sold
+
+
+@pytest.mark.parametrize(
+    ("side", "target"),
+    [pytest.param("yes", "0.47", id="yes"), pytest.param("no", "0.56", id="no")],
+)
+async def test_a_plain_limit_order_buys_and_sells_what_is_offered(
+    postgres: str, tmp_path: Path, side: str, target: str
+) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        bought = await engine.execute_trade(AnEdge(1, target, 60, side), simple())
+        assert (bought.quantity, bought.price, bought.result.status) == (60, Decimal(target), "completed")
+        await rig.settled(bought)
+        low = "0.44" if side == "yes" else "0.53"
+        sold = await engine.execute_trade(AnEdge(2, low, "12.34", side, "sell"), simple())
+        assert (sold.quantity, sold.price, sold.action) == (Decimal("12.34"), Decimal(low), "sell")
+        await rig.settled(sold, alone=False)
+        held = rig.exchange.position("me", TICKER)
+        assert abs(held) == 6000 - 1234
+
+
+@pytest.mark.parametrize("count", ["0.01", 12.34, Decimal("12.34"), 7])
+async def test_counts_are_exact_to_a_hundredth_whatever_they_come_as(
+    postgres: str, tmp_path: Path, count: Decimal | float | str
+) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        trade = await engine.execute_trade(AnEdge(1, 0.47, count), simple())
+        assert trade.quantity == Decimal(str(count))
+        await rig.settled(trade)
+
+
+async def test_the_walker_splits_walks_and_takes_the_rest(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        trade = await engine.execute_trade(AnEdge(1, "0.45", 60), walker(3))
+        state = await rig.settled(trade)
+        assert trade.quantity == 60
+        assert len(state.splits) == 2
+        assert trade.result.total_walks >= 2
+        assert trade.result.algorithm == "dynamic_depth_walker"
+        history = await rig.rows("SELECT walk_count FROM split_orders ORDER BY level")
+        assert sum(int(str(count)) for (count,) in history) == trade.result.total_walks
+
+
+async def test_a_resting_order_is_filled_by_those_who_come_to_it(postgres: str, tmp_path: Path) -> None:
+    tape = quiet(*sellers(4_500, 25, 0.5, 0.7, 0.9))
+    async with rigged(postgres, tmp_path, tape) as rig, rig.engine() as engine:
+        trade = await engine.execute_trade(AnEdge(1, "0.45", 60), simple(2))
+        state = await rig.settled(trade)
+        assert trade.quantity == 60
+        assert trade.price == Decimal("0.45")
+        assert {len(order.trades) for order in state.orders} == {3}
+
+
+async def test_the_specifications_flow_places_at_least_two_splits(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        trade = await engine.execute_trade(AnEdge(1, "0.48", 100), walker(2, policy="spec"))
+        state = await rig.settled(trade)
+        assert len({order.key.split for order in state.orders}) >= 2
+        assert [part.count for part in state.splits] == [6000, 4000]
+
+
+@pytest.mark.parametrize("name", ["tapered_deci_cent", "deci_cent"])
+async def test_the_edge_of_a_finer_grid_is_traded_at_its_own_prices(postgres: str, tmp_path: Path, name: str) -> None:
+    tape = quiet(yes=ladder(420, 10, (200, 300)), no=ladder(9_530, 10, (200, 300)), grid=GRIDS[name])
+    async with rigged(postgres, tmp_path, tape) as rig, rig.engine() as engine:
+        method = walker(2.5, base_increment="0.001", aggressive_increment="0.001")
+        trade = await engine.execute_trade(AnEdge(1, "0.0445", 50), method)
+        await rig.settled(trade)
+        assert trade.quantity == 50
+        assert trade.price is not None
+        assert trade.price <= Decimal("0.047")
+
+
+@pytest.mark.parametrize("empty", ["yes", "no", "both"])
+async def test_an_empty_side_is_a_case_and_no_error(postgres: str, tmp_path: Path, empty: str) -> None:
+    tape = quiet(
+        yes=() if empty in {"yes", "both"} else ladder(4_400, 100, (200,)),
+        no=() if empty in {"no", "both"} else ladder(5_300, 100, (200,)),
+    )
+    async with rigged(postgres, tmp_path, tape) as rig, rig.engine() as engine:
+        one, two = await asyncio.gather(
+            engine.execute_trade(AnEdge(1, "0.45", 60), walker(1)),
+            engine.execute_trade(AnEdge(2, "0.45", 60), simple(1)),
+        )
+        for trade in (one, two):
+            await rig.settled(trade, alone=False)
+            assert trade.result.status in {"completed", "failed"}
+        assert rig.exchange.position("me", TICKER) == (one.quantity + two.quantity) * 100
+
+
+async def test_nothing_filled_is_failed_and_has_a_trade_row_all_the_same(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        trade = await engine.execute_trade(AnEdge(1, "0.30", 60), simple())
+        await rig.settled(trade)
+        assert (trade.quantity, trade.price, trade.slippage_percent) == (0, None, None)
+        assert trade.result.status == "failed"
+        assert "time-out" in trade.result.reason
+
+
+# Never twice
+
+
+async def test_calling_again_never_buys_twice(postgres: str, tmp_path: Path) -> None:
+    edge, method = AnEdge(1, "0.45", 60), walker(2)
+    async with rigged(postgres, tmp_path) as rig:
+        placed = Moment()
+        async with rig.engine(on_turn=placed.when(rests)) as engine, rig.engine() as other:
+            running = asyncio.create_task(engine.execute_trade(edge, method))
+            again = asyncio.create_task(engine.execute_trade(edge, method))
+            await placed.come()
+            elsewhere = asyncio.create_task(other.execute_trade(edge, method))
+            first, second, third = await asyncio.gather(running, again, elsewhere)
+            fourth = await engine.execute_trade(edge, method)
+            fifth = await other.execute_trade(edge, method)
+        assert first == second == third == fourth == fifth
+        state = await rig.settled(first)
+        assert len(rig.own()) == len([order for order in state.orders if order.order_id])
+        async with rig.engine() as later:
+            assert await later.execute_trade(edge, method) == first
+
+
+async def test_two_engines_that_start_at_once_run_one_execution(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as one, rig.engine() as two:
+        calls = [engine.execute_trade(AnEdge(1, "0.47", 60), simple()) for engine in (one, two, one, two)]
+        trades = await asyncio.gather(*calls)
+        assert len(set(trades)) == 1
+        await rig.settled(trades[0])
+
+
+async def test_a_request_key_of_the_callers_own_names_the_execution(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        one = await engine.execute_trade(AnEdge(1, "0.47", 10), simple(), request_key="a")
+        two = await engine.execute_trade(AnEdge(1, "0.47", 10), simple(), request_key="b")
+        assert await engine.execute_trade(AnEdge(9, "0.47", 99), simple(), request_key="a") == one
+        assert one.execution_id != two.execution_id
+        assert rig.exchange.position("me", TICKER) == 2000
+
+
+# Stopping
+
+
+async def test_cancelling_the_call_winds_down_and_a_second_call_tells_how_it_ended(
+    postgres: str, tmp_path: Path
+) -> None:
+    placed = Moment()
+    async with rigged(postgres, tmp_path) as rig:
+        async with rig.engine(on_turn=placed.when(rests)) as engine:
+            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), simple(30)))
+            await placed.come()
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            trade = await engine.execute_trade(AnEdge(1, "0.43", 60), simple(30))
+            assert trade.result.status == "cancelled"
+            assert "the call was cancelled" in trade.result.reason
+            await rig.settled(trade)
+
+
+async def test_one_of_several_callers_may_leave_without_stopping_the_others(postgres: str, tmp_path: Path) -> None:
+    placed = Moment()
+    tape = quiet(*sellers(4_300, 900, 1.2))
+    async with rigged(postgres, tmp_path, tape) as rig, rig.engine(on_turn=placed.when(rests)) as engine:
+        leaves, stays = (
+            asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), simple(4))) for _ in range(2)
+        )
+        await placed.come()
+        leaves.cancel()
+        trade = await stays
+        assert leaves.cancelled()
+        assert trade.result.status == "completed"
+        assert trade.quantity == 60
+        await rig.settled(trade)
+
+
+@pytest.mark.parametrize("way", ["stop", "close"])
+async def test_stopping_and_closing_cancel_what_rests_and_confirm_it(postgres: str, tmp_path: Path, way: str) -> None:
+    placed = Moment()
+    async with rigged(postgres, tmp_path) as rig, rig.engine(on_turn=placed.when(rests)) as engine:
+        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), walker(30)))
+        await placed.come()
+        if way == "stop":
+            assert engine.stop() == 1
+        else:
+            await engine.close()
+            assert call.done() or not rig.exchange.resting("me")
+            with pytest.raises(EngineClosed):
+                await engine.execute_trade(AnEdge(2), simple())
+            with pytest.raises(EngineClosed):
+                await engine.watch([TICKER])
+        trade = await call
+        assert trade.result.status == "cancelled"
+        await rig.settled(trade)
+
+
+async def test_what_is_stopped_before_it_has_begun_places_nothing(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        rig.exchange.faults.add("book", Delayed(Micros(SECOND // 2)))
+        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.47", 60), simple(5)))
+        await asyncio.sleep(0)
+        engine.stop("no more")
+        trade = await call
+        assert (trade.result.status, trade.quantity) == ("cancelled", 0)
+        assert rig.exchange.requests["create"] == 0
+
+
+async def test_an_engine_that_only_waits_for_another_one_closes_at_once(postgres: str, tmp_path: Path) -> None:
+    placed = Moment()
+    edge, method = AnEdge(1, "0.43", 60), simple(30)
+    async with rigged(postgres, tmp_path) as rig, rig.engine(on_turn=placed.when(rests)) as runs:
+        running = asyncio.create_task(runs.execute_trade(edge, method))
+        await placed.come()
+        async with rig.engine() as waits:
+            waiting = asyncio.create_task(waits.execute_trade(edge, method))
+            await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                await waits.close()
+            with pytest.raises(EngineClosed, match="goes on in another worker"):
+                await waiting
+        assert rig.exchange.resting("me")
+        runs.stop()
+        await rig.settled(await running)
+
+
+# Another worker
+
+
+async def test_a_dead_workers_execution_is_taken_over_and_ends_right(postgres: str, tmp_path: Path) -> None:
+    edge, method = AnEdge(1, "0.43", 60), simple(6)
+    async with rigged(postgres, tmp_path, quiet(*sellers(4_300, 900, 1.5))) as rig, rig.engine() as other:
+        placed = Moment()
+        async with rig.engine(on_turn=placed.when(rests)) as dies:
+            doomed = asyncio.create_task(dies.execute_trade(edge, method))
+            await placed.come()
+            await _abandon("execution edge 1 method 1")
+            with pytest.raises(asyncio.CancelledError):
+                await doomed
+        assert rig.exchange.resting("me"), "a dead worker cancels nothing"
+        await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
+        trade = await other.execute_trade(edge, method)
+        assert trade.quantity == 60
+        state = await rig.settled(trade)
+        assert len(state.orders) == 1, "the order that rested is the order that fills"
+        epochs = await rig.rows("SELECT DISTINCT epoch FROM execution_journal ORDER BY 1")
+        assert epochs == [(1,), (2,)]
+
+
+async def test_a_worker_that_was_superseded_writes_and_sends_nothing_and_waits_for_the_other(
+    postgres: str, tmp_path: Path
+) -> None:
+    edge, method = AnEdge(1, "0.43", 60), walker(3, interval=0.2)
+    async with rigged(postgres, tmp_path, quiet(*sellers(4_300, 900, 1.5))) as rig:
+        placed = Moment()
+        async with rig.engine(on_turn=placed.when(rests)) as slow, rig.engine() as other:
+            losing = asyncio.create_task(slow.execute_trade(edge, method))
+            await placed.come()
+            await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
+            trade = await other.execute_trade(edge, method)
+            assert await losing == trade
+        await rig.settled(trade)
+
+
+async def _abandon(name: str) -> None:
+    """End an execution's task as a dying process does: at once, whatever it wants to do about it."""
+    task = next(task for task in asyncio.all_tasks() if task.get_name() == name)
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0)
+
+
+# What is refused
+
+
+async def test_what_cannot_be_an_order_is_refused_by_the_value_and_nothing_is_sent(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        for edge, names in [
+            (AnEdge(1, "0.47", 0), "0.00"),
+            (AnEdge(1, "0.47", -3), "-3.00"),
+            (AnEdge(1, "1", 5), "1.0000"),
+            (AnEdge(1, "0", 5), "0.0000"),
+            (AnEdge(1, "0.47", 5, "yes", "sell"), "position 0.00"),
+        ]:
+            with pytest.raises(OrderRefused, match=names):
+                await engine.execute_trade(edge, simple())
+        for wrong, words in [
+            (AnEdge(1, "0.47", "0.001"), "0.001"),
+            (AnEdge(1, "0.47", float("nan")), "NaN"),
+            (AnEdge(1, 0.1 + 0.2, 5), "0.30000000000000004"),
+            (AnEdge(1, "much", 5), "much"),
+            (AnEdge(1, "0.47", 5, "maybe"), "maybe"),
+            (AnEdge(1, "0.47", 5, "yes", "hold"), "hold"),
+            (AnEdge(1, "0.47", 5, market=AMarket("x", " ")), "ticker ' '"),
+        ]:
+            with pytest.raises(InvalidEdge, match=words):
+                await engine.execute_trade(wrong, simple())
+        with pytest.raises(InvalidMethod, match="max_walk"):
+            await engine.execute_trade(AnEdge(1), AMethod({"max_walk": 3}))
+        with pytest.raises(ExchangeTrouble, match="no market NOWHERE"):
+            await engine.execute_trade(AnEdge(1, market=AMarket("NOWHERE", "NOWHERE")), simple())
+        with pytest.raises(ValueError, match="vwap"):
+            engine.get_executor(AMethod({"algorithm": "vwap"}))
+        assert rig.exchange.requests["create"] == 0
+        assert await rig.rows("SELECT 1 FROM execution_state") == []
+
+
+async def test_a_market_that_is_closed_or_closes_too_soon_is_refused(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path, closes_after=Micros(3 * SECOND)) as rig, rig.engine() as engine:
+        with pytest.raises(OrderRefused) as soon:
+            await engine.execute_trade(AnEdge(1, "0.47"), simple(5))
+        assert soon.value.refusal.kind is RefusalKind.CLOSES_TOO_SOON
+    async with rigged(postgres, tmp_path, closes_after=Micros(0)) as rig, rig.engine() as engine:
+        with pytest.raises(OrderRefused) as closed:
+            await engine.execute_trade(AnEdge(1, "0.47"), simple())
+        assert closed.value.refusal.kind is RefusalKind.MARKET_NOT_OPEN
+
+
+async def test_a_cap_that_leaves_no_price_is_refused(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        with pytest.raises(OrderRefused) as refused:
+            await engine.execute_trade(AnEdge(1, "0.004", 5), simple(max_slippage_dollars="0.001"))
+        assert refused.value.refusal.kind is RefusalKind.NO_CAP_PRICE
+
+
+async def test_too_little_money_is_an_outcome_with_its_reason(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path, cash=Money(3_000_000)) as rig, rig.engine() as engine:
+        for number, method in enumerate((simple(), walker()), 1):
+            trade = await engine.execute_trade(AnEdge(number, "0.47", 60), method)
+            assert (trade.result.status, trade.quantity) == ("failed", 0)
+            assert "insufficient_balance" in trade.result.reason
+            await rig.settled(trade)
+
+
+async def test_a_market_that_stops_trading_ends_the_execution(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        placed = Moment()
+        async with rig.engine(on_turn=placed.when(rests)) as engine:
+            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.45", 60), walker(20)))
+            await placed.come()
+            rig.exchange.exchange.floors[TICKER].inactive = True
+            trade = await call
+            assert "MARKET_INACTIVE" in trade.result.reason or "not open" in trade.result.reason
+            await rig.settled(trade)
+
+
+# Sells
+
+
+async def test_one_position_is_not_sold_twice(postgres: str, tmp_path: Path) -> None:
+    lagging = Options(read_lag=Micros(SECOND // 2))
+    async with rigged(postgres, tmp_path, options=lagging) as rig, rig.engine() as engine, rig.engine() as other:
+        await rig.settled(await engine.execute_trade(AnEdge(1, "0.47", 60), simple()))
+        sells = [
+            one.execute_trade(AnEdge(number, "0.44", 60, "yes", "sell"), simple())
+            for number, one in enumerate((engine, other, engine), 2)
+        ]
+        ends = await asyncio.gather(*sells, return_exceptions=True)
+        refused = [end for end in ends if isinstance(end, OrderRefused)]
+        assert len(refused) == 2, ends
+        assert all(one.refusal.kind is RefusalKind.EXCEEDS_POSITION for one in refused)
+        with pytest.raises(OrderRefused):
+            await engine.execute_trade(AnEdge(8, "0.44", 1, "yes", "sell"), simple())
+        assert rig.exchange.position("me", TICKER) == 0
+
+
+async def test_opening_short_is_allowed_where_the_method_says_so(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        trade = await engine.execute_trade(AnEdge(1, "0.44", 5, "yes", "sell"), simple(opens_short=True))
+        await rig.settled(trade)
+        assert rig.exchange.position("me", TICKER) == -500
+
+
+# Which algorithm runs
+
+
+async def test_the_sixth_walker_runs_the_plain_order_and_says_why(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        trades = await asyncio.gather(
+            *(engine.execute_trade(AnEdge(number, "0.43", 5), walker(1.5)) for number in range(1, 7))
+        )
+        plain = [trade for trade in trades if trade.result.algorithm == "simple_limit"]
+        assert len(plain) == 1
+        ((reason,),) = await rig.rows(
+            "SELECT algorithm_reason FROM execution_state WHERE execution_id = %s", plain[0].execution_id
+        )
+        assert reason == "concurrency: 5 walkers run, the limit is 5"
+        for trade in trades:
+            await rig.settled(trade, alone=False)
+
+
+@pytest.mark.parametrize(
+    ("inner", "keys", "reason"),
+    [
+        ({"min_volume_threshold": 5_000}, {}, "thin market: 1800.00 contracts within five cents"),
+        ({"enabled": False}, {}, "disabled"),
+        ({}, {"calls_per_minute": 8}, "rate budget"),
+    ],
+)
+async def test_a_fallback_runs_in_the_same_execution_with_its_reason(
+    postgres: str, tmp_path: Path, inner: dict[str, object], keys: dict[str, object], reason: str
+) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine(**keys) as engine:
+        trade = await engine.execute_trade(AnEdge(1, "0.47", 5), walker(2, **inner))
+        assert trade.result.algorithm == "simple_limit"
+        ((told,),) = await rig.rows("SELECT algorithm_reason FROM execution_state")
+        assert reason in str(told)
+        await rig.settled(trade)
+
+
+async def test_ten_executions_run_under_the_specifications_ninety_calls(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine(calls_per_minute=90, book_interval_seconds=1) as engine:
+        trades = await asyncio.gather(
+            *(engine.execute_trade(AnEdge(number, "0.47", 5), simple(4)) for number in range(1, 11))
+        )
+        for trade in trades:
+            await rig.settled(trade, alone=False)
+        assert sum(trade.quantity for trade in trades) == 50
+
+
+# The executor, and the database before anything is sent
+
+
+async def test_an_executor_executes_and_returns_what_it_came_to(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        executor = engine.get_executor(simple())
+        assert executor.algorithm.value == "simple_limit"
+        result = await executor.execute(AnEdge(1, "0.47", 5), simple(), AMarket())
+        assert (result.status, result.filled_quantity, result.fill_rate) == ("completed", 5, 1)
+        trade = await engine.execute_trade(AnEdge(1, "0.47", 5), simple())
+        assert trade.result == result
+
+
+async def test_a_database_that_is_away_before_the_start_is_told_and_nothing_is_sent(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store, rig.engine(store=as_store(store)) as engine:
+        store.down = True
+        for edge in (AnEdge(1, "0.47"), AnEdge(2, "0.47", action="sell")):
+            with pytest.raises(DatabaseTrouble, match="pulled out"):
+                await engine.execute_trade(edge, simple())
+        store.down = False
+        assert rig.exchange.requests["create"] == 0
+        await rig.settled(await engine.execute_trade(AnEdge(1, "0.47"), simple()))
+
+
+async def test_a_database_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
+    async with rigged("postgresql://nobody@127.0.0.1:1/none", tmp_path) as rig:
+        with pytest.raises(DatabaseTrouble, match="DATABASE_URL"):
+            async with rig.engine():
+                pass
+
+
+async def test_a_watched_market_is_watched_once_and_left_at_the_end(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        async with rig.engine() as engine:
+            await asyncio.gather(engine.watch([TICKER, TICKER]), engine.watch([TICKER]))
+            assert [task.get_name() for task in asyncio.all_tasks()].count(f"feed {TICKER}") == 1
+        assert f"feed {TICKER}" not in {task.get_name() for task in asyncio.all_tasks()}
+
+
+async def test_nothing_is_left_running_when_an_engine_has_closed(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        before = asyncio.all_tasks()
+        async with rig.engine() as engine:
+            await engine.execute_trade(AnEdge(1, "0.47", 5), walker(1))
+        assert asyncio.all_tasks() - before == set()
+

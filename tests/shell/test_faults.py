@@ -1,0 +1,446 @@
+"""What goes wrong between the engine, the exchange and the store: nothing is bought twice, nothing rests, nobody is misled.
+
+Every end is checked against the exchange's own books, and what was filled and resting after every single request against
+the parent's count (invariant 1).
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from depthwalker.core import decide as decider
+from depthwalker.core.execution import State
+from depthwalker.core.fact import Burned, Duplicated, OutcomeUnknown, StopRequested
+from depthwalker.core.ids import parse_client_id
+from depthwalker.core.ledger import Ending, Phase
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell import runner as loop
+from depthwalker.shell.api import Trade, Unresolved
+from depthwalker.shell.engine import Engine
+from depthwalker.shell.paper import Answered, Delayed, Options, Reply
+from depthwalker.shell.paper.faults import Fault
+from depthwalker.shell.ports import HttpRequest
+from depthwalker.shell.ports import Lost as LostAnswer
+from tests.shell.rig import (
+    ACCEPTED_500,
+    LOST,
+    NEVER_CAME,
+    PAGE,
+    TICKER,
+    TOO_MANY,
+    AnEdge,
+    Hurried,
+    Moment,
+    Rig,
+    as_store,
+    quiet,
+    rests,
+    rigged,
+    sellers,
+    simple,
+    walker,
+)
+
+SLOW = Delayed(Micros(SECOND // 3), applied=True)
+LATE = Delayed(Micros(SECOND // 3))
+UNREADABLE = Answered(Reply(201, b'{"order_id": 7}'), applied=True)
+
+Plan = tuple[tuple[str, Fault, int], ...]
+
+
+def _plan(kind: str, *faults: Fault) -> Plan:
+    return tuple((kind, fault, nth) for nth, fault in enumerate(faults, 1))
+
+
+CREATES: dict[str, Plan] = {
+    "answer lost": _plan("create", LOST),
+    "answer lost twice": _plan("create", LOST, LOST),
+    "answer lost, then the claim's": _plan("create", NEVER_CAME, LOST),
+    "request lost": _plan("create", NEVER_CAME),
+    "request lost thrice": _plan("create", NEVER_CAME, NEVER_CAME, NEVER_CAME),
+    "500 after it was accepted": _plan("create", ACCEPTED_500),
+    "a gateway's page": _plan("create", PAGE),
+    "429": _plan("create", TOO_MANY, TOO_MANY),
+    "slow": _plan("create", SLOW),
+    "late": _plan("create", LATE),
+    "unreadable answer": _plan("create", UNREADABLE),
+    "answer lost and the list fails": _plan("create", LOST) + _plan("orders", PAGE, NEVER_CAME, TOO_MANY),
+    "the list fails for a while": _plan("orders", *(PAGE,) * 6) + _plan("fills", PAGE, NEVER_CAME, PAGE),
+}
+AMENDS: dict[str, Plan] = {
+    "answer lost": _plan("amend", LOST),
+    "answer lost twice": _plan("amend", LOST, LOST),
+    "request lost": _plan("amend", NEVER_CAME),
+    "500 after it was done": _plan("amend", ACCEPTED_500),
+    "a gateway's page": _plan("amend", PAGE, PAGE),
+    "429": _plan("amend", TOO_MANY),
+    "slow": _plan("amend", SLOW, SLOW),
+    "late": _plan("amend", LATE),
+    "answer lost and the list fails": _plan("amend", LOST) + _plan("orders", PAGE, NEVER_CAME),
+}
+CANCELS: dict[str, Plan] = {
+    "answer lost": _plan("cancel", LOST),
+    "request lost": _plan("cancel", NEVER_CAME, NEVER_CAME),
+    "500 after it was done": _plan("cancel", ACCEPTED_500),
+    "a gateway's page": _plan("cancel", PAGE),
+    "429": _plan("cancel", TOO_MANY, TOO_MANY),
+    "slow": _plan("cancel", SLOW),
+    "not found though it rests": _plan("cancel", Answered(Reply(404, b'{"error":{"code":"not_found"}}'))),
+    "the list fails": _plan("orders", PAGE, PAGE, NEVER_CAME),
+}
+
+
+async def _each(
+    new_database: Callable[[], str],
+    folder: Path,
+    plans: dict[str, Plan],
+    run: Callable[[Rig, Engine], Awaitable[Trade]],
+    options: Options | None = None,
+) -> dict[str, tuple[Trade, State]]:
+    """Run each plan on an exchange and a database of its own, all at once, and check its end."""
+
+    async def one(name: str, plan: Plan) -> tuple[str, tuple[Trade, State]]:
+        tape = quiet(*sellers(4_500, 20, 0.8, 1.2))
+        async with rigged(new_database(), folder / name, tape, options=options) as rig:
+            for kind, fault, nth in plan:
+                rig.exchange.faults.add(kind, fault, nth)
+            async with rig.engine() as engine:
+                trade = await run(rig, engine)
+            try:
+                return name, (trade, await rig.settled(trade))
+            except AssertionError as wrong:
+                raise AssertionError(f"{name}: {wrong}; {trade.result}") from wrong
+
+    return dict(await asyncio.gather(*(one(name, plan) for name, plan in plans.items())))
+
+
+async def test_whatever_becomes_of_a_create_one_order_is_placed(
+    new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    ends = await _each(
+        new_database, tmp_path, CREATES, lambda _, engine: engine.execute_trade(AnEdge(1, "0.45", 60), simple(3))
+    )
+    for name, (trade, state) in ends.items():
+        assert trade.result.status == "completed", (name, trade)
+        assert trade.quantity == 40, (name, trade, state.orders)
+
+
+async def test_whatever_becomes_of_a_taking_order_it_takes_once(
+    new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    ends = await _each(
+        new_database, tmp_path, CREATES, lambda _, engine: engine.execute_trade(AnEdge(1, "0.47", 60), simple(3))
+    )
+    for name, (trade, _) in ends.items():
+        assert trade.quantity == 60, (name, trade)
+
+
+async def test_whatever_becomes_of_an_amend_the_walk_goes_on_within_the_parent(
+    new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    ends = await _each(
+        new_database, tmp_path, AMENDS, lambda _, engine: engine.execute_trade(AnEdge(1, "0.45", 60), walker(3))
+    )
+    for name, (trade, _) in ends.items():
+        assert trade.quantity == 60, (name, trade)
+
+
+async def test_whatever_becomes_of_a_cancel_nothing_rests(new_database: Callable[[], str], tmp_path: Path) -> None:
+    async def stopped(rig: Rig, engine: Engine) -> Trade:
+        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), simple(1.5)))
+        return await call
+
+    ends = await _each(new_database, tmp_path, CANCELS, stopped)
+    for name, (trade, _) in ends.items():
+        assert (trade.quantity, trade.result.status) == (0, "failed"), (name, trade)
+
+
+async def test_reads_that_lag_behind_the_writes_change_nothing(
+    new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    plans = {name: CREATES[name] for name in ("answer lost", "request lost")}
+    options = Options(read_lag=Micros(SECOND // 2))
+    ends = await _each(
+        new_database,
+        tmp_path,
+        plans,
+        lambda _, engine: engine.execute_trade(AnEdge(1, "0.45", 60), walker(3)),
+        options,
+    )
+    assert {trade.quantity for trade, _ in ends.values()} == {60}
+
+
+async def test_an_order_of_unknown_outcome_that_is_not_wanted_any_more_is_burned(
+    postgres: str, tmp_path: Path
+) -> None:
+    """The first create never arrives; a stop comes before it can be claimed; its id is spent by a burn."""
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        (wire,) = rig.wires
+
+        async def stop_then_lose(request: HttpRequest) -> None:
+            if request.method == "POST":
+                wire.before = None
+                engine.stop("enough")
+                raise LostAnswer("cut")
+
+        wire.before = stop_then_lose
+        trade = await engine.execute_trade(AnEdge(1, "0.43", 60), simple(5))
+        state = await rig.settled(trade)
+        assert (trade.result.status, trade.quantity) == ("cancelled", 0)
+        (order,) = state.orders
+        assert order.ending is Ending.BURNED
+        facts = await rig.journal(trade.execution_id)
+        assert any(isinstance(fact, Burned) for fact in facts)
+        (spent,) = rig.own()
+        assert (spent.filled, spent.remaining, spent.initial) == (0, 0, 1)
+
+
+async def test_a_burn_that_finds_the_original_there_waits_for_its_record(postgres: str, tmp_path: Path) -> None:
+    """The create is accepted, its answer is lost, a stop comes: the burn is refused as a duplicate, and it is cancelled."""
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        (wire,) = rig.wires
+
+        async def lose_then_stop(request: HttpRequest) -> None:
+            if request.method == "POST":
+                wire.after = None
+                engine.stop("enough")
+                raise LostAnswer("cut")
+
+        wire.after = lose_then_stop
+        trade = await engine.execute_trade(AnEdge(1, "0.43", 60), simple(5))
+        await rig.settled(trade)
+        facts = await rig.journal(trade.execution_id)
+        assert any(isinstance(fact, Duplicated) for fact in facts)
+        (record,) = rig.own()
+        assert (record.initial, record.filled, trade.result.status) == (6000, 0, "cancelled")
+
+
+# The end cannot be confirmed
+
+
+async def test_an_end_that_cannot_be_confirmed_is_told_with_its_bounds_and_resolved_later(
+    postgres: str, tmp_path: Path
+) -> None:
+    clock = Hurried(8)
+    tape = quiet(*sellers(4_300, 220, 1.0))  # 200 stand before us: 20 of ours are filled
+    async with rigged(postgres, tmp_path, tape, clock=clock) as rig, rig.engine() as engine:
+        (wire,) = rig.wires
+        answers = asyncio.Event()
+
+        async def silent(request: HttpRequest) -> None:
+            if "portfolio" in request.path and not answers.is_set() and rig.exchange.fills("me"):
+                raise LostAnswer("silence")
+
+        edge, method = AnEdge(1, "0.43", 60), simple(4)
+        tape_price = rig.exchange.book(TICKER).yes[0]
+        assert tape_price[0] == 4_400
+        wire.before = silent
+        with pytest.raises(Unresolved) as unresolved:
+            await engine.execute_trade(edge, method)
+        assert unresolved.value.filled_at_most == 60
+        assert unresolved.value.filled_at_least <= Decimal(rig.exchange.position("me", TICKER)) / 100
+        answers.set()
+        trade = await engine.execute_trade(edge, method)
+        assert trade.execution_id == unresolved.value.execution_id
+        assert unresolved.value.filled_at_least <= trade.quantity <= unresolved.value.filled_at_most
+        await rig.settled(trade)
+
+
+async def test_an_exchange_that_never_answers_is_no_reason_to_hang(postgres: str, tmp_path: Path) -> None:
+    clock = Hurried(10)
+    async with rigged(postgres, tmp_path, clock=clock) as rig:
+        async with rig.engine() as engine:
+            await engine.watch([TICKER])
+            await rig.exchange.stop()
+            trade = await engine.execute_trade(AnEdge(1, "0.43", 60), simple(3))
+            assert (trade.result.status, trade.quantity) == ("failed", 0)
+            state = await rig.fold(trade.execution_id)
+            assert all(order.phase is Phase.CLOSED for order in state.orders)
+
+
+# The store
+
+
+async def test_a_store_that_goes_away_winds_down_and_the_journal_gets_everything_when_it_is_back(
+    postgres: str, tmp_path: Path
+) -> None:
+    placed = Moment()
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store:
+        async with rig.engine(store=as_store(store), on_turn=placed.when(rests)) as engine:
+            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.45", 60), walker(20)))
+            await placed.come()
+            store.down = True
+            sent = rig.exchange.requests.copy()
+            async with asyncio.timeout(10):
+                while rig.exchange.resting("me"):
+                    await asyncio.sleep(0.02)
+            assert rig.exchange.requests["create"] == sent["create"]
+            assert rig.exchange.requests["amend"] == sent["amend"]
+            assert list((tmp_path / "spool").glob("*.jsonl"))
+            assert not call.done()
+            store.down = False
+            trade = await call
+            assert "the store is unavailable" in trade.result.reason
+            assert not list((tmp_path / "spool").glob("*.jsonl"))
+        await rig.settled(trade)
+
+
+async def test_what_a_dying_process_spooled_is_journalled_by_the_next_one(postgres: str, tmp_path: Path) -> None:
+    placed = Moment()
+    edge, method = AnEdge(1, "0.45", 60), walker(20)
+    async with rigged(postgres, tmp_path) as rig:
+        async with rig.shaky() as store:
+            async with rig.engine(store=as_store(store), on_turn=placed.when(rests)) as engine:
+                call = asyncio.create_task(engine.execute_trade(edge, method))
+                await placed.come()
+                store.down = True
+                async with asyncio.timeout(10):
+                    while rig.exchange.resting("me") or not list((tmp_path / "spool").glob("*.jsonl")):
+                        await asyncio.sleep(0.02)
+                for task in asyncio.all_tasks():
+                    if task.get_name().startswith("execution "):
+                        task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await call
+        before = len((await rig.the_state()).orders)
+        async with rig.engine() as later:
+            assert not list((tmp_path / "spool").glob("*.jsonl"))
+            facts = await rig.journal(1)
+            assert any(isinstance(fact, StopRequested) for fact in facts)
+            await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
+            trade = await later.execute_trade(edge, method)
+        assert trade.result.status == "cancelled"
+        assert len((await rig.settled(trade)).orders) >= before
+
+
+async def test_a_commit_whose_answer_is_lost_leaves_no_entry_twice(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store:
+        lost = iter((False, True, False, True, True))
+        store.fail = lambda name: "after" if name == "append" and next(lost, False) else ""
+        async with rig.engine(store=as_store(store)) as engine:
+            trade = await engine.execute_trade(AnEdge(1, "0.45", 60), walker(3))
+        await rig.settled(trade)
+        ((most, count),) = await rig.rows("SELECT max(seq), count(*) FROM execution_journal")
+        assert most == count
+
+
+async def test_a_begin_whose_answer_is_lost_is_found_by_the_next_call(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store, rig.engine(store=as_store(store)) as engine:
+        store.fail = lambda name: "after" if name == "begin" else ""
+        with pytest.raises(Exception, match="the answer was lost"):
+            await engine.execute_trade(AnEdge(1, "0.47", 60), simple(3))
+        assert rig.exchange.requests["create"] == 0
+        store.fail = lambda _: ""
+        trade = await engine.execute_trade(AnEdge(1, "0.47", 60), simple(3))
+        await rig.settled(trade)
+        assert await rig.rows("SELECT count(*) FROM execution_state") == [(1,)]
+
+
+async def test_cancels_do_not_wait_for_a_store_that_hangs(postgres: str, tmp_path: Path) -> None:
+    placed = Moment()
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store:
+        async with rig.engine(store=as_store(store), on_turn=placed.when(rests)) as engine:
+            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.45", 60), walker(20)))
+            await placed.come()
+            store.hang = asyncio.Event()
+            async with asyncio.timeout(6):
+                while rig.exchange.resting("me"):
+                    await asyncio.sleep(0.02)
+            assert not call.done()
+            store.hang.set()
+            trade = await call
+        await rig.settled(trade)
+
+
+async def test_no_intent_reaches_the_exchange_before_it_is_durable(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path, quiet(*sellers(4_500, 9, 0.5))) as rig, rig.engine() as engine:
+        (wire,) = rig.wires
+        checked: list[str] = []
+
+        async def durable(request: HttpRequest) -> None:
+            if request.method != "POST" or request.body is None:
+                return
+            body = json.loads(request.body)
+            amends = "updated_client_order_id" in body
+            identity = parse_client_id(body["updated_client_order_id" if amends else "client_order_id"])
+            assert identity is not None
+            found = await rig.rows(
+                "SELECT 1 FROM execution_journal j JOIN execution_state e USING (execution_id) "
+                "WHERE e.uuid = %s AND j.kind = %s AND (j.body -> 'key' ->> 'split')::int = %s "
+                "AND coalesce(j.body ->> 'revision', j.body -> 'key' ->> 'birth')::int = %s",
+                identity.execution,
+                "AmendIntended" if amends else "PlaceIntended",
+                identity.split,
+                identity.revision,
+            )
+            assert found, body
+            checked.append("amend" if amends else "create")
+
+        wire.before = durable
+        trade = await engine.execute_trade(AnEdge(1, "0.45", 60), walker(3))
+        await rig.settled(trade)
+        assert {"amend", "create"} <= set(checked)
+        facts = await rig.journal(trade.execution_id)
+        assert not any(isinstance(fact, OutcomeUnknown) for fact in facts), "no request was stopped by the check"
+
+
+# Our own bugs
+
+
+async def test_a_bug_in_an_algorithm_winds_down_and_is_named(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = Moment()
+    async with rigged(postgres, tmp_path) as rig, rig.engine(on_turn=placed.when(rests)) as engine:
+        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.45", 60), walker(20)))
+        await placed.come()
+        monkeypatch.setattr(decider, "_desire", _raise)
+        trade = await call
+        assert "internal error: ZeroDivisionError" in trade.result.reason
+        await rig.settled(trade)
+
+
+async def test_a_bug_in_the_decider_itself_cancels_what_rests_and_raises_its_bounds(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = Moment()
+    edge, method = AnEdge(1, "0.45", 60), walker(20)
+    async with rigged(postgres, tmp_path) as rig, rig.engine(on_turn=placed.when(rests)) as engine:
+        call = asyncio.create_task(engine.execute_trade(edge, method))
+        await placed.come()
+        with monkeypatch.context() as broken:
+            broken.setattr(loop, "decide", _raise)
+            with pytest.raises(Unresolved) as unresolved:
+                await call
+        assert isinstance(unresolved.value.__cause__, ZeroDivisionError)
+        assert not rig.exchange.resting("me")
+        trade = await engine.execute_trade(edge, method)
+        await rig.settled(trade)
+
+
+def _raise(*_: object) -> None:
+    raise ZeroDivisionError
+
+
+async def test_whoever_watches_may_raise(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine(on_turn=_raise) as engine:
+        await rig.settled(await engine.execute_trade(AnEdge(1, "0.47", 5), simple()))
+
+
+async def test_a_loop_that_cancels_everything_still_sees_what_rests_cancelled(postgres: str, tmp_path: Path) -> None:
+    placed = Moment()
+    async with rigged(postgres, tmp_path) as rig:
+        async with rig.engine(on_turn=placed.when(rests)) as engine:
+            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), simple(20)))
+            await placed.come()
+            (task,) = (task for task in asyncio.all_tasks() if task.get_name().startswith("execution "))
+            task.cancel()
+            trade = await call
+            assert trade.result.reason.endswith("cancelled")
+        await rig.settled(trade)
+
+
