@@ -233,16 +233,16 @@ def evolve(state: State, fact: Fact) -> State:
             return _called(_moved(replace(amending, momentum=momentum), key.split, revision, price, step))
         case Requested(key, kind, at):
             return _called(_with(state, key, lambda order: _requesting(order, kind, at)))
-        case Accepted(key, _, count, at):
+        case Accepted(key, _, _, _):
             accepted = _with(state, key, lambda order: _accepted(order, fact))
-            return _adopt(_noted_fill(_welcomed(accepted, key.split), count, at))
-        case Amended(key, _, count, at):
+            return _adopt(_welcomed(accepted, key.split))
+        case Amended(key, _, _, _):
             amended = _with(state, key, lambda order: _amended(order, fact))
-            return _noted_fill(_welcomed(amended, key.split), count, at)
+            return _welcomed(amended, key.split)
         case CancelAcknowledged(key, at):
             return _with(state, key, lambda order: _acknowledged(order, at))
-        case Burned(key, _, count, at):
-            return _adopt(_noted_fill(_with(state, key, lambda order: _burned(order, fact)), count, at))
+        case Burned(key, _, _, _):
+            return _adopt(_with(state, key, lambda order: _burned(order, fact)))
         case Duplicated(key, at):
             return _with(state, key, lambda order: _duplicated(order, at))
         case Refused(key, kind, _, _, at):
@@ -251,8 +251,8 @@ def evolve(state: State, fact: Fact) -> State:
             return _deferred_split(_with(state, key, lambda order: _deferred(order, kind, at)), fact)
         case OutcomeUnknown(key, kind, _, at):
             return _with(state, key, lambda order: _unknown(order, kind, at))
-        case Observed(key, _, _, _, _, count, _, at):
-            return _adopt(_noted_fill(_with(state, key, lambda order: _observed(order, fact)), count, at))
+        case Observed(key, _, _, _, _, _, _, _):
+            return _adopt(_with(state, key, lambda order: _observed(order, fact)))
         case Filled(fill, _):
             return _adopt(replace(state, strays=_once(state.strays, fill)))
         case LookupStarted(_):
@@ -528,9 +528,3 @@ def _resting(order: Order, fact: Observed) -> Order:
     total = Count(fact.filled + fact.remaining)
     exposed = max(live.exposed, total) if live.loose else total
     return replace(live, revision=fact.revision, price=fact.price, total=total, exposed=exposed, troubles=0)
-
-
-def _noted_fill(state: State, count: Count | None, at: Micros) -> State:
-    if not count:
-        return state
-    return replace(state, first_fill_at=state.first_fill_at or at, last_fill_at=max(state.last_fill_at, at))

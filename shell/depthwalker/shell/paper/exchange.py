@@ -80,6 +80,7 @@ class Exchange:
         self._chance = chance
         self._inactive_status = inactive_status
         self._agenda: list[tuple[Micros, int, Callable[[Micros], None]]] = []
+        self._thrown: list[KeptGroup] = []
 
     def due(self) -> Micros | None:
         """Return when something next happens by itself, or None where nothing will."""
@@ -186,7 +187,7 @@ class Exchange:
         for order_id, (account, reason) in touched.items():
             kept = self.ledgers[account].explain(order_id, (because or {}).get(order_id, reason))
             self.notices.publish(OrderChanged(account, kept, at))
-        self._trigger(touched, at)
+        self._cancel_thrown(at)
 
     def cancel_group(self, kept: KeptGroup, at: Micros) -> None:
         """Cancel every resting order of a group."""
@@ -226,18 +227,20 @@ class Exchange:
         return touched
 
     def _count(self, order: Kept, fill: FillRecord) -> None:
-        kept = self.groups.get(order.group)
-        if kept is not None:
-            self.groups[order.group] = replace(kept, group=groups.fill(kept.group, fill.count, fill.at))
+        before = self.groups.get(order.group)
+        if before is None:
+            return
+        after = replace(before, group=groups.fill(before.group, fill.count, fill.at))
+        self.groups[order.group] = after
+        if after.group.triggered and not before.group.triggered:
+            self._thrown.append(after)
 
-    def _trigger(self, touched: Mapping[str, tuple[str, str]], at: Micros) -> None:
-        """Cancel what still rests of the groups that the step has triggered: the rule looks after the fills, not between."""
-        orders = [self.ledgers[account].order(order_id) for order_id, (account, _) in touched.items()]
-        for group_id in dict.fromkeys(order.group for order in orders if order is not None and order.filled):
-            kept = self.groups.get(group_id)
-            if kept is not None and kept.group.triggered and kept.group.fills and kept.group.fills[-1][0] == at:
-                self.announce(kept, GroupEvent.TRIGGERED, at)
-                self.cancel_group(kept, at)
+    def _cancel_thrown(self, at: Micros) -> None:
+        """Cancel what still rests of the groups that a step has triggered: after its fills, not between them."""
+        thrown, self._thrown = self._thrown, []
+        for kept in thrown:
+            self.announce(kept, GroupEvent.TRIGGERED, at)
+            self.cancel_group(kept, at)
 
     def announce(self, kept: KeptGroup, event: GroupEvent, at: Micros) -> None:
         """Publish a change of a group."""

@@ -171,8 +171,8 @@ class Ledger:
         found = (self.holding(ticker, by) for ticker in self._holdings)
         return tuple(held for held in found if held.updated)
 
-    def match(self, fill: FillRecord) -> None:
-        """Book a fill of one of the account's orders."""
+    def match(self, fill: FillRecord) -> Kept:
+        """Book a fill of one of the account's orders, and return the order after it."""
         order = self._orders[fill.order_id][-1]
         paid = value(fill.price, fill.count)
         changed = replace(
@@ -192,6 +192,7 @@ class Ledger:
         self._keep(costs)
         self.fills.append(fill)
         self._hold(fill)
+        return costs
 
     def amend(self, amended: Amended, at: Micros) -> None:
         """Book new terms of a live order."""
