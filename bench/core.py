@@ -64,6 +64,7 @@ def _book_cases() -> tuple[Case, ...]:
     ratios = scene.config(PolicyName.SPEC).walker.split_ratios
     later = Micros(scene.NOW + SECOND)
     return (
+        Case("yardstick: sum(range(1000))", lambda: sum(range(1000))),
         Case("apply a delta", lambda: apply(book, delta)),
         Case("ladders", lambda: ladders(book, Leg.YES)),
         Case("observe (sample a book into the history)", lambda: observe(history, book, later)),

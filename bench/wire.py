@@ -48,6 +48,7 @@ from depthwalker.shell.transport import AioHttpTransport
 OWN_TARGET_US: Final = 300
 RSA_BITS: Final = 2048
 WARM_UP: Final = 5
+PATIENCE_S: Final = 30
 ROOT: Final = Path(__file__).parents[1]
 
 
@@ -162,14 +163,16 @@ class _Bench:
         """Return one way from book to answer."""
         feed, runner = await self._ready()
         running = asyncio.create_task(runner.run())
-        await feed.asked.wait()
-        await asyncio.sleep(0)  # the runner now waits for the book, and for nothing else
-        self.transport.answered.clear()
-        begun = feed.deliver(scene.book(at=self.clock.now()))
-        await self.transport.answered.wait()
+        async with asyncio.timeout(PATIENCE_S):
+            await feed.asked.wait()
+            await asyncio.sleep(0)  # the runner now waits for the book, and for nothing else
+            self.transport.answered.clear()
+            begun = feed.deliver(scene.book(at=self.clock.now()))
+            await self.transport.answered.wait()
         ended, append = self.transport.ended_ns, self.store.appends[-1]
         self.state = runner.state
-        running.cancel()
+        runner.stop("measured")
+        running.cancel()  # a runner that is stopping leaves at once: there is nobody here who could confirm a cancel
         with suppress(asyncio.CancelledError):
             await running
         return Sample(

@@ -29,7 +29,7 @@ from depthwalker.core.structure import STRUCTURES
 from depthwalker.core.tape import Event, Flow, Take, Tape
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Money, Price
 from depthwalker.shell.api import Trade
-from depthwalker.shell.clock import SystemChance, SystemClock
+from depthwalker.shell.clock import SystemChance
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.journal import Store, StoreUnavailable
 from depthwalker.shell.paper import Account, Answered, Listing, Lost, Options, PaperExchange, Reply
@@ -206,7 +206,7 @@ class Rig:
     wires: list[Wire] = field(default_factory=list)
 
     def settings(self, **keys: object) -> Settings:
-        quick = {"book_interval_seconds": "0.1", "thin_contracts": 100, "liquid_contracts": 3_000, "wind_down_seconds": 2}
+        quick = {"book_interval_seconds": "0.2", "thin_contracts": 100, "liquid_contracts": 3_000, "wind_down_seconds": 2}
         return Settings.of(
             base_url=self.exchange.url,
             installation="0123abcd",
@@ -349,7 +349,7 @@ async def rigged(
     closes_after: Micros = Micros(86_400 * SECOND),
 ) -> AsyncIterator[Rig]:
     """An exchange with one market and one account, open for as long as the context is."""
-    time_ = clock or SystemClock()
+    time_ = clock or Hurried(3)
     account = Account(ME, "kid", KEY.public_key(), cash)
     listing = Listing(tape or quiet(), closes_after=closes_after)
     exchange = PaperExchange([listing], [account], time_, SystemChance(), options or Options())

@@ -346,28 +346,28 @@ def test_what_the_market_lacks_is_an_outcome(
 # Ctrl-C
 
 
-def started(words: list[str], environment: dict[str, str], ready: str) -> "subprocess.Popen[str]":
-    """A real process, once it has printed a line with `ready` in it."""
-    process = subprocess.Popen(
-        [*PROGRAM, *words], env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if ready in line:
-            return process
-    raise AssertionError(f"it ended with {process.wait()} before it said {ready!r}")
+@contextmanager
+def started(words: list[str], ready: str) -> "Iterator[subprocess.Popen[str]]":
+    """A real process, once it has printed a line with `ready` in it; killed where the test does not end it."""
+    with subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert any(ready in line for line in process.stdout), "it ended early"
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_cancels_what_rests_and_confirms_it(number: signal.Signals, venue: Venue, tmp_path: Path) -> None:
     slow = method(tmp_path / "slow.json", SLOW)
-    process = started(order(method=slow, target="0.40"), {}, "placed")
-    until = time.monotonic() + 5
-    while not venue.resting() and time.monotonic() < until:
-        pass
+    with started(order(method=slow, target="0.40"), "placed") as process:
+        until = time.monotonic() + 5
+        while not venue.resting() and time.monotonic() < until:
+            pass
 
-    process.send_signal(number)
-    said, _ = process.communicate(timeout=10)
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=10)
 
     assert process.returncode == 130
     assert "stopping: cancelling what rests" in said
@@ -377,16 +377,16 @@ def test_an_interrupt_cancels_what_rests_and_confirms_it(number: signal.Signals,
 
 def test_a_second_interrupt_leaves_and_says_what_may_rest(venue: Venue, tmp_path: Path) -> None:
     slow = method(tmp_path / "slow.json", SLOW)
-    process = started(order(method=slow, target="0.40"), {}, "placed")
-    for kind in ("cancel", "orders", "order"):
-        for nth in range(1, 9):
-            venue.exchange.faults.add(kind, Delayed(Micros(30 * SECOND)), nth)
+    with started(order(method=slow, target="0.40"), "placed") as process:
+        for kind in ("cancel", "orders", "order"):
+            for nth in range(1, 9):
+                venue.exchange.faults.add(kind, Delayed(Micros(30 * SECOND)), nth)
 
-    process.send_signal(signal.SIGINT)
-    assert process.stdout is not None
-    assert any("stopping" in line for line in process.stdout)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=5)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        assert any("stopping" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=5)
 
     assert process.returncode == 130
     assert "this may still rest:" in said
@@ -396,25 +396,23 @@ def test_a_second_interrupt_leaves_and_says_what_may_rest(venue: Venue, tmp_path
 # The paper exchange in the foreground
 
 
-def test_an_exchange_prints_what_to_set_and_takes_its_key_away(open_folder: Path) -> None:
-    process = subprocess.Popen(
-        [*PROGRAM, "exchange", "--seed", "7", "--seconds", "20"], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if "Ctrl-C" in line:
-            break
-    exported = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines if line.startswith("export"))
-    file = Path(exported["DEPTHWALKER_KEY_FILE"])
+def test_an_exchange_prints_what_to_set_and_takes_its_key_away() -> None:
+    words = [*PROGRAM, "exchange", "--seed", "7", "--seconds", "20"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = list(iter(process.stdout.readline, "# Ctrl-C ends it\n"))
+            exported = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines if "export" in line)
+            file = Path(exported["DEPTHWALKER_KEY_FILE"])
 
-    assert exported["DEPTHWALKER_BASE_URL"].startswith("http://127.0.0.1:")
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert any("depthwalker execute SYN-THIN-7" in line for line in lines)
+            assert exported["DEPTHWALKER_BASE_URL"].startswith("http://127.0.0.1:")
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+            assert any("depthwalker execute SYN-THIN-7" in line for line in lines)
 
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=10)
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=10)
+        finally:
+            process.kill()
 
     assert process.returncode == 0
     assert "nothing was resting" in said

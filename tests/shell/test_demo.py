@@ -1,7 +1,6 @@
 """The demo plays whole markets with both algorithms, on what the seed or a recording gives, and shows what came of it."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -163,20 +162,17 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.
 
 
 def test_an_interrupted_demo_cancels_what_rests_and_leaves_no_process(home: Path) -> None:
-    process = subprocess.Popen(
-        [*PROGRAM, "demo", "--plain", "--seed", "1"],
-        env=os.environ | {"DEPTHWALKER_HOME": str(home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("thin/simple") and " placed " in line:
-            break
+    with subprocess.Popen(
+        [*PROGRAM, "demo", "--plain", "--seed", "1"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert any(line.startswith("thin/simple") and " placed " in line for line in process.stdout)
 
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=15)
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=15)
+        finally:
+            process.kill()
 
     assert process.returncode == 130
     assert "stopping: cancelling what rests" in said

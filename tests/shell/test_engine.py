@@ -492,9 +492,8 @@ async def test_a_watched_market_is_watched_once_and_left_at_the_end(postgres: st
 
 
 async def test_nothing_is_left_running_when_an_engine_has_closed(postgres: str, tmp_path: Path) -> None:
-    async with rigged(postgres, tmp_path) as rig:
-        before = asyncio.all_tasks()
-        async with rig.engine() as engine:
-            await engine.execute_trade(AnEdge(1, "0.47", 5), walker(1))
-        assert asyncio.all_tasks() - before == set()
+    before = asyncio.all_tasks()
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        await engine.execute_trade(AnEdge(1, "0.47", 5), walker(1))
+    assert asyncio.all_tasks() == before
 

@@ -68,8 +68,8 @@ CREATES: dict[str, Plan] = {
     "slow": _plan("create", SLOW),
     "late": _plan("create", LATE),
     "unreadable answer": _plan("create", UNREADABLE),
-    "answer lost and the list fails": _plan("create", LOST) + _plan("orders", PAGE, NEVER_CAME, TOO_MANY),
-    "the list fails for a while": _plan("orders", *(PAGE,) * 6) + _plan("fills", PAGE, NEVER_CAME, PAGE),
+    "answer lost and the list fails": _plan("create", LOST) + _plan("orders", PAGE, NEVER_CAME),
+    "the list fails for a while": _plan("orders", PAGE, NEVER_CAME) + _plan("fills", PAGE),
 }
 AMENDS: dict[str, Plan] = {
     "answer lost": _plan("amend", LOST),
@@ -226,7 +226,7 @@ async def test_an_end_that_cannot_be_confirmed_is_told_with_its_bounds_and_resol
     postgres: str, tmp_path: Path
 ) -> None:
     clock = Hurried(8)
-    tape = quiet(*sellers(4_300, 220, 1.0))  # 200 stand before us: 20 of ours are filled
+    tape = quiet(*sellers(4_300, 520, 1.0))  # 500 stand before us: 20 of ours are filled
     async with rigged(postgres, tmp_path, tape, clock=clock) as rig, rig.engine() as engine:
         (wire,) = rig.wires
         answers = asyncio.Event()
@@ -236,8 +236,6 @@ async def test_an_end_that_cannot_be_confirmed_is_told_with_its_bounds_and_resol
                 raise LostAnswer("silence")
 
         edge, method = AnEdge(1, "0.43", 60), simple(4)
-        tape_price = rig.exchange.book(TICKER).yes[0]
-        assert tape_price[0] == 4_400
         wire.before = silent
         with pytest.raises(Unresolved) as unresolved:
             await engine.execute_trade(edge, method)
@@ -408,7 +406,7 @@ async def test_a_bug_in_the_decider_itself_cancels_what_rests_and_raises_its_bou
     postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     placed = Moment()
-    edge, method = AnEdge(1, "0.45", 60), walker(20)
+    edge, method = AnEdge(1, "0.45", 60), walker(4)
     async with rigged(postgres, tmp_path) as rig, rig.engine(on_turn=placed.when(rests)) as engine:
         call = asyncio.create_task(engine.execute_trade(edge, method))
         await placed.come()

@@ -1,14 +1,12 @@
 """The client against a small HTTP server: what it sends, and what it makes of every answer (fact sheet, sections 4 to 6, 8)."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.shell.scripted import NOW, ROOT, FixedClock, trading
 
 from depthwalker.core.answer import Market, MarketStatus, NotApplied, Rejected, Trouble, Unknown
 from depthwalker.core.book import Leg
@@ -22,8 +20,6 @@ from depthwalker.shell.rest import MOST_PAGES, classify
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.transport import AioHttpTransport
 
-NOW = Micros(1_703_123_456_789_000)
-ROOT = "/trade-api/v2"
 ORDERS = f"{ROOT}/portfolio/events/orders"
 
 PLACE = PlaceRequest(
@@ -69,65 +65,6 @@ RECORD = {
     "maker_fees_dollars": "0.000000",
     "created_time": "2023-12-21T01:50:57Z",
 }
-
-
-class FixedClock:
-    def now(self) -> Micros:
-        return NOW
-
-    async def sleep_until(self, when: Micros) -> None:
-        raise AssertionError("the client never waits")
-
-
-@dataclass
-class Received:
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: Mapping[str, object]
-
-
-@dataclass
-class Exchange:
-    """Answers in turn, the last answer for ever; an exception drops the connection after the request was taken in."""
-
-    answers: tuple[tuple[int, object] | Exception, ...]
-    requests: list[Received] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-
-    async def answer(self, request: web.Request) -> web.Response:
-        text = await request.text()
-        self.requests.append(
-            Received(
-                request.method,
-                request.path,
-                dict(request.query),
-                dict(request.headers),
-                json.loads(text) if text else {},
-            )
-        )
-        planned = self.answers[min(len(self.requests), len(self.answers)) - 1]
-        if isinstance(planned, Exception):
-            assert request.transport is not None
-            request.transport.close()
-            return web.Response()
-        status, body = planned
-        return web.Response(status=status, body=body if isinstance(body, bytes) else json.dumps(body).encode())
-
-
-@asynccontextmanager
-async def trading(
-    *answers: tuple[int, object] | Exception, signed: bool = True
-) -> AsyncIterator[tuple[Exchange, KalshiVenue]]:
-    exchange = Exchange(answers)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", exchange.answer)
-    async with TestServer(app) as server:
-        transport = AioHttpTransport(str(server.make_url(ROOT)))
-        signer = Signer("key-1", Ed25519PrivateKey.generate()) if signed else None
-        yield exchange, KalshiVenue(transport, signer, FixedClock(), exchange.calls.append)
-        await transport.close()
 
 
 async def test_the_client_satisfies_the_port() -> None:
@@ -196,9 +133,31 @@ async def test_a_market_that_names_its_shard_has_its_orders_sent_there() -> None
         found = (await venue.market("T")).unwrap()
         await venue.place(PLACE)
         await venue.amend(AMEND)
+        await venue.cancel("T", "o1")
 
     assert found.shard == 2
-    assert [request.body.get("exchange_index") for request in exchange.requests] == [None, 2, 2]
+    assert [request.body.get("exchange_index") for request in exchange.requests] == [None, 2, 2, None]
+    assert exchange.requests[3].query == {"market_ticker": "T", "exchange_index": "2"}
+
+
+async def test_the_orders_of_a_shard_join_its_group() -> None:
+    async with trading((201, ACK)) as (exchange, venue):
+        venue.join(-1, "g1")  # this market has named no shard
+        await venue.place(PLACE)
+        venue.join(-1, "")
+        await venue.place(PLACE)
+
+    assert [request.body.get("order_group_id") for request in exchange.requests] == ["g1", None]
+
+
+async def test_warming_opens_the_connection_that_the_first_order_takes() -> None:
+    async with trading((200, {"exchange_active": True, "trading_active": False}), (201, ACK)) as (exchange, venue):
+        status = (await venue.warm()).unwrap()
+        await venue.place(PLACE)
+
+    assert (status.exchange_active, status.trading_active) == (True, False)
+    assert len({request.port for request in exchange.requests}) == 1
+    assert exchange.calls == ["public", "write"]
 
 
 async def test_an_amend_names_the_order_both_ids_and_the_new_total() -> None:

@@ -14,7 +14,7 @@ async def test_ninety_calls_a_minute_pass_at_once_and_the_next_waits() -> None:
     for _ in range(90):
         await limiter.acquire(Purpose.ENTRY)
     assert clock.now() == 1_000_000_000
-    await limiter.acquire(Purpose.PUBLIC)
+    await limiter.acquire(Purpose.READ)
     assert clock.now() - 1_000_000_000 == 60 * SECOND // 90 + 1  # rounded up to the microsecond
 
 

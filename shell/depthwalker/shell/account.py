@@ -12,6 +12,7 @@ from depthwalker.core.answer import (
     CancelAck,
     ExchangeStatus,
     FeeChange,
+    Market,
     OrderGroup,
     QueuePosition,
     Schedule,
@@ -55,7 +56,7 @@ from depthwalker.shell.rest import (
     read_with,
     readable,
 )
-from depthwalker.shell.wire import AUTO_SHARD
+from depthwalker.shell.wire import AUTO_SHARD, Listing, read_markets
 
 GROUPS: Final = f"{ROOT}/portfolio/order_groups"
 MOST_BOOKS: Final = 100
@@ -110,6 +111,18 @@ class KalshiAccount:
                 return Success(tuple(sorted(changes, key=_when)))
             case Failure(trouble):
                 return Failure(trouble)
+
+    async def markets(
+        self, *, status: str = "", series: str = "", event: str = "", limit: int = 1_000, cursor: str = ""
+    ) -> Outcome[Listing[Market], Trouble]:
+        """Return one page of markets without the combinations; `status` is in the filter's words (open, closed, ...)."""
+        named = {"status": status, "series_ticker": series, "event_ticker": event, "cursor": cursor}
+        query = tuple((name, given) for name, given in named.items() if given)
+        full = (("limit", str(limit)), ("mve_filter", "exclude"), *query)
+        page = read_with(await self._rest.get(PUBLIC, f"{ROOT}/markets", full), read_markets)
+        for market in page.unwrap().items if isinstance(page, Success) else ():
+            self._rest.note_shard(market.ticker, market.shard)
+        return page
 
     async def books(self, tickers: Sequence[str]) -> Outcome[Mapping[str, Book], Trouble]:
         """Return whole books by ticker, at most 100 a request; a market that the exchange leaves out is left out."""

@@ -39,6 +39,13 @@ class MarketBody(Body):
     market: MarketPart
 
 
+class MarketsBody(Body):
+    """GET /markets."""
+
+    markets: tuple[MarketPart, ...]
+    cursor: str = ""
+
+
 class TradePart(Body):
     """One public trade."""
 

@@ -102,7 +102,8 @@ def _run(wish: Wish, scenes: tuple[Scene, ...], seed: int, console: Console, say
     if wish.as_json:
         voice.say(json.dumps({"seed": seed, "run": run, "executions": [row.plain() for row in rows]}, indent=2))
     else:
-        console.print(table(rows, console.width))
+        if rows:
+            console.print(table(rows, console.width))
         if follower.interrupted():
             say(follower.after_interrupt())
         say("the table is this query, which you can repeat with", f"  {how_to_look()}", query_text(run))
@@ -152,7 +153,10 @@ async def _play(
                 picturing = asyncio.create_task(picture.take_after(seconds * PICTURED, follower.now))
                 stack.callback(picturing.cancel)
             pairs = zip(parts, engines, strict=True)
-            return tuple(await asyncio.gather(*(_execute(*pair, seconds, follower) for pair in pairs)))
+            try:
+                return tuple(await asyncio.gather(*(_execute(*pair, seconds, follower) for pair in pairs)))
+            finally:
+                await asyncio.gather(*(engine.close() for engine in engines))  # side by side: closing may have to wait
 
     def stop() -> None:
         for engine in engines:

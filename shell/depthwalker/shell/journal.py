@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Protocol, TypeAlias
 
 from depthwalker.core.book import Book, Leg
+from depthwalker.core.budget import Bucket
 from depthwalker.core.config import Algorithm
 from depthwalker.core.fact import Fact, Started, Status
 from depthwalker.core.parent import Action
@@ -163,6 +164,14 @@ class TradeRecord:
     trade_error: str
 
 
+@dataclass(frozen=True, slots=True)
+class TokenBlock:
+    """Tokens of the account's shared budget: so many to spend within the lease, or none and how long to wait."""
+
+    granted: int
+    wait: Micros
+
+
 class Admission(Protocol):
     """One account's market, locked: positions read meanwhile are not promised twice."""
 
@@ -229,4 +238,13 @@ class Store(Protocol):
 
     async def installation(self) -> str:
         """Return eight hex digits, drawn once for this database and kept."""
+        ...
+
+    async def lease_tokens(
+        self, account: str, bucket: str, worker: str, least: int, wanted: int, rate: Bucket, ttl: Micros
+    ) -> TokenBlock:
+        """Lease at least `least` and at most `wanted` tokens of a shared bucket, in place of what the worker had leased.
+
+        `rate` gives the bucket's tokens a period and its capacity; its level is the store's own.
+        """
         ...

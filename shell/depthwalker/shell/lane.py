@@ -6,7 +6,7 @@ from typing import Final
 
 from depthwalker.core.execution import START, State
 from depthwalker.core.fact import Finished, Status
-from depthwalker.core.units import Count, Micros, Price
+from depthwalker.core.units import Micros
 from depthwalker.core.view import View
 from depthwalker.shell.api import Trade
 from depthwalker.shell.figures import seconds, short_count, short_price
@@ -63,17 +63,16 @@ class Lane:
 
     def resting(self) -> tuple[str, ...]:
         """Return in words what may still rest at the exchange."""
-        until = seconds(Micros(self._state.parent.expires - (self._view.now if self._view else 0)))
-        return tuple(_rests(self._state.parent.ticker, price, count, until) for _, price, count in resting(self._state))
+        parent = self._state.parent
+        left = Micros(parent.expires - (self._view.now if self._view else 0))
+        drops = f"which the exchange drops in {seconds(left)} s at most" if left > 0 else "whose expiration has passed"
+        return tuple(
+            f"{parent.ticker}: up to {short_count(count)} at {short_price(price)}, {drops}"
+            for _, price, count in resting(self._state)
+        )
 
     def _note(self, *told: Happening) -> None:
         for happening in told:
             self.events.append(happening)
             self.cancelled += happening.kind == "cancelled"
             self._tell(self, happening)
-
-
-def _rests(ticker: str, price: Price, count: Count, until: str) -> str:
-    return (
-        f"{ticker}: up to {short_count(count)} at {short_price(price)}, which the exchange drops in {until} s at most"
-    )

@@ -6,7 +6,7 @@ minute, where every call costs one. Cancels never wait for what is kept in reser
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Final
+from typing import Final, assert_never
 
 from depthwalker.core.budget import CANCEL_COST, CREATE_COST, Bucket, available_within, full, per_minute, ready_at, spend
 from depthwalker.core.units import SECOND, Micros
@@ -15,6 +15,7 @@ from depthwalker.shell.ports import Clock
 BASIC_READ: Final = 200  # tokens a second of the lowest tier (fact sheet, section 6)
 BASIC_WRITE: Final = 100
 TICK: Final = Micros(4 * SECOND)
+POLLING_LEAVES: Final = 4  # market data leaves a quarter of a budget that it shares with everything else
 
 
 class Purpose(Enum):
@@ -53,7 +54,7 @@ class Limiter:
         while True:
             now = self._clock.now()
             bucket = self._read if reads else self._write
-            reserve = 0 if reads or purpose is Purpose.CANCEL else self._reserve()
+            reserve = 0 if reads else self._kept_from(purpose)
             ready = ready_at(bucket, cost, reserve, now)
             if ready <= now:
                 break
@@ -67,6 +68,18 @@ class Limiter:
         if self._flat:
             return 1
         return CANCEL_COST if purpose is Purpose.CANCEL else CREATE_COST
+
+    def _kept_from(self, purpose: Purpose) -> int:
+        """Return the tokens that this purpose must leave: polling a market must not starve what an execution needs to end."""
+        match purpose:
+            case Purpose.CANCEL:
+                return 0
+            case Purpose.ENTRY | Purpose.READ:
+                return self._reserve()
+            case Purpose.PUBLIC:
+                return self._reserve() + self._write.capacity // POLLING_LEAVES
+            case _ as never:
+                assert_never(never)
 
     def _reserve(self) -> int:
         return self._live() * self._cost(Purpose.CANCEL)

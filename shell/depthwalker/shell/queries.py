@@ -12,6 +12,11 @@ CLAIM: Final[LiteralString] = """
     SELECT claimed, epoch, owner, (extract(epoch FROM expires_at) * 1000000)::bigint FROM depthwalker_claim(%s, %s, %s)
 """
 
+LEASE_TOKENS: Final[LiteralString] = """
+    SELECT granted, (extract(epoch FROM wait) * 1000000)::bigint
+    FROM depthwalker_lease_tokens(%s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
 LOAD: Final[LiteralString] = "SELECT body::text FROM execution_journal WHERE execution_id = %s ORDER BY seq"
 
 UNFINISHED: Final[LiteralString] = """

@@ -15,6 +15,7 @@ from typing import Final, Self
 import msgspec
 
 from depthwalker.core.book import Book, Leg
+from depthwalker.core.budget import Bucket
 from depthwalker.core.execution import START, evolve
 from depthwalker.core.fact import Fact, Started, Status
 from depthwalker.core.projection import project
@@ -30,12 +31,13 @@ from depthwalker.shell.journal import (
     NoSuchExecution,
     Origin,
     Superseded,
+    TokenBlock,
     TradeRecord,
     Unfinished,
 )
 from depthwalker.shell.pool import Connection, Database
 from depthwalker.shell.postgres import schema_path
-from depthwalker.shell.queries import BEGIN, CLAIM, FIND, LOAD, PROMISED, SLIPPAGES, STATUS, TRADE, UNFINISHED
+from depthwalker.shell.queries import BEGIN, CLAIM, FIND, LEASE_TOKENS, LOAD, PROMISED, SLIPPAGES, STATUS, TRADE, UNFINISHED
 from depthwalker.shell.rows import instant, rows, snapshot_row
 
 POLL_S: Final = 1.0  # for a notification that a lost connection swallowed
@@ -199,6 +201,25 @@ class PostgresStore:
             epoch,
         )
         return row is not None
+
+    async def lease_tokens(
+        self, account: str, bucket: str, worker: str, least: int, wanted: int, rate: Bucket, ttl: Micros
+    ) -> TokenBlock:
+        """Lease at least `least` and at most `wanted` tokens of a shared bucket, in place of what the worker had leased."""
+        row = await self._database.one(
+            LEASE_TOKENS,
+            account,
+            bucket,
+            worker,
+            least,
+            wanted,
+            rate.tokens,
+            _span(rate.period),
+            rate.capacity,
+            _span(ttl),
+        )
+        assert row is not None
+        return TokenBlock(row[0], Micros(row[1]))
 
 
 class PostgresAdmission:

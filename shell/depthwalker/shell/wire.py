@@ -33,6 +33,8 @@ from depthwalker.shell.bodies import (
     FillPart,
     FillsBody,
     MarketBody,
+    MarketPart,
+    MarketsBody,
     OrderBody,
     OrderPart,
     OrdersBody,
@@ -95,19 +97,14 @@ class _BookBody(msgspec.Struct, frozen=True):
 
 def read_market(body: bytes) -> Outcome[Market, Unreadable]:
     """Return the market of GET /markets/{ticker}; `shard` is AUTO_SHARD where none is named."""
+    return reading("market", MarketBody, body, lambda found: _market(found.market))
 
-    def convert(found: MarketBody) -> Market:
-        market = found.market
-        return Market(
-            ticker=market.ticker,
-            event_ticker=market.event_ticker,
-            status=one_of(MarketStatus, market.status),
-            grid=_grid(market.price_ranges),
-            close_time=time_of(market.close_time),
-            shard=AUTO_SHARD if market.exchange_index is None else market.exchange_index,
-        )
 
-    return reading("market", MarketBody, body, convert)
+def read_markets(body: bytes) -> Outcome[Listing[Market], Unreadable]:
+    """Return a page of GET /markets."""
+    return reading(
+        "markets", MarketsBody, body, lambda found: Listing(tuple(map(_market, found.markets)), found.cursor)
+    )
 
 
 def read_book(body: bytes, at: Micros) -> Outcome[Book, Unreadable]:
@@ -228,6 +225,17 @@ def words_of(inner: object) -> ErrorWords:
 
 def _short(word: object) -> str:
     return word[:LONGEST_WORD] if isinstance(word, str) else ""
+
+
+def _market(market: MarketPart) -> Market:
+    return Market(
+        ticker=market.ticker,
+        event_ticker=market.event_ticker,
+        status=one_of(MarketStatus, market.status),
+        grid=_grid(market.price_ranges),
+        close_time=time_of(market.close_time),
+        shard=AUTO_SHARD if market.exchange_index is None else market.exchange_index,
+    )
 
 
 def _record(order: OrderPart) -> OrderRecord:

@@ -1,15 +1,12 @@
-"""The exchange's objects as it writes them: prices with 4 decimals, counts with 2, money with 6, all of them strings."""
+"""An account's objects as the exchange writes them: prices with 4 decimals, counts with 2, money with 6, all strings."""
 
 from typing import Final
 
-import msgspec
-
-from depthwalker.core.answer import FillRecord, TradePrint
-from depthwalker.core.book import Book, Ladder, Leg, complement
-from depthwalker.core.grid import PriceGrid
+from depthwalker.core.answer import FillRecord
+from depthwalker.core.book import Leg
 from depthwalker.core.pit import NEVER
-from depthwalker.core.structure import name_of
 from depthwalker.core.units import (
+    CENT,
     DOLLAR,
     SECOND,
     Count,
@@ -22,14 +19,12 @@ from depthwalker.core.units import (
     round_div,
     value,
 )
-from depthwalker.shell.paper.floor import Floor, Listing
-from depthwalker.shell.paper.ledger import Holding, Kept, Ledger
+from depthwalker.shell.paper.ledger import Holding, Kept, Ledger, Settlement
 from depthwalker.shell.paper.reply import time_text
 
-_SIDES: Final = {Leg.YES: "bid", Leg.NO: "ask"}
+SIDES: Final = {Leg.YES: "bid", Leg.NO: "ask"}
 _ACTIONS: Final = {Leg.YES: "buy", Leg.NO: "sell"}
 _CENT_MONEY: Final = 10_000
-_LIFETIME: Final = Micros(7 * 86_400 * SECOND)
 
 
 def created(order: Kept, fills: list[FillRecord], at: Micros) -> dict[str, object]:
@@ -52,7 +47,9 @@ def amended(before: Kept, order: Kept, fills: list[FillRecord], at: Micros) -> d
 
 def order(kept: Kept, user: str) -> dict[str, object]:
     """Return an order; side and action are the leftovers of the older interface."""
-    expiry = {} if kept.expires == NEVER else {"expiration_time": time_text(kept.expires)}
+    optional: dict[str, object] = {} if kept.expires == NEVER else {"expiration_time": time_text(kept.expires)}
+    optional |= {"order_group_id": kept.group} if kept.group else {}
+    optional |= {"cancel_order_on_pause": True} if kept.cancel_on_pause else {}
     return {
         "order_id": kept.order_id,
         "user_id": user,
@@ -61,10 +58,10 @@ def order(kept: Kept, user: str) -> dict[str, object]:
         "side": "yes",
         "action": _ACTIONS[kept.leg],
         "outcome_side": kept.leg.value,
-        "book_side": _SIDES[kept.leg],
+        "book_side": SIDES[kept.leg],
         "type": "limit",
         "status": kept.status.value,
-        **_prices(kept.leg, kept.price),
+        **prices(kept.leg, kept.price),
         "initial_count_fp": format_count(kept.initial),
         "fill_count_fp": format_count(kept.filled),
         "remaining_count_fp": format_count(kept.remaining),
@@ -76,11 +73,12 @@ def order(kept: Kept, user: str) -> dict[str, object]:
         "created_time": time_text(kept.created),
         "last_update_time": time_text(kept.updated),
         "subaccount_number": 0,
-        **expiry,
+        "exchange_index": kept.shard,
+        **optional,
     }
 
 
-def fill(record: FillRecord) -> dict[str, object]:
+def fill(record: FillRecord, shard: int) -> dict[str, object]:
     """Return a fill; its legacy side is the outcome acquired and its action carries no sign."""
     return {
         "fill_id": record.trade_id,
@@ -91,14 +89,15 @@ def fill(record: FillRecord) -> dict[str, object]:
         "side": record.leg.value,
         "action": "buy",
         "outcome_side": record.leg.value,
-        "book_side": _SIDES[record.leg],
+        "book_side": SIDES[record.leg],
         "count_fp": format_count(record.count),
-        **_prices(record.leg, record.price),
+        **prices(record.leg, record.price),
         "is_taker": record.taker,
         "fee_cost": format_money(record.fee),
         "created_time": time_text(record.at),
         "ts": record.at // SECOND,
         "subaccount_number": 0,
+        "exchange_index": shard,
     }
 
 
@@ -140,88 +139,28 @@ def balance(ledger: Ledger, portfolio: Money, at: Micros) -> dict[str, object]:
     }
 
 
-def orderbook(book: Book, depth: int) -> dict[str, object]:
-    """Return both legs' bids, ascending, the best `depth` of each or all for 0."""
-    yes, no = (_rows(ladder[:depth] if depth else ladder) for ladder in (book.yes, book.no))
-    return {"orderbook_fp": {"yes_dollars": yes, "no_dollars": no}}
+def subaccount(ledger: Ledger, at: Micros) -> dict[str, object]:
+    """Return the cash of the primary subaccount."""
+    dollars = format_money(ledger.cash)[:-2]
+    return {"subaccount_number": 0, "exchange_index": 0, "balance": dollars, "updated_ts": at // SECOND}
 
 
-def trade(ticker: str, record: TradePrint) -> dict[str, object]:
-    """Return a public trade."""
+def settlement(paid: Settlement) -> dict[str, object]:
+    """Return what a market paid; revenue and value are whole cents."""
+    yes, no = max(0, paid.position), max(0, -paid.position)
     return {
-        "trade_id": record.trade_id,
-        "ticker": ticker,
-        "count_fp": format_count(record.count),
-        **_prices(Leg.YES, record.yes_price),
-        "taker_outcome_side": record.taker.value,
-        "taker_book_side": _SIDES[record.taker],
-        "taker_side": record.taker.value,
-        "created_time": time_text(record.at),
-        "is_block_trade": False,
-    }
-
-
-def market(floor: Floor, book: Book, now: Micros) -> dict[str, object]:
-    """Return a market with its grid, its best prices and its volume."""
-    listing = floor.listing
-    last = format_price(floor.trades[-1].yes_price) if floor.trades else "0.0000"
-    volume = format_count(Count(sum(print_.count for print_ in floor.trades)))
-    return {
-        "ticker": listing.ticker,
-        "event_ticker": listing.event_ticker,
-        "market_type": "binary",
-        "yes_sub_title": listing.ticker,
-        "no_sub_title": listing.ticker,
-        **_times(floor),
-        "status": floor.status(now).value,
-        "notional_value_dollars": "1.0000",
-        **_quotes(book),
-        "last_price_dollars": last,
-        "previous_price_dollars": "0.0000",
-        "previous_yes_bid_dollars": "0.0000",
-        "previous_yes_ask_dollars": "0.0000",
-        "volume_fp": volume,
-        "volume_24h_fp": volume,
-        "open_interest_fp": "0.00",
-        "result": "",
-        "can_close_early": False,
-        "expiration_value": "",
-        "rules_primary": "A paper market: it settles nothing.",
-        "rules_secondary": "",
-        **_grid(floor.pit.rules.grid),
-        "settlement_bounds_type": "default",
-        "exchange_index": listing.shard,
-    }
-
-
-def event(listing: Listing) -> dict[str, object]:
-    """Return the event of a market."""
-    return {
-        "event_ticker": listing.event_ticker,
-        "series_ticker": listing.series_ticker,
-        "title": listing.event_ticker,
-        "sub_title": "",
-        "collateral_return_type": "",
-        "mutually_exclusive": False,
-        "available_on_brokers": False,
-        "settlement_sources": [],
-    }
-
-
-def series(listing: Listing) -> dict[str, object]:
-    """Return the series of a market: where its fees are stated."""
-    return {
-        "ticker": listing.series_ticker,
-        "frequency": "custom",
-        "title": listing.series_ticker,
-        "category": "Paper",
-        "tags": [],
-        "settlement_sources": [],
-        "contract_url": "",
-        "contract_terms_url": "",
-        "fee_type": listing.fee_type,
-        "fee_multiplier": msgspec.Raw(format_money(Money(listing.fee_multiplier)).rstrip("0").rstrip(".").encode()),
-        "additional_prohibitions": [],
+        "ticker": paid.ticker,
+        "exchange_index": paid.shard,
+        "event_ticker": paid.event_ticker,
+        "market_result": paid.result,
+        "yes_count_fp": format_count(Count(yes)),
+        "yes_total_cost_dollars": format_money(Money(paid.cost if yes else 0)),
+        "no_count_fp": format_count(Count(no)),
+        "no_total_cost_dollars": format_money(Money(paid.cost if no else 0)),
+        "revenue": paid.revenue // _CENT_MONEY,
+        "settled_time": time_text(paid.at),
+        "fee_cost": format_money(Money(paid.fees + paid.residue)),
+        "value": paid.value // CENT,
     }
 
 
@@ -241,38 +180,7 @@ def _yes_price(record: FillRecord) -> Price:
     return record.price if record.leg is Leg.YES else Price(DOLLAR - record.price)
 
 
-def _prices(leg: Leg, price: Price) -> dict[str, str]:
+def prices(leg: Leg, price: Price) -> dict[str, str]:
+    """Return a price of a leg on both legs' scales."""
     yes = price if leg is Leg.YES else Price(DOLLAR - price)
     return {"yes_price_dollars": format_price(yes), "no_price_dollars": format_price(Price(DOLLAR - yes))}
-
-
-def _rows(ladder: Ladder) -> list[tuple[str, str]]:
-    return [(format_price(price), format_count(count)) for price, count in reversed(ladder)]
-
-
-def _times(floor: Floor) -> dict[str, object]:
-    opened = dict.fromkeys(("created_time", "updated_time", "open_time"), time_text(floor.start))
-    expires = time_text(Micros(floor.close_time + _LIFETIME))
-    closes = {"close_time": time_text(floor.close_time), "latest_expiration_time": expires}
-    return {**opened, **closes, "settlement_timer_seconds": 60}
-
-
-def _grid(grid: PriceGrid) -> dict[str, object]:
-    bands = [
-        {"start": format_price(band.start), "end": format_price(band.end), "step": format_price(band.step)}
-        for band in grid.bands
-    ]
-    return {"price_level_structure": name_of(grid), "price_ranges": bands}
-
-
-def _quotes(book: Book) -> dict[str, str]:
-    bid, bid_size = book.yes[0] if book.yes else (Price(0), Count(0))
-    ask, ask_size = complement(book.no)[0] if book.no else (DOLLAR, Count(0))
-    return {
-        "yes_bid_dollars": format_price(bid),
-        "yes_ask_dollars": format_price(ask),
-        "no_bid_dollars": format_price(Price(DOLLAR - ask)),
-        "no_ask_dollars": format_price(Price(DOLLAR - bid)),
-        "yes_bid_size_fp": format_count(bid_size),
-        "yes_ask_size_fp": format_count(ask_size),
-    }

@@ -208,7 +208,7 @@ class Exchange:
     def _match(self, floor: Floor, matched: Matched, at: Micros) -> dict[str, tuple[str, str]]:
         trade_id, ticker = self.new_id(), floor.listing.ticker
         trade = TradePrint(trade_id, matched.taker_leg, matched.yes_price, matched.count, at)
-        floor.trades.append(trade)
+        floor.print(trade)
         self.notices.publish(Traded(ticker, trade))
         sides = (
             (matched.maker_account, matched.maker_order, matched.maker_leg, matched.maker_fee, False),

@@ -13,7 +13,7 @@ from depthwalker.core.grid import PriceGrid
 from depthwalker.core.pit import Pit, Rules, with_rules
 from depthwalker.core.reports import EndReason, Event
 from depthwalker.core.tape import Tape, after, play
-from depthwalker.core.units import MILLION, SECOND, Micros, Price
+from depthwalker.core.units import MILLION, SECOND, Count, Micros, Price
 from depthwalker.shell.paper.fee_schedule import Fees
 
 _DAY: Final = Micros(86_400 * SECOND)
@@ -80,6 +80,7 @@ class Floor:
         self.settled_at: Micros | None = None
         self.contested: MarketStatus | None = None  # disputed or amended, after it was determined
         self.trades: list[TradePrint] = []
+        self.volume = Count(0)
         rules = Rules(listing.tape.grid, listing.rates, precision)
         opening = listing.tape.opening
         self.pit = Pit(rules) if listing.opens_after else crowd.seed(opening.yes, opening.no, rules)
@@ -127,6 +128,11 @@ class Floor:
     def charge(self, rates: FeeRates) -> None:
         """Change the fee rates for the trades to come."""
         self.pit = with_rules(self.pit, Rules(self.pit.rules.grid, rates, self.pit.rules.precision))
+
+    def print(self, trade: TradePrint) -> None:
+        """Add a public trade."""
+        self.trades.append(trade)
+        self.volume = Count(self.volume + trade.count)
 
     def refill(self, now: Micros) -> Step:
         """Return the pit with the crowd as the tape has it by now: it traded elsewhere while the market stood still."""

@@ -147,6 +147,12 @@ class Ledger:
         self.burned.add(client_order_id)
         self._keep(replace(self._orders[order_id][-1], client_order_id=client_order_id))
 
+    def unname(self, order_id: str, client_order_id: str) -> None:
+        """Take a rename back: it was refused, so it burned nothing."""
+        versions = self._orders[order_id]
+        if versions[-1].client_order_id != client_order_id:
+            self.burned.discard(versions.pop().client_order_id)
+
     def order(self, order_id: str, by: Micros | None = None) -> Kept | None:
         """Return an order as of an instant, or as it is."""
         versions = self._orders.get(order_id, [])

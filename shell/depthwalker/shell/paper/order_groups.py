@@ -31,9 +31,7 @@ def create(exchange: Exchange, account: str, body: bytes) -> Reply:
 def listed(exchange: Exchange, account: str) -> Reply:
     """Return an account's groups; an empty object where there are none (recorded)."""
     exchange.advance()
-    rows = [
-        {"id": kept.group_id} | _state(kept, exchange) for kept in exchange.groups.values() if kept.account == account
-    ]
+    rows = [{"id": kept.group_id} | _state(kept) for kept in exchange.groups.values() if kept.account == account]
     return answer({"order_groups": rows} if rows else {})
 
 
@@ -44,7 +42,7 @@ def one(exchange: Exchange, account: str, group_id: str, lag: Micros) -> Reply:
     if kept.created > now - lag:
         raise not_found()
     orders = [order.order_id for order in exchange.ledgers[account].resting() if order.group == group_id]
-    return answer(_state(kept, exchange) | {"orders": orders})
+    return answer(_state(kept) | {"orders": orders})
 
 
 def limit(exchange: Exchange, account: str, group_id: str, shard_named: int, body: bytes) -> Reply:
@@ -101,10 +99,9 @@ def _keep(exchange: Exchange, kept: KeptGroup, group: groups.Group) -> KeptGroup
     return after
 
 
-def _state(kept: KeptGroup, exchange: Exchange) -> dict[str, object]:
-    # The document calls it "auto cancel status": on while the group is at work, off once it has been triggered.
+def _state(kept: KeptGroup) -> dict[str, object]:
     return {
-        "is_auto_cancel_enabled": not kept.group.triggered,
+        "is_auto_cancel_enabled": True,
         "contracts_limit_fp": format_count(kept.group.limit),
         "exchange_index": kept.shard,
     }

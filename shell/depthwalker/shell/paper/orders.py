@@ -55,12 +55,12 @@ def amend(exchange: Exchange, account: str, order_id: str, form: AmendForm) -> R
         raise refusal(400, "insufficient_balance")
     known = len(ledger.fills)
     if renamed:
-        ledger.rename(order_id, renamed)
+        ledger.rename(order_id, renamed)  # first, so that whoever is told of the amend hears the new name
     step = matching.amend(floor.pit, order_id, form.price, form.total, now, form.expires)
     refused = exchange.settle(floor, step, now)
     if refused is not None:
         if renamed:
-            ledger.rename(order_id, before.client_order_id)
+            ledger.unname(order_id, before.client_order_id)
         raise refused
     own = [fill for fill in ledger.fills[known:] if fill.order_id == order_id]
     return answer(bodies.amended(before, _known(ledger, order_id), own, now))

@@ -1,0 +1,283 @@
+"""Requests and their judgement: every error of the fact sheet's section 5.11 in every shape, the clock, and one sending."""
+
+import asyncio
+import json
+import time
+from base64 import b64decode
+from collections.abc import Mapping
+from email.utils import formatdate
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from tests.shell.clocks import SteppingClock
+from tests.shell.scripted import NOW, ROOT, trading
+
+from depthwalker.core.answer import NotApplied, Rejected, Trouble, Unknown
+from depthwalker.core.book import Leg
+from depthwalker.core.skew import WIDEST, correction
+from depthwalker.core.units import SECOND, Count, Micros, Price
+from depthwalker.shell.kalshi import KalshiVenue
+from depthwalker.shell.ports import HttpRequest, HttpResponse, PlaceRequest
+from depthwalker.shell.rest import EXPIRED, classify
+from depthwalker.shell.signing import Signer, signed_text
+from depthwalker.shell.timekeeping import sightings
+
+HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+ORDER = PlaceRequest("T", "dw-1", Leg.YES, Price(4_800), Count(100), False, True, Micros(NOW + 60 * SECOND))
+ACK = {"order_id": "o1", "client_order_id": "dw-1", "fill_count": "0.00", "remaining_count": "1.00"}
+STALE = {"error": {"code": EXPIRED, "message": "header timestamp expired"}}
+
+# Every row of the fact sheet's section 5.11: status, code, and whether its request was refused or never applied.
+REFUSED = (
+    (400, "insufficient_balance"),
+    (400, "available_balance_too_low"),
+    (400, "invalid_order"),
+    (400, "invalid_order_size"),
+    (400, "invalid_price"),
+    (400, "invalid_parameters"),
+    (400, "missing_parameters"),
+    (400, "bad_request"),
+    (400, "invalid_content_type"),
+    (400, "order_id_and_client_order_id_mismatch"),
+    (400, "order_side_mismatch"),
+    (400, "order_ticker_mismatch"),
+    (400, "MARKET_INACTIVE"),
+    (409, "MARKET_INACTIVE"),
+    (400, "market_closed"),
+    (404, "not_found"),
+    (404, "market_not_found"),
+    (404, "user_not_found"),
+    (400, "user_not_found"),
+    (409, "order_already_exists"),
+    (409, "fill_or_kill_insufficient_resting_volume"),
+    (400, "NOTIONAL_RISK_LIMIT_EXCEEDED"),
+)
+NEVER_APPLIED = (
+    (401, "authentication_error"),
+    (401, "signature_is_missing_from_headers"),
+    (401, EXPIRED),
+    (401, "token_authentication_failure"),
+    (403, "missing_scope"),
+    (409, "trading_is_paused"),
+    (409, "exchange_is_paused"),
+    (410, "deprecated_v1_order_endpoint"),
+    (429, "too_many_requests"),
+)
+OPEN = (408, 499, 500, 502, 503, 504, 520, 301, 302, 307)
+
+
+def nested(code: str, detail: str) -> bytes:
+    return json.dumps({"error": {"code": code, "message": "m", "details": detail, "service": "exchange"}}).encode()
+
+
+def flat(code: str, detail: str) -> bytes:
+    return json.dumps({"code": code, "message": "m", "details": detail}).encode()
+
+
+@pytest.mark.parametrize("shape", [nested, flat])
+@pytest.mark.parametrize(("status", "code"), REFUSED)
+def test_what_the_exchange_looked_at_and_refused_is_rejected(status: int, code: str, shape: object) -> None:
+    body = nested(code, "why") if shape is nested else flat(code, "why")
+
+    assert classify(status, body) == Rejected(status, code, "why")
+
+
+@pytest.mark.parametrize("shape", [nested, flat])
+@pytest.mark.parametrize(("status", "code"), NEVER_APPLIED)
+def test_what_never_came_to_the_matching_is_not_applied(status: int, code: str, shape: object) -> None:
+    body = nested(code, "why") if shape is nested else flat(code, "why")
+
+    assert classify(status, body) == NotApplied(f"{status} {code} why")
+
+
+@pytest.mark.parametrize("body", [b"", HTML, b"{}", nested("internal_error", ""), nested("order_already_exists", "")])
+@pytest.mark.parametrize("status", OPEN)
+def test_a_gateway_and_a_server_error_leave_it_open_whatever_they_say(status: int, body: bytes) -> None:
+    assert isinstance(classify(status, body), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "trouble"),
+    [
+        (400, b'{"msg":"Parameter validation failed"}', Rejected(400, "http_400", "Parameter validation failed")),
+        (429, b'{"error":"too many requests"}', NotApplied("429 too many requests")),
+        (400, b'{"error":"bad luck"}', Rejected(400, "bad luck", "")),
+        (404, b"", Rejected(404, "not_found", "")),
+        (404, HTML, Rejected(404, "not_found", "")),
+        (409, b"", Rejected(409, "http_409", "")),
+        (403, HTML, NotApplied("403")),
+        (429, HTML, NotApplied("429")),
+        (401, b'{"code":"token_authenti', NotApplied("401")),
+        (400, nested("invalid_price", "")[:-9], Rejected(400, "http_400", "")),
+        (422, b"[]", Rejected(422, "http_422", "")),
+    ],
+)
+def test_bare_string_empty_foreign_and_truncated_bodies_are_judged_by_their_status(
+    status: int, body: bytes, trouble: Trouble
+) -> None:
+    assert classify(status, body) == trouble
+
+
+def test_four_things_hide_behind_409() -> None:
+    codes = (
+        "order_already_exists",
+        "fill_or_kill_insufficient_resting_volume",
+        "trading_is_paused",
+        "exchange_is_paused",
+    )
+
+    assert [type(classify(409, nested(code, ""))) for code in codes] == [Rejected, Rejected, NotApplied, NotApplied]
+
+
+class Answering:
+    """A transport whose exchange has a clock `ahead` of ours, and refuses what is signed 5 seconds off."""
+
+    def __init__(self, clock: SteppingClock, ahead: int, headers: Mapping[str, str] | None = None) -> None:
+        self.clock = clock
+        self.ahead = ahead
+        self.extra = headers or {}
+        self.requests: list[HttpRequest] = []
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        self.requests.append(request)
+        theirs = self.clock.now() + self.ahead
+        headers = {"Date": formatdate(theirs // SECOND, usegmt=True), **self.extra}
+        signed_at = int(request.headers["KALSHI-ACCESS-TIMESTAMP"]) * 1_000
+        if abs(signed_at - theirs) > 5 * SECOND:
+            return HttpResponse(401, headers, json.dumps(STALE).encode())
+        body = {**ACK, "ts_ms": theirs // 1_000} if request.method == "POST" else {"balance": 1}
+        return HttpResponse(201 if request.method == "POST" else 200, headers, json.dumps(body).encode())
+
+    async def close(self) -> None:
+        pass
+
+
+def wired(ahead: int, headers: Mapping[str, str] | None = None) -> tuple[Answering, KalshiVenue, SteppingClock]:
+    clock = SteppingClock(NOW)
+    transport = Answering(clock, ahead, headers)
+    return transport, KalshiVenue(transport, Signer("key-1", Ed25519PrivateKey.generate()), clock), clock
+
+
+async def test_a_clock_that_is_right_is_signed_by() -> None:
+    transport, venue, clock = wired(0)
+
+    await venue.balance()
+    await venue.balance()
+
+    assert correction(venue.rest.skew) == 0
+    assert transport.requests[1].headers["KALSHI-ACCESS-TIMESTAMP"] == str(NOW // 1_000)
+
+
+@pytest.mark.parametrize("ahead", [40 * SECOND, -40 * SECOND, 1_000 * SECOND + 123_456])
+async def test_a_read_signed_at_the_wrong_time_is_asked_once_more_by_the_exchanges_clock(ahead: int) -> None:
+    transport, venue, _ = wired(ahead)
+
+    (await venue.balance()).unwrap()
+
+    assert len(transport.requests) == 2
+    assert abs(correction(venue.rest.skew) - ahead) <= SECOND
+
+
+async def test_a_mutation_signed_at_the_wrong_time_is_not_sent_again_and_the_next_one_passes() -> None:
+    transport, venue, _ = wired(40 * SECOND)
+
+    first = await venue.place(ORDER)
+    second = await venue.place(ORDER)
+
+    assert isinstance(first.failure(), NotApplied)
+    assert second.unwrap().order_id == "o1"
+    assert len(transport.requests) == 2
+
+
+async def test_an_order_expires_by_the_exchanges_clock_at_a_whole_second_or_after() -> None:
+    transport, venue, _ = wired(40 * SECOND + 300_000)
+    await venue.place(ORDER)
+    await venue.place(ORDER)  # its answer carries milliseconds
+    await venue.place(ORDER)
+
+    sent: Mapping[str, object] = json.loads(transport.requests[-1].body or b"")
+
+    assert sent["expiration_time"] == (NOW + 100 * SECOND + 300_000) // SECOND + 1
+    assert correction(venue.rest.skew) == 40 * SECOND + 300_000
+
+
+async def test_a_clock_that_is_set_while_we_run_is_followed() -> None:
+    transport, venue, _ = wired(0)
+    await venue.place(ORDER)
+    transport.ahead = -60 * SECOND
+
+    (await venue.balance()).unwrap()
+
+    assert -61 * SECOND <= correction(venue.rest.skew) <= -60 * SECOND
+
+
+async def test_an_exchange_that_always_complains_is_asked_twice_and_no_more() -> None:
+    async with trading((401, STALE)) as (exchange, venue):
+        assert (await venue.balance()).failure() == NotApplied(f"401 {EXPIRED} header timestamp expired")
+
+    assert len(exchange.requests) == 2
+
+
+async def test_a_cached_answer_and_a_clock_of_another_age_are_no_clock() -> None:
+    for ahead, headers in ((3 * SECOND, {"Age": "12"}), (2 * WIDEST, {}), (0, {"Date": "soon"})):
+        _, venue, _ = wired(ahead, headers)
+        await venue.balance()
+        assert correction(venue.rest.skew) == 0
+
+
+def test_only_a_successful_answers_own_stamp_counts() -> None:
+    def seen(status: int, body: bytes, *, stamped: bool = True) -> int:
+        return len(list(sightings(HttpResponse(status, {}, body), NOW, NOW, stamped=stamped)))
+
+    assert seen(201, b'{"ts_ms":1703123456789}') == 1
+    assert seen(201, b'{"ts_ms":1703123456789}', stamped=False) == 0
+    assert seen(400, b'{"ts_ms":1703123456789}') == 0
+    assert [seen(200, body) for body in (b"", b"[]", b"\xff", b'{"ts_ms":"1"}', b'{"order_id":"o1"}')] == [0] * 5
+
+
+async def test_an_rsa_signature_leaves_the_loop_free_and_is_the_same_request() -> None:
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+
+    async with trading((200, {"balance": 1}), key=key) as (exchange, venue):
+        await asyncio.gather(*(venue.balance() for _ in range(5)))
+
+    assert len(exchange.requests) == 5
+    assert len({request.headers["KALSHI-ACCESS-SIGNATURE"] for request in exchange.requests}) == 5
+    assert all(len(b64decode(request.headers["KALSHI-ACCESS-SIGNATURE"])) == 256 for request in exchange.requests)
+
+
+async def test_only_an_rsa_signature_is_made_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    aside: list[object] = []
+    to_thread = asyncio.to_thread
+
+    async def watched(*arguments: object) -> object:
+        aside.append(arguments[0])
+        return await to_thread(*arguments)  # type: ignore[arg-type,unused-ignore] # passed on as it came
+
+    monkeypatch.setattr(asyncio, "to_thread", watched)
+    for key in (Ed25519PrivateKey.generate(), generate_private_key(public_exponent=65537, key_size=2048)):
+        signer = Signer("key-1", key)
+        headers = await signer.sign_aside("GET", ROOT, NOW)
+        assert headers["KALSHI-ACCESS-TIMESTAMP"] == str(NOW // 1_000)
+
+    assert len(aside) == 1
+
+
+async def test_a_slow_signature_does_not_stop_the_loop() -> None:
+    class Slow(Signer):
+        __slots__ = ()
+
+        def sign(self, method: str, path: str, now: Micros) -> Mapping[str, str]:
+            time.sleep(0.05)  # in its thread
+            return {"text": signed_text(str(now), method, path)}
+
+    signing = asyncio.create_task(
+        Slow("key-1", generate_private_key(public_exponent=65537, key_size=2048)).sign_aside("GET", ROOT, NOW)
+    )
+    turns = 0
+    while not signing.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert turns > 10
