@@ -41,6 +41,7 @@ SEED: Final = 7
 MARKET: Final = "moderate"
 CASH: Final = Money(1_000_000 * MILLION)
 WALKS_A_RUN: Final = 10
+PATIENCE_S: Final = 30
 TABLES: Final = (
     "execution_state",
     "split_orders",
@@ -107,9 +108,19 @@ async def _execute(store: bed.TimedStore, scene: Scene, effort: Effort, folder: 
             others=lambda _: (),
             ema_slippage=0,
         )
-        state = await runner.run()
+        state = await _ended(runner, effort.execution_s + PATIENCE_S)
         await transport.close()
     return Run(runner.execution_id, state, tuple(store.appends))
+
+
+async def _ended(runner: Runner, seconds: int) -> State:
+    """Return the final state; a runner that does not get there is stopped, and then left."""
+    running = asyncio.create_task(runner.run())
+    done, _ = await asyncio.wait({running}, timeout=seconds)
+    if not done:
+        runner.stop("too slow")
+        running.cancel()
+    return await running
 
 
 def _started(scene: Scene, feed: Feed, seconds: int, now: Micros, execution: str) -> Started:

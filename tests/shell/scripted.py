@@ -47,6 +47,7 @@ class Exchange:
     answers: tuple[Answer, ...]
     requests: list[Received] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    url: str = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         text = await request.text()
@@ -86,7 +87,8 @@ async def trading(
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", exchange.answer)
     async with TestServer(app) as server:
-        transport = AioHttpTransport(str(server.make_url(ROOT)))
+        exchange.url = str(server.make_url(ROOT))
+        transport = AioHttpTransport(exchange.url)
         signer = Signer("key-1", key or Ed25519PrivateKey.generate()) if signed else None
         yield exchange, KalshiVenue(transport, signer, clock or FixedClock(), exchange.calls.append)
         await transport.close()

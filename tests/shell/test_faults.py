@@ -25,6 +25,7 @@ from depthwalker.shell.paper import Answered, Delayed, Options, Reply
 from depthwalker.shell.paper.faults import Fault
 from depthwalker.shell.ports import HttpRequest
 from depthwalker.shell.ports import Lost as LostAnswer
+from depthwalker.shell.store import PostgresStore
 from tests.shell.rig import (
     ACCEPTED_500,
     LOST,
@@ -35,7 +36,6 @@ from tests.shell.rig import (
     AnEdge,
     Hurried,
     Moment,
-    Rig,
     as_store,
     quiet,
     rests,
@@ -95,80 +95,81 @@ CANCELS: dict[str, Plan] = {
 
 
 async def _each(
-    new_database: Callable[[], str],
+    dsn: str,
     folder: Path,
     plans: dict[str, Plan],
-    run: Callable[[Rig, Engine], Awaitable[Trade]],
+    run: Callable[[Engine, int], Awaitable[Trade]],
     options: Options | None = None,
 ) -> dict[str, tuple[Trade, State]]:
-    """Run each plan on an exchange and a database of its own, all at once, and check its end."""
+    """Run each plan on an exchange of its own, all at once, and check its end; `run` gets a number for its edge."""
+    tape = quiet(*sellers(4_500, 20, *(at / 4 for at in range(4, 120))))
 
-    async def one(name: str, plan: Plan) -> tuple[str, tuple[Trade, State]]:
-        tape = quiet(*sellers(4_500, 20, 0.8, 1.2))
-        async with rigged(new_database(), folder / name, tape, options=options) as rig:
+    async def one(number: int, name: str, plan: Plan, store: PostgresStore) -> tuple[str, tuple[Trade, State]]:
+        async with rigged(dsn, folder, tape, options=options) as rig:
             for kind, fault, nth in plan:
                 rig.exchange.faults.add(kind, fault, nth)
-            async with rig.engine() as engine:
-                trade = await run(rig, engine)
+            async with rig.engine(store=store) as engine:
+                trade = await run(engine, number)
             try:
                 return name, (trade, await rig.settled(trade))
             except AssertionError as wrong:
                 raise AssertionError(f"{name}: {wrong}; {trade.result}") from wrong
 
-    return dict(await asyncio.gather(*(one(name, plan) for name, plan in plans.items())))
+    async with PostgresStore(dsn) as store:
+        ends = (one(number, name, plan, store) for number, (name, plan) in enumerate(plans.items(), 1))
+        return dict(await asyncio.gather(*ends))
 
 
 async def test_whatever_becomes_of_a_create_one_order_is_placed(
-    new_database: Callable[[], str], tmp_path: Path
+    postgres: str, tmp_path: Path
 ) -> None:
     ends = await _each(
-        new_database, tmp_path, CREATES, lambda _, engine: engine.execute_trade(AnEdge(1, "0.45", 60), simple(3))
+        postgres, tmp_path, CREATES, lambda engine, number: engine.execute_trade(AnEdge(number, "0.45", 60), simple(9))
     )
     for name, (trade, state) in ends.items():
-        assert trade.result.status == "completed", (name, trade)
-        assert trade.quantity == 40, (name, trade, state.orders)
+        assert trade.quantity == 60, (name, trade)
+        assert len([order for order in state.orders if order.ending is Ending.EXECUTED]) == 1, name
 
 
 async def test_whatever_becomes_of_a_taking_order_it_takes_once(
-    new_database: Callable[[], str], tmp_path: Path
+    postgres: str, tmp_path: Path
 ) -> None:
     ends = await _each(
-        new_database, tmp_path, CREATES, lambda _, engine: engine.execute_trade(AnEdge(1, "0.47", 60), simple(3))
+        postgres, tmp_path, CREATES, lambda engine, number: engine.execute_trade(AnEdge(number, "0.47", 60), simple(9))
     )
     for name, (trade, _) in ends.items():
         assert trade.quantity == 60, (name, trade)
 
 
 async def test_whatever_becomes_of_an_amend_the_walk_goes_on_within_the_parent(
-    new_database: Callable[[], str], tmp_path: Path
+    postgres: str, tmp_path: Path
 ) -> None:
     ends = await _each(
-        new_database, tmp_path, AMENDS, lambda _, engine: engine.execute_trade(AnEdge(1, "0.45", 60), walker(3))
+        postgres, tmp_path, AMENDS, lambda engine, number: engine.execute_trade(AnEdge(number, "0.44", 60), walker(6))
     )
     for name, (trade, _) in ends.items():
         assert trade.quantity == 60, (name, trade)
 
 
-async def test_whatever_becomes_of_a_cancel_nothing_rests(new_database: Callable[[], str], tmp_path: Path) -> None:
-    async def stopped(rig: Rig, engine: Engine) -> Trade:
-        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), simple(1.5)))
-        return await call
-
-    ends = await _each(new_database, tmp_path, CANCELS, stopped)
+async def test_whatever_becomes_of_a_cancel_nothing_rests(postgres: str, tmp_path: Path) -> None:
+    ends = await _each(
+        postgres,
+        tmp_path,
+        CANCELS,
+        lambda engine, number: engine.execute_trade(AnEdge(number, "0.43", 60), simple(1.5)),
+    )
     for name, (trade, _) in ends.items():
         assert (trade.quantity, trade.result.status) == (0, "failed"), (name, trade)
 
 
-async def test_reads_that_lag_behind_the_writes_change_nothing(
-    new_database: Callable[[], str], tmp_path: Path
-) -> None:
+async def test_reads_that_lag_behind_the_writes_change_nothing(postgres: str, tmp_path: Path) -> None:
     plans = {name: CREATES[name] for name in ("answer lost", "request lost")}
     options = Options(read_lag=Micros(SECOND // 2))
     ends = await _each(
-        new_database,
+        postgres,
         tmp_path,
         plans,
-        lambda _, engine: engine.execute_trade(AnEdge(1, "0.45", 60), walker(3)),
+        lambda engine, number: engine.execute_trade(AnEdge(number, "0.44", 60), walker(6)),
         options,
     )
     assert {trade.quantity for trade, _ in ends.values()} == {60}

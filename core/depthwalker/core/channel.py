@@ -1,8 +1,8 @@
 """What travels over the exchange's websocket, as values: the frames it sends and the commands it takes.
 
 Shapes: fact sheet, section 7, and the exchange's AsyncAPI document. `sid` names a subscription of this connection, `seq`
-numbers its frames from 1. Counts and prices are whole numbers; the prices of a book's frames stand as they were sent, and
-only the subscription says on which scale (see `stream`).
+numbers its frames from 1. Bids carry the price of their own leg, on whichever scale they were sent; what changes a book is
+dated by when it came in.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from enum import Enum
 from typing import TypeAlias
 
 from depthwalker.core.answer import FillRecord, OrderRecord, TradePrint
-from depthwalker.core.book import Leg, Level
+from depthwalker.core.book import Delta, Snapshot
 from depthwalker.core.grid import PriceGrid
-from depthwalker.core.units import Count, Micros, Price
+from depthwalker.core.units import Count, Micros
 
 
 class Channel(Enum):
@@ -65,25 +65,22 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class BookSnapshot:
-    """One market's whole book; levels in any order, no price twice on a side, prices on the subscription's scale."""
+    """One market's whole book; no price twice on a side."""
 
     sid: int
     seq: int
     ticker: str
-    yes: tuple[Level, ...]
-    no: tuple[Level, ...]
+    body: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class BookDelta:
-    """A change of the count resting at one price of one leg, the price on the subscription's scale."""
+    """A change of one market's book."""
 
     sid: int
     seq: int
     ticker: str
-    leg: Leg
-    price: Price
-    change: Count
+    body: Delta
 
 
 @dataclass(frozen=True, slots=True)

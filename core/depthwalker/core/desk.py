@@ -15,6 +15,8 @@ DEAD: Final = (UNKNOWN_SID, 10, 17, 25)  # the subscription has ended
 PASSING: Final = (1, 18, 27)  # the same command may work later
 TICKERS: Final = (11, 16, 26)  # it is these markets that are refused
 
+_START: Final = Micros(0)
+
 Awaited: TypeAlias = Subscribe | Update
 
 
@@ -30,7 +32,7 @@ class Desk:
     pending: tuple[tuple[Awaited, Micros], ...] = ()
     refused_tickers: frozenset[str] = frozenset()
     refused_channels: frozenset[Channel] = frozenset()
-    quiet_until: Micros = Micros(0)
+    quiet_until: Micros = _START
 
 
 def wanting(desk: Desk, tickers: frozenset[str]) -> Desk:
@@ -46,7 +48,7 @@ def connection(desk: Desk, *, up: bool) -> Desk:
         pending=(),
         refused_tickers=frozenset(),
         refused_channels=frozenset(),
-        quiet_until=Micros(0),
+        quiet_until=_START,
     )
 
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from depthwalker.core.book import EMPTY, Book, Delta, Leg, Level, Snapshot, apply
+from depthwalker.core.book import EMPTY, Book, apply
 from depthwalker.core.channel import BookDelta, BookSnapshot, Channel
-from depthwalker.core.units import DOLLAR, SECOND, Micros, Price
+from depthwalker.core.units import SECOND, Micros
 
 SPACING: Final = Micros(SECOND // 4)  # between two requests for books: a broken numbering must not become a storm
 PATIENCE: Final = Micros(2 * SECOND)  # for books that were asked for
@@ -47,17 +47,15 @@ Upset: TypeAlias = BookChanged | BookLost | Missed
 class Terms:
     """What was agreed on a line. `due` is when missing books are asked for, after `asks` requests without an answer.
 
-    `yes_scale`: prices of NO bids come as those of the YES leg, 1 - p, because the subscription asked for that.
     `asked` is the id of the latest request for books, sent at `asked_at`; 0 before the first.
     """
 
     channel: Channel
     tickers: frozenset[str]
-    yes_scale: bool
     due: Micros
-    asked: int = 0
-    asked_at: Micros = Micros(0)
-    asks: int = 0
+    asked: int
+    asked_at: Micros
+    asks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +70,9 @@ class Line:
 Turn: TypeAlias = tuple[Line, tuple[Upset, ...]]
 
 
-def begin(channel: Channel, tickers: frozenset[str], yes_scale: bool, now: Micros) -> Line:
+def begin(channel: Channel, tickers: frozenset[str], now: Micros) -> Line:
     """Return a line that has just been acknowledged; its books are on their way."""
-    return scheduled(Line(0, {}, Terms(channel, tickers, yes_scale, NEVER)), Micros(now + PATIENCE))
+    return scheduled(Line(0, {}, Terms(channel, tickers, NEVER, 0, Micros(0), 0)), Micros(now + PATIENCE))
 
 
 def changed(line: Line, frame: BookDelta, now: Micros) -> Turn:
@@ -85,10 +83,7 @@ def changed(line: Line, frame: BookDelta, now: Micros) -> Turn:
     if book is None:
         awaited = frame.ticker in line.terms.tickers
         return (Line(frame.seq, line.books, line.terms), ()) if awaited else broken(line, frame.seq, now)
-    price = frame.price
-    if frame.leg is Leg.NO and line.terms.yes_scale:
-        price = Price(DOLLAR - price)
-    after = apply(book, Delta(frame.leg, price, frame.change, now))
+    after = apply(book, frame.body)
     if not isinstance(after, Book):
         return broken(line, frame.seq, now)
     return Line(frame.seq, {**line.books, frame.ticker: after}, line.terms), (BookChanged(frame.ticker, after),)
@@ -99,8 +94,7 @@ def opened(line: Line, frame: BookSnapshot, now: Micros) -> Turn:
     kept, news = counted(line, frame.seq, now)
     if frame.ticker not in line.terms.tickers:
         return kept, news
-    no = _complements(frame.no) if line.terms.yes_scale else frame.no
-    book = apply(EMPTY, Snapshot(frame.yes, no, now))
+    book = apply(EMPTY, frame.body)
     assert isinstance(book, Book)
     terms = replace(kept.terms, asks=0)
     whole = Line(kept.seq, {**kept.books, frame.ticker: book}, terms)
@@ -156,7 +150,3 @@ def scheduled(line: Line, due: Micros) -> Line:
     """Return the line with its missing books due, if there are any."""
     at = due if missing(line) else NEVER
     return line if line.terms.due == at else Line(line.seq, line.books, replace(line.terms, due=at))
-
-
-def _complements(levels: tuple[Level, ...]) -> tuple[Level, ...]:
-    return tuple([(Price(DOLLAR - price), count) for price, count in levels])

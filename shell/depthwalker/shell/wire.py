@@ -220,7 +220,8 @@ def words_of(inner: object) -> ErrorWords:
     if not isinstance(inner, dict):
         return ErrorWords("", "")
     detail = next((word for key in ("details", "message", "msg") if (word := _short(inner.get(key)))), "")
-    return ErrorWords(_short(inner.get("code")), detail)
+    code, _, _ = _short(inner.get("code")).partition(":")  # "user_not_found:_" and the user's id was recorded
+    return ErrorWords(code, detail)
 
 
 def _short(word: object) -> str:

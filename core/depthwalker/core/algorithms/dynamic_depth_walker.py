@@ -7,6 +7,8 @@ about to reach us, and takes at the end what resting did not bring, or at once w
 slippage says waiting will.
 """
 
+from typing import assert_never
+
 from depthwalker.core.book import Ladders
 from depthwalker.core.config import PolicyName
 from depthwalker.core.depth import analyze, categorize, price_for
@@ -137,6 +139,8 @@ def _walked(
             if touch is not None and touch > part.price:
                 return Quote(part.number, touch, Style.REST, why, walk=True, momentum=strength)
             return _stay(part, view, "next to the offer: taking waits for the end", strength)
+        case _ as never:
+            assert_never(never)
 
 
 def _taking(state: State, view: View, policy: Policy) -> tuple[Price, str] | None:
@@ -166,6 +170,8 @@ def _take(
             return _stay(part, view, why)
         case Walk(_, why):
             return Quote(part.number, price, Style.TAKE, why, walk=True, momentum=pressure(view.flow) or 0)
+        case _ as never:
+            assert_never(never)
 
 
 def _stay(part: SplitState, view: View, reason: str = "", strength: int = 0) -> Quote:

@@ -17,7 +17,7 @@ from depthwalker.shell.paper.reply import Refusal, refusal
 PublicKey: TypeAlias = RSAPublicKey | Ed25519PublicKey
 
 SKEW: Final = Micros(10 * SECOND)  # accepted either way
-_KEY: Final = "KALSHI-ACCESS-KEY"
+KEY: Final = "KALSHI-ACCESS-KEY"
 _TIMESTAMP: Final = "KALSHI-ACCESS-TIMESTAMP"
 _SIGNATURE: Final = "KALSHI-ACCESS-SIGNATURE"
 _PADDING: Final = PSS(mgf=MGF1(SHA256()), salt_length=32)
@@ -27,7 +27,7 @@ def signer(
     headers: Mapping[str, str], method: str, path: str, now: Micros, keys: Mapping[str, tuple[str, PublicKey]]
 ) -> str:
     """Return the account whose key signed the request; `path` has no query. Raises Refusal, always 401."""
-    key_id, stamp, signature = (headers.get(name, "") for name in (_KEY, _TIMESTAMP, _SIGNATURE))
+    key_id, stamp, signature = (headers.get(name, "") for name in (KEY, _TIMESTAMP, _SIGNATURE))
     if not (key_id and stamp and signature):
         raise refusal(401, "signature_is_missing_from_headers")
     if not (stamp.isascii() and stamp.isdigit()) or abs(int(stamp) * 1000 - now) > SKEW:

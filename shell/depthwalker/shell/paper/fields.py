@@ -35,7 +35,9 @@ def decode_list(body: bytes, model: str, item: str, kinds: Mapping[str, str]) ->
     if not isinstance(listed, list):
         if listed is None:
             raise refusal(400, "missing_parameters", "orders")
-        raise undecodable(f"json: cannot unmarshal {_kind(listed)} into Go struct field {model}.orders of type []{item}")
+        raise undecodable(
+            f"json: cannot unmarshal {_kind(listed)} into Go struct field {model}.orders of type []{item}"
+        )
     if not listed:
         raise refusal(400, "missing_parameters", "orders")
     rows = [_object(one, f"{model}.orders") for one in listed]

@@ -24,6 +24,7 @@ from depthwalker.shell.paper.fee_schedule import FeeChange, Fees
 from depthwalker.shell.paper.floor import Floor, Listing
 from depthwalker.shell.paper.reply import time_text
 
+NO_BOOK: Final[dict[str, object]] = {"orderbook_fp": {"yes_dollars": [], "no_dollars": []}}
 _LIFETIME: Final = Micros(7 * 86_400 * SECOND)
 
 
@@ -165,7 +166,7 @@ def _result(floor: Floor) -> dict[str, object]:
     verdict = floor.verdict
     if verdict is None:
         return {"result": "", "expiration_value": ""}
-    told = {"result": verdict.result, "expiration_value": verdict.result}
+    told: dict[str, object] = {"result": verdict.result, "expiration_value": verdict.result}
     told |= {"settlement_value_dollars": format_price(verdict.value)}
     return told if floor.settled_at is None else told | {"settlement_ts": time_text(floor.settled_at)}
 

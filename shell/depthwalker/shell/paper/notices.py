@@ -123,14 +123,7 @@ class EventFeesChanged:
 
 
 Notice: TypeAlias = (
-    LevelChanged
-    | Traded
-    | OrderChanged
-    | Filled
-    | PositionChanged
-    | MarketChanged
-    | GroupChanged
-    | EventFeesChanged
+    LevelChanged | Traded | OrderChanged | Filled | PositionChanged | MarketChanged | GroupChanged | EventFeesChanged
 )
 Subscriber: TypeAlias = Callable[[Notice], None]
 

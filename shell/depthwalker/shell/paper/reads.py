@@ -59,9 +59,7 @@ def queue_positions(exchange: Exchange, account: str, query: Query) -> Reply:
         {
             "order_id": kept.order_id,
             "market_ticker": kept.ticker,
-            "queue_position_fp": format_count(
-                queue_ahead(exchange.floors[kept.ticker].pit, kept.order_id) or Count(0)
-            ),
+            "queue_position_fp": format_count(queue_ahead(exchange.floors[kept.ticker].pit, kept.order_id) or Count(0)),
         }
         for kept in exchange.ledgers[account].resting()
         if primary(query)

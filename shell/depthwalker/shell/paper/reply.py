@@ -63,6 +63,12 @@ def invalid_query(model: str, field: str, rule: str) -> Refusal:
     return Refusal(answer({"msg": f"Parameter validation failed for {model}: {key}"}, 400))
 
 
+def conflicting_query(model: str, families: list[str]) -> Refusal:
+    """Return the bare shape for time filters that exclude each other; the words are our own."""
+    told = f"Parameter validation failed for {model}: time filters of {' and '.join(families)} exclude each other"
+    return Refusal(answer({"msg": told}, 400))
+
+
 def not_found() -> Refusal:
     """Return what the exchange says of orders that are unknown, canceled or executed alike."""
     return refusal(404, "not_found")

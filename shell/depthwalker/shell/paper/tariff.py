@@ -92,7 +92,5 @@ class Meter:
 
     def _full(self, account: str, lane: Lane, now: Micros) -> Bucket:
         may = self.allowance(account)
-        rate, capacity = (
-            (may.read, may.read_capacity) if lane is Lane.READ else (may.write, may.write_capacity)
-        )
+        rate, capacity = (may.read, may.read_capacity) if lane is Lane.READ else (may.write, may.write_capacity)
         return full(rate, SECOND, capacity, now)
