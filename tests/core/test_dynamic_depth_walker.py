@@ -165,7 +165,7 @@ def test_what_forbids_a_walk(state: State, reason: str) -> None:
 
 def test_splits_share_the_walks_of_the_parent() -> None:
     state = planned((49, 60), (48, 40))
-    few = policy(max_total_walks=1)
+    few = policy(max_total_walks=3)  # two are kept back, one for each split to take with at the end
     desired = desire(state, view(after(4)), few)
     assert [each.walk for each in desired.quotes] == [True, False]
     assert desired.held == ((2, "max_total_walks of the parent reached"),)

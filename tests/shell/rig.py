@@ -381,3 +381,11 @@ class Moment:
 def rests(state: State) -> bool:
     """Whether an order of the execution is known to rest."""
     return any(order.phase.value == "live" for order in state.orders)
+
+
+async def abandon(name: str) -> None:
+    """End an execution's task as a dying process does: at once, whatever it wants to do about it."""
+    task = next(task for task in asyncio.all_tasks() if task.get_name() == name)
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0)

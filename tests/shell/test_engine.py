@@ -9,6 +9,7 @@ import pytest
 from depthwalker.core.parent import RefusalKind
 from depthwalker.core.structure import STRUCTURES
 from depthwalker.core.units import SECOND, Micros, Money
+from depthwalker.shell import pool
 from depthwalker.shell.api import DatabaseTrouble, EngineClosed, ExchangeTrouble, InvalidEdge, InvalidMethod, OrderRefused
 from depthwalker.shell.paper import Delayed, Options
 from tests.shell.rig import (
@@ -17,6 +18,7 @@ from tests.shell.rig import (
     AMethod,
     AnEdge,
     Moment,
+    abandon,
     as_store,
     ladder,
     quiet,
@@ -264,7 +266,7 @@ async def test_a_dead_workers_execution_is_taken_over_and_ends_right(postgres: s
         async with rig.engine(on_turn=placed.when(rests)) as dies:
             doomed = asyncio.create_task(dies.execute_trade(edge, method))
             await placed.come()
-            await _abandon("execution edge 1 method 1")
+            await abandon("execution edge 1 method 1")
             with pytest.raises(asyncio.CancelledError):
                 await doomed
         assert rig.exchange.resting("me"), "a dead worker cancels nothing"
@@ -290,14 +292,6 @@ async def test_a_worker_that_was_superseded_writes_and_sends_nothing_and_waits_f
             trade = await other.execute_trade(edge, method)
             assert await losing == trade
         await rig.settled(trade)
-
-
-async def _abandon(name: str) -> None:
-    """End an execution's task as a dying process does: at once, whatever it wants to do about it."""
-    task = next(task for task in asyncio.all_tasks() if task.get_name() == name)
-    while not task.done():
-        task.cancel()
-        await asyncio.sleep(0)
 
 
 # What is refused
@@ -476,7 +470,8 @@ async def test_a_database_that_is_away_before_the_start_is_told_and_nothing_is_s
         await rig.settled(await engine.execute_trade(AnEdge(1, "0.47"), simple()))
 
 
-async def test_a_database_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
+async def test_a_database_that_cannot_be_reached_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "CONNECT_S", 1)
     async with rigged("postgresql://nobody@127.0.0.1:1/none", tmp_path) as rig:
         with pytest.raises(DatabaseTrouble, match="DATABASE_URL"):
             async with rig.engine():

@@ -36,6 +36,7 @@ from tests.shell.rig import (
     AnEdge,
     Hurried,
     Moment,
+    abandon,
     as_store,
     quiet,
     rests,
@@ -226,26 +227,30 @@ async def test_a_burn_that_finds_the_original_there_waits_for_its_record(postgre
 async def test_an_end_that_cannot_be_confirmed_is_told_with_its_bounds_and_resolved_later(
     postgres: str, tmp_path: Path
 ) -> None:
-    clock = Hurried(8)
-    tape = quiet(*sellers(4_300, 520, 1.0))  # 500 stand before us: 20 of ours are filled
-    async with rigged(postgres, tmp_path, tape, clock=clock) as rig, rig.engine() as engine:
+    placed = Moment()
+    tape = quiet(*sellers(4_500, 1, *(at / 4 for at in range(400))))
+    async with (
+        rigged(postgres, tmp_path, tape, clock=Hurried(8)) as rig,
+        rig.engine(on_turn=placed.when(rests)) as engine,
+    ):
         (wire,) = rig.wires
-        answers = asyncio.Event()
+        edge, method = AnEdge(1, "0.45", 60), simple(4)
 
         async def silent(request: HttpRequest) -> None:
-            if "portfolio" in request.path and not answers.is_set() and rig.exchange.fills("me"):
+            if "portfolio" in request.path:
                 raise LostAnswer("silence")
 
-        edge, method = AnEdge(1, "0.43", 60), simple(4)
+        call = asyncio.create_task(engine.execute_trade(edge, method))
+        await placed.come()
         wire.before = silent
         with pytest.raises(Unresolved) as unresolved:
-            await engine.execute_trade(edge, method)
-        assert unresolved.value.filled_at_most == 60
-        assert unresolved.value.filled_at_least <= Decimal(rig.exchange.position("me", TICKER)) / 100
-        answers.set()
+            await call
+        held = Decimal(rig.exchange.position("me", TICKER)) / 100
+        assert unresolved.value.filled_at_least < held < 60 == unresolved.value.filled_at_most
+        wire.before = None
         trade = await engine.execute_trade(edge, method)
         assert trade.execution_id == unresolved.value.execution_id
-        assert unresolved.value.filled_at_least <= trade.quantity <= unresolved.value.filled_at_most
+        assert trade.quantity == held, "its expiration ended it, and the fills of the silence were found"
         await rig.settled(trade)
 
 
@@ -300,9 +305,7 @@ async def test_what_a_dying_process_spooled_is_journalled_by_the_next_one(postgr
                 async with asyncio.timeout(10):
                     while rig.exchange.resting("me") or not list((tmp_path / "spool").glob("*.jsonl")):
                         await asyncio.sleep(0.02)
-                for task in asyncio.all_tasks():
-                    if task.get_name().startswith("execution "):
-                        task.cancel()
+                await abandon("execution edge 1 method 1")
                 with pytest.raises(asyncio.CancelledError):
                     await call
         before = len((await rig.the_state()).orders)

@@ -15,7 +15,8 @@ from depthwalker.shell.paper import Account, Listing, PaperExchange
 from depthwalker.shell.profiles import PROFILES
 from depthwalker.shell.synthetic import synthesize
 
-pykalshi = pytest.importorskip("pykalshi")
+pytest.importorskip("pykalshi", reason="pykalshi is not installed here")
+import pykalshi
 
 ME = "me"
 TAPE = synthesize(PROFILES["liquid"], 7, 30)
@@ -23,7 +24,7 @@ LOW, HIGHER = "0.0100", "0.0200"
 
 
 @asynccontextmanager
-async def trader(folder: Path) -> AsyncIterator[tuple[PaperExchange, "pykalshi.AsyncKalshiClient"]]:
+async def trader(folder: Path) -> AsyncIterator[tuple[PaperExchange, pykalshi.AsyncKalshiClient]]:
     key = generate_private_key(public_exponent=65537, key_size=2048)  # the only kind it takes
     file = folder / "key.pem"
     file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -86,7 +87,9 @@ async def test_it_takes_what_is_offered_and_reads_its_fills_and_position(tmp_pat
 async def test_a_refusal_reaches_it_as_its_own_error(tmp_path: Path) -> None:
     async with trader(tmp_path) as (exchange, client):
         with pytest.raises(pykalshi.KalshiAPIError) as caught:
-            await client.portfolio.place_order(TAPE.ticker, book_side="bid", price_dollars="0.0150", count_fp="1.00")
+            await client.portfolio.place_order(
+                TAPE.ticker, book_side="bid", price_dollars="0.9900", count_fp="1.00", post_only=True
+            )
 
-        assert "invalid_price" in str(caught.value)
-        assert exchange.orders(ME) == ()
+        assert "invalid_order" in str(caught.value)
+        assert exchange.resting(ME) == ()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from tests.shell.scripted import trading
+from tests.shell.scripted import Answer, trading
 
-from depthwalker.core.units import MILLION, Money, format_money
+from depthwalker.core.units import Money, format_money
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.ending import FAILED, OK, REFUSED
 from depthwalker.shell.paper import Account, Listing, PaperExchange
@@ -151,15 +151,17 @@ async def test_without_a_market_the_first_open_one_with_a_book_serves(
         common = {"event_ticker": "E", "price_ranges": bands, "exchange_index": 2}
         return {**common, "ticker": ticker, "status": status, "close_time": close}
 
+    full = {"yes_dollars": [["0.4700", "3.00"]], "no_dollars": [["0.4800", "3.00"]]}
+    empty: dict[str, object] = {"yes_dollars": []}
+
     def books(*tickers: str) -> object:
-        empty, full = {"yes_dollars": []}, {"yes_dollars": [["0.4700", "3.00"]], "no_dollars": [["0.4800", "3.00"]]}
         return {"orderbooks": [{"ticker": one, "orderbook_fp": full if one == "GOOD" else empty} for one in tickers]}
 
     rate = {"refill_rate": 1, "bucket_capacity": 1}
     far = "2999-01-01T00:00:00Z"
     markets = [market("EMPTY", "active", far), market("LATE", "active", "1999-01-01T00:00:00Z")]
     markets += [market("IDLE", "inactive", far), market("GOOD", "active", far)]
-    answers = (
+    answers: tuple[Answer, ...] = (
         (200, {"exchange_active": True, "trading_active": False}),
         (200, {"usage_tier": "basic", "read": rate, "write": rate}),
         (200, {"default_cost": 10, "endpoint_costs": []}),

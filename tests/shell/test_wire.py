@@ -318,6 +318,7 @@ def test_an_unreadable_balance_does_not_show_it(wrong: object) -> None:
         (b'{"msg":"Parameter validation failed"}', ErrorWords("", "Parameter validation failed")),
         (b'{"error":"too many requests"}', ErrorWords("too many requests", "")),
         (b'{"error":{"code":"not_found","message":null,"details":{"a":1}}}', ErrorWords("not_found", "")),
+        (b'{"error":{"code":"user_not_found:_12ab","message":"m"}}', ErrorWords("user_not_found", "m")),
         (b"<html>502 Bad Gateway</html>", ErrorWords("", "")),
         (b"", ErrorWords("", "")),
         (b"\xff\xfe", ErrorWords("", "")),
@@ -360,27 +361,6 @@ def test_a_series_fees_become_rates_rounded_up(fee_type: str, multiplier: float,
 def test_a_fee_type_outside_the_list_is_named() -> None:
     assert "'new_fees' is none of" in why(fee_rates(FeeSchedule("new_fees", Decimal(1))))
     assert "between 0 and 10" in why(fee_rates(FeeSchedule("quadratic", Decimal(-1))))
-
-
-@pytest.mark.parametrize(
-    ("name", "read"),
-    [
-        ("orders__get_after_create.json", read_order),
-        ("orders__get_after_cancel.json", read_order),
-        ("portfolio__orders_list.json", read_orders),
-        ("fills__after_taker.json", read_fills),
-        ("trades__public_recorded.json", read_trades),
-        ("markets__single.json", read_market),
-        ("portfolio__positions.json", read_positions),
-        ("auth__balance_ok.json", read_balance),
-        ("orderbook__base.json", lambda text: read_book(text, NOW)),
-        ("orders__create_v2_maker.json", lambda text: read_ack(text, NOW)),
-        ("orders__create_v2_taker_ioc.json", lambda text: read_ack(text, NOW)),
-        ("orders__cancel_v2.json", lambda text: read_cancel_ack(text, NOW, "2597b999-f887-4195-8bac-c3f97a1f2021")),
-    ],
-)
-def test_what_the_exchange_really_sent_is_read(name: str, read: Callable[[bytes], Outcome[object, Unreadable]]) -> None:
-    read(recorded(name)).unwrap()
 
 
 def test_the_recorded_fills_are_those_of_the_fact_sheet() -> None:

@@ -125,7 +125,8 @@ def _walked(
     state: State, view: View, policy: Policy, part: SplitState, walks_wanted: int, strength: int, reason: str
 ) -> Quote:
     """Return the split one walk further, or held with what forbids it; the tuned policy does not walk into an offer."""
-    judgement = walk(_walker(state, part, walks_wanted), strength, state.grid, state.cap, _rules(policy), reason)
+    rules = _rules(policy) if policy.config.walker.policy is PolicyName.SPEC else _walking_rules(state, policy)
+    judgement = walk(_walker(state, part, walks_wanted), strength, state.grid, state.cap, rules, reason)
     match judgement:
         case Hold(why):
             return _stay(part, view, why, strength)
@@ -188,6 +189,13 @@ def _walker(state: State, part: SplitState, walks_wanted: int) -> Walker:
 def _rules(policy: Policy) -> WalkRules:
     config = policy.config.walker
     return WalkRules(config.base_increment, config.aggressive_increment, config.max_walks, config.max_total_walks)
+
+
+def _walking_rules(state: State, policy: Policy) -> WalkRules:
+    """Return the rules with one walk kept back for each unfilled split: taking at the end must not find them used up."""
+    rules = _rules(policy)
+    unfilled = sum(split_filled(state, part.number) < part.count for part in state.splits)
+    return WalkRules(rules.base, rules.aggressive, rules.max_walks - 1, rules.max_total_walks - unfilled)
 
 
 def _behind(state: State, view: View) -> bool:
