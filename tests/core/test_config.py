@@ -36,6 +36,6 @@ def test_the_ratios_are_shares_of_a_whole() -> None:
     assert all(ratio > 0 for ratio in DEFAULT_WALKER.split_ratios)
 
 
-@pytest.mark.parametrize("name", ["simple_limit", "dynamic_depth_walker"])
+@pytest.mark.parametrize("name", ["simple_limit", "dynamic_depth_walker", "twap", "adaptive_limit"])
 def test_a_method_names_its_algorithm_as_the_specification_does(name: str) -> None:
     assert Algorithm(name).value == name

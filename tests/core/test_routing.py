@@ -52,6 +52,14 @@ def test_simple_limit_runs_with_the_reason(config: ExecutionConfig, seen: View, 
     assert route(config, seen) == Route(SIMPLE, reason)
 
 
+@pytest.mark.parametrize("algorithm", [Algorithm.TWAP, Algorithm.ADAPTIVE_LIMIT])
+def test_twap_and_adaptive_limit_mind_the_budget_but_no_thin_market(algorithm: Algorithm) -> None:
+    config = replace(disabled(), algorithm=algorithm)
+    assert route(config, view(1, 1)) == Route(algorithm, "configured")
+    poor = route(config, view(tokens=14))
+    assert poor == Route(SIMPLE, f"rate budget: 14 calls left, {algorithm.value} needs 15")
+
+
 def test_the_walker_runs_where_there_is_just_enough_of_everything() -> None:
     assert route(DEFAULT_EXECUTION, view()) == Route(WALKER, "configured")
     assert WALKER_CALLS == 15
@@ -74,6 +82,8 @@ def test_the_walker_never_runs_against_the_configuration_the_budget_or_the_limit
         assert seen.queue_near + seen.offers_near >= config.walker.min_volume
         assert seen.conditions.tokens >= WALKER_CALLS
         assert seen.conditions.walkers < seen.conditions.max_walkers
+    elif chosen.algorithm is not SIMPLE:
+        assert chosen == Route(config.algorithm, "configured")
+        assert seen.conditions.tokens >= WALKER_CALLS
     else:
-        assert chosen.algorithm is SIMPLE
         assert config.algorithm is SIMPLE or chosen.reason != "configured"

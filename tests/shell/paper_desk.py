@@ -105,6 +105,10 @@ class Desk:
         self.note(method, path, answer)
         return answer
 
+    def other(self) -> "Desk":
+        """The desk of the other account at the same exchange."""
+        return Desk(self.exchange, self.session, self.clock, Signer("key-2", RSA), self.note)
+
     async def control(self, method: str, path: str, body: object = None) -> Answer:
         """Tell the exchange what to do; such requests are not of the contract and not noted."""
         async with self.session.request(method, self.exchange.control_url + path, json=body) as response:

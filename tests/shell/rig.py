@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import reduce
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -39,10 +40,12 @@ from depthwalker.shell.signing import Signer
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.transport import AioHttpTransport
 
+NONE: Mapping[str, object] = MappingProxyType({})
 TICKER = "RIG-26-A"
 ME = "me"
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SIGNER = Signer("kid", KEY)
+A_DAY = Micros(86_400 * SECOND)
 CASH = Money(10_000 * 1_000_000)
 CENTS = dict(STRUCTURES)["linear_cent"]
 LOST = Lost(applied=True)
@@ -84,7 +87,9 @@ def walker(seconds: float = 2, *, interval: float = 0.3, policy: str = "tuned", 
     """The walker with a tick every `interval` seconds."""
     inner = {"walk_interval_seconds": interval, "policy": policy, "base_increment": "0.01", **keys}
     given = {"algorithm": "dynamic_depth_walker", "max_slippage_dollars": "0.05", "max_slippage_percent": None}
-    return AMethod({**given, "order_timeout_seconds": seconds, "dynamic_depth_walker": {"aggressive_increment": "0.02", **inner}})
+    return AMethod(
+        {**given, "order_timeout_seconds": seconds, "dynamic_depth_walker": {"aggressive_increment": "0.02", **inner}}
+    )
 
 
 def ladder(best: int, step: int, counts: Iterable[int]) -> tuple[tuple[Price, Count], ...]:
@@ -121,7 +126,7 @@ class Hurried:
 
     async def sleep_until(self, when: Micros) -> None:
         await asyncio.sleep(0)
-        while (left := when - self.now()) > 0:
+        while (left := when - self.now()) > 0:  # noqa: ASYNC110 - nothing signals that the clock got there
             await asyncio.sleep(left / self._times / SECOND)
 
 
@@ -205,26 +210,31 @@ class Rig:
     peak: Counter[str] = field(default_factory=Counter)
     wires: list[Wire] = field(default_factory=list)
 
-    def settings(self, **keys: object) -> Settings:
-        quick = {"book_interval_seconds": "0.2", "thin_contracts": 100, "liquid_contracts": 3_000, "wind_down_seconds": 2}
+    def settings(self, keys: Mapping[str, object] = NONE) -> Settings:
+        quick: dict[str, object] = {
+            "book_interval_seconds": "0.2",
+            "thin_contracts": 100,
+            "liquid_contracts": 3_000,
+            "wind_down_seconds": 2,
+        }
         return Settings.of(
             base_url=self.exchange.url,
             installation="0123abcd",
             account=ME,
             state_directory=self.folder,
-            **{**quick, **keys},
+            **(quick | dict(keys)),
         )
 
     @asynccontextmanager
     async def engine(
         self,
+        keys: Mapping[str, object] = NONE,
         *,
         store: Store | None = None,
         on_turn: Callable[[State, object], None] | None = None,
-        **keys: object,
     ) -> AsyncIterator[Engine]:
         """An engine whose every request is followed by a look at the books."""
-        settings = self.settings(**keys)
+        settings = self.settings(keys)
         wire = Wire(AioHttpTransport(settings.base_url), self._look)
         self.wires.append(wire)
         opening = Engine.open(
@@ -346,7 +356,7 @@ async def rigged(
     clock: Clock | None = None,
     options: Options | None = None,
     cash: Money = CASH,
-    closes_after: Micros = Micros(86_400 * SECOND),
+    closes_after: Micros = A_DAY,
 ) -> AsyncIterator[Rig]:
     """An exchange with one market and one account, open for as long as the context is."""
     time_ = clock or Hurried(3)
@@ -383,9 +393,18 @@ def rests(state: State) -> bool:
     return any(order.phase.value == "live" for order in state.orders)
 
 
-async def abandon(name: str) -> None:
-    """End an execution's task as a dying process does: at once, whatever it wants to do about it."""
-    task = next(task for task in asyncio.all_tasks() if task.get_name() == name)
-    while not task.done():
-        task.cancel()
-        await asyncio.sleep(0)
+async def abandon(engine: Engine) -> None:
+    """End an engine's executions as a dying process does: at once, without a word to the exchange or the store."""
+    conducts = tuple(engine._conducts.values())
+    for conduct in conducts:
+        if conduct.runner is not None:
+            conduct.runner._stopping = True
+        conduct.task.cancel()
+    await asyncio.gather(*(conduct.task for conduct in conducts), return_exceptions=True)
+
+
+async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for something outside: the exchange's books, a file."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - nothing signals it
+            await asyncio.sleep(0.01)

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, PolicyName
+from depthwalker.core.config import (
+    DEFAULT_EXECUTION,
+    AdaptiveConfig,
+    Algorithm,
+    PolicyName,
+    TwapConfig,
+    Urgency,
+)
 from depthwalker.core.units import CENT, MILLION, SECOND, Price
 from depthwalker.shell.config import parse_config
 
@@ -52,6 +59,13 @@ def test_the_printed_configuration_is_taken_verbatim() -> None:
     assert config.walker.momentum_threshold == 100_000
     assert (config.walker.base_increment, config.walker.aggressive_increment) == (Price(50), CENT)
     assert config.walker.policy is PolicyName.TUNED
+
+
+def test_twap_and_adaptive_limit_have_tables_of_their_own() -> None:
+    raw = {"algorithm": "twap", "twap": {"slices": 5, "patience": "0.25"}, "adaptive_limit": {"urgency": "urgent"}}
+    config = parse_config(raw).unwrap()
+    assert (config.algorithm, config.twap) == (Algorithm.TWAP, TwapConfig(5, 250_000))
+    assert config.adaptive == AdaptiveConfig(Urgency.URGENT)
 
 
 def test_the_printed_configuration_is_the_default() -> None:
@@ -106,8 +120,10 @@ def test_a_float_is_exactly_its_shortest_text(ppm: int) -> None:
 @pytest.mark.parametrize(
     ("raw", "path", "allowed"),
     [
-        ({"algorithm": "twap"}, "algorithm", '"simple_limit" or "dynamic_depth_walker"'),
-        ({"algorithm": "adaptive_limit"}, "algorithm", "twap and adaptive_limit are not built yet"),
+        ({"algorithm": "take_now"}, "algorithm", '"simple_limit", "dynamic_depth_walker", "twap" or "adaptive_limit"'),
+        ({"twap": {"slices": 0}}, "twap.slices", "from 1 to 10"),
+        ({"twap": {"patience": 2}}, "twap.patience", "from 0 to 1"),
+        ({"adaptive_limit": {"urgency": "soon"}}, "adaptive_limit.urgency", '"patient", "normal" or "urgent"'),
         ({"algorithm": None}, "algorithm", "simple_limit"),
         ({"algorithm": ["simple_limit"]}, "algorithm", "simple_limit"),
         ({"max_slippage_percent": 2.5}, "max_slippage_percent", "0.025 is 2.5 %"),

@@ -5,13 +5,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
-from depthwalker.core.parent import RefusalKind
-from depthwalker.core.structure import STRUCTURES
-from depthwalker.core.units import SECOND, Micros, Money
-from depthwalker.shell import pool
-from depthwalker.shell.api import DatabaseTrouble, EngineClosed, ExchangeTrouble, InvalidEdge, InvalidMethod, OrderRefused
-from depthwalker.shell.paper import Delayed, Options
 from tests.shell.rig import (
     TICKER,
     AMarket,
@@ -29,6 +22,20 @@ from tests.shell.rig import (
     walker,
 )
 
+from depthwalker.core.parent import RefusalKind
+from depthwalker.core.structure import STRUCTURES
+from depthwalker.core.units import SECOND, Micros, Money
+from depthwalker.shell import pool
+from depthwalker.shell.api import (
+    DatabaseTrouble,
+    EngineClosed,
+    ExchangeTrouble,
+    InvalidEdge,
+    InvalidMethod,
+    OrderRefused,
+)
+from depthwalker.shell.paper import Delayed, Options
+
 GRIDS = dict(STRUCTURES)
 
 
@@ -44,7 +51,7 @@ async def test_a_plain_limit_order_buys_and_sells_what_is_offered(
 ) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
         bought = await engine.execute_trade(AnEdge(1, target, 60, side), simple())
-        assert (bought.quantity, bought.price, bought.result.status) == (60, Decimal(target), "completed")
+        assert (bought.quantity, bought.price, bought.result.status) == (Decimal(60), Decimal(target), "completed")
         await rig.settled(bought)
         low = "0.44" if side == "yes" else "0.53"
         sold = await engine.execute_trade(AnEdge(2, low, "12.34", side, "sell"), simple())
@@ -127,7 +134,7 @@ async def test_nothing_filled_is_failed_and_has_a_trade_row_all_the_same(postgre
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
         trade = await engine.execute_trade(AnEdge(1, "0.30", 60), simple())
         await rig.settled(trade)
-        assert (trade.quantity, trade.price, trade.slippage_percent) == (0, None, None)
+        assert (trade.quantity, trade.price, trade.slippage_percent) == (Decimal(0), None, None)
         assert trade.result.status == "failed"
         assert "time-out" in trade.result.reason
 
@@ -178,26 +185,23 @@ async def test_cancelling_the_call_winds_down_and_a_second_call_tells_how_it_end
     postgres: str, tmp_path: Path
 ) -> None:
     placed = Moment()
-    async with rigged(postgres, tmp_path) as rig:
-        async with rig.engine(on_turn=placed.when(rests)) as engine:
-            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), simple(30)))
-            await placed.come()
-            call.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await call
-            trade = await engine.execute_trade(AnEdge(1, "0.43", 60), simple(30))
-            assert trade.result.status == "cancelled"
-            assert "the call was cancelled" in trade.result.reason
-            await rig.settled(trade)
+    async with rigged(postgres, tmp_path) as rig, rig.engine(on_turn=placed.when(rests)) as engine:
+        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), simple(30)))
+        await placed.come()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        trade = await engine.execute_trade(AnEdge(1, "0.43", 60), simple(30))
+        assert trade.result.status == "cancelled"
+        assert "the call was cancelled" in trade.result.reason
+        await rig.settled(trade)
 
 
 async def test_one_of_several_callers_may_leave_without_stopping_the_others(postgres: str, tmp_path: Path) -> None:
     placed = Moment()
     tape = quiet(*sellers(4_300, 900, 1.2))
     async with rigged(postgres, tmp_path, tape) as rig, rig.engine(on_turn=placed.when(rests)) as engine:
-        leaves, stays = (
-            asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), simple(4))) for _ in range(2)
-        )
+        leaves, stays = (asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), simple(4))) for _ in range(2))
         await placed.come()
         leaves.cancel()
         trade = await stays
@@ -234,7 +238,7 @@ async def test_what_is_stopped_before_it_has_begun_places_nothing(postgres: str,
         await asyncio.sleep(0)
         engine.stop("no more")
         trade = await call
-        assert (trade.result.status, trade.quantity) == ("cancelled", 0)
+        assert (trade.result.status, trade.quantity) == ("cancelled", Decimal(0))
         assert rig.exchange.requests["create"] == 0
 
 
@@ -266,7 +270,7 @@ async def test_a_dead_workers_execution_is_taken_over_and_ends_right(postgres: s
         async with rig.engine(on_turn=placed.when(rests)) as dies:
             doomed = asyncio.create_task(dies.execute_trade(edge, method))
             await placed.come()
-            await abandon("execution edge 1 method 1")
+            await abandon(dies)
             with pytest.raises(asyncio.CancelledError):
                 await doomed
         assert rig.exchange.resting("me"), "a dead worker cancels nothing"
@@ -353,7 +357,7 @@ async def test_too_little_money_is_an_outcome_with_its_reason(postgres: str, tmp
     async with rigged(postgres, tmp_path, cash=Money(3_000_000)) as rig, rig.engine() as engine:
         for number, method in enumerate((simple(), walker()), 1):
             trade = await engine.execute_trade(AnEdge(number, "0.47", 60), method)
-            assert (trade.result.status, trade.quantity) == ("failed", 0)
+            assert (trade.result.status, trade.quantity) == ("failed", Decimal(0))
             assert "insufficient_balance" in trade.result.reason
             await rig.settled(trade)
 
@@ -416,18 +420,18 @@ async def test_the_sixth_walker_runs_the_plain_order_and_says_why(postgres: str,
 
 
 @pytest.mark.parametrize(
-    ("inner", "keys", "reason"),
+    ("method", "keys", "reason"),
     [
-        ({"min_volume_threshold": 5_000}, {}, "thin market: 1800.00 contracts within five cents"),
-        ({"enabled": False}, {}, "disabled"),
-        ({}, {"calls_per_minute": 8}, "rate budget"),
+        pytest.param(walker(2, min_volume_threshold=5_000), {}, "thin market: 1800.00 contracts within", id="volume"),
+        pytest.param(walker(2, enabled=False), {}, "disabled", id="disabled"),
+        pytest.param(walker(2), {"calls_per_minute": 8}, "rate budget", id="budget"),
     ],
 )
 async def test_a_fallback_runs_in_the_same_execution_with_its_reason(
-    postgres: str, tmp_path: Path, inner: dict[str, object], keys: dict[str, object], reason: str
+    postgres: str, tmp_path: Path, method: AMethod, keys: dict[str, object], reason: str
 ) -> None:
-    async with rigged(postgres, tmp_path) as rig, rig.engine(**keys) as engine:
-        trade = await engine.execute_trade(AnEdge(1, "0.47", 5), walker(2, **inner))
+    async with rigged(postgres, tmp_path) as rig, rig.engine(keys) as engine:
+        trade = await engine.execute_trade(AnEdge(1, "0.47", 5), method)
         assert trade.result.algorithm == "simple_limit"
         ((told,),) = await rig.rows("SELECT algorithm_reason FROM execution_state")
         assert reason in str(told)
@@ -435,7 +439,8 @@ async def test_a_fallback_runs_in_the_same_execution_with_its_reason(
 
 
 async def test_ten_executions_run_under_the_specifications_ninety_calls(postgres: str, tmp_path: Path) -> None:
-    async with rigged(postgres, tmp_path) as rig, rig.engine(calls_per_minute=90, book_interval_seconds=1) as engine:
+    keys: dict[str, object] = {"calls_per_minute": 90, "book_interval_seconds": 1}
+    async with rigged(postgres, tmp_path) as rig, rig.engine(keys) as engine:
         trades = await asyncio.gather(
             *(engine.execute_trade(AnEdge(number, "0.47", 5), simple(4)) for number in range(1, 11))
         )
@@ -452,7 +457,7 @@ async def test_an_executor_executes_and_returns_what_it_came_to(postgres: str, t
         executor = engine.get_executor(simple())
         assert executor.algorithm.value == "simple_limit"
         result = await executor.execute(AnEdge(1, "0.47", 5), simple(), AMarket())
-        assert (result.status, result.filled_quantity, result.fill_rate) == ("completed", 5, 1)
+        assert (result.status, result.filled_quantity, result.fill_rate) == ("completed", Decimal(5), Decimal(1))
         trade = await engine.execute_trade(AnEdge(1, "0.47", 5), simple())
         assert trade.result == result
 
@@ -491,4 +496,3 @@ async def test_nothing_is_left_running_when_an_engine_has_closed(postgres: str, 
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
         await engine.execute_trade(AnEdge(1, "0.47", 5), walker(1))
     assert asyncio.all_tasks() == before
-

@@ -213,6 +213,19 @@ async def test_a_clock_that_is_set_while_we_run_is_followed() -> None:
     assert abs(correction(venue.rest.skew) + 60 * SECOND) <= SECOND
 
 
+@pytest.mark.parametrize(("ahead", "seconds"), [(-600, -600), (600, 0)])
+async def test_records_are_listed_from_the_earlier_of_both_clocks(ahead: int, seconds: int) -> None:
+    transport, venue = wired(ahead * SECOND)
+    await venue.place(ORDER)
+    await venue.place(ORDER)  # its answer carries milliseconds
+
+    await venue.orders("T", NOW)
+    await venue.fills("T", NOW)
+
+    asked = [dict(request.query)["min_ts"] for request in transport.requests[2:]]
+    assert asked == [str(NOW // SECOND + seconds)] * 2
+
+
 async def test_an_exchange_that_always_complains_is_asked_twice_and_no_more() -> None:
     async with trading((401, STALE)) as (exchange, venue):
         assert (await venue.balance()).failure() == NotApplied(f"401 {EXPIRED} header timestamp expired")
@@ -220,16 +233,38 @@ async def test_an_exchange_that_always_complains_is_asked_twice_and_no_more() ->
     assert len(exchange.requests) == 2
 
 
-async def test_a_cached_answer_and_a_clock_of_another_age_are_no_clock() -> None:
-    for ahead, headers in ((3 * SECOND, {"Age": "12"}), (2 * WIDEST, {}), (0, {"Date": "soon"})):
-        _, venue = wired(ahead, headers)
-        await venue.balance()
-        assert correction(venue.rest.skew) == 0
+@pytest.mark.parametrize(("ahead", "low"), [(0, 0), (4 * SECOND, 3 * SECOND), (-4 * SECOND, -4 * SECOND)])
+async def test_warming_shows_the_exchanges_clock_before_anything_is_refused(ahead: int, low: int) -> None:
+    transport, venue = wired(ahead)
+
+    await venue.warm()
+    await venue.balance()
+
+    assert low <= correction(venue.rest.skew) <= low + SECOND
+    assert len(transport.requests) == 2
+
+
+async def test_a_clock_that_was_not_refused_is_not_corrected_by_the_way() -> None:
+    _, venue = wired(4 * SECOND)  # the exchange takes 5: a proxy's Date would be a poor reason
+
+    await venue.balance()
+
+    assert correction(venue.rest.skew) == 0
+
+
+@pytest.mark.parametrize(("ahead", "headers"), [(3 * SECOND, {"Age": "12"}), (2 * WIDEST, {}), (0, {"Date": "soon"})])
+async def test_a_cached_answer_and_a_clock_of_another_age_are_no_clock(ahead: int, headers: Mapping[str, str]) -> None:
+    _, venue = wired(ahead, headers)
+
+    await venue.warm()
+    await venue.balance()
+
+    assert correction(venue.rest.skew) == 0
 
 
 def test_only_a_successful_answers_own_stamp_counts() -> None:
     def seen(status: int, body: bytes, *, stamped: bool = True) -> int:
-        return len(list(sightings(HttpResponse(status, {}, body), NOW, NOW, stamped=stamped)))
+        return len(list(sightings(HttpResponse(status, {}, body), NOW, NOW, dated=True, stamped=stamped)))
 
     assert seen(201, b'{"ts_ms":1703123456789}') == 1
     assert seen(201, b'{"ts_ms":1703123456789}', stamped=False) == 0

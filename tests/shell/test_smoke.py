@@ -63,11 +63,12 @@ async def test_it_reads_and_says_so_without_showing_the_account(
     assert format_money(CASH)[:5] not in said
 
 
+@pytest.mark.parametrize("market", [TAPE.ticker, ""], ids=["named", "found"])
 async def test_told_to_trade_it_places_one_contract_far_away_and_cancels_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], market: str
 ) -> None:
     async with exchange(tmp_path) as (paper, settings):
-        assert await smoke(settings, TRADE) == OK
+        assert await smoke(settings, Wish(trade=True, market=market)) == OK
         (order,) = paper.orders(ME)
         assert (order.initial, order.filled, paper.resting(ME)) == (100, 0, ())
         assert order.price == TAPE.grid.lowest()

@@ -1,7 +1,7 @@
 """The exchange's bodies become core values, exactly, or are named as unreadable (fact sheet, sections 2 to 5 and 8)."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar

@@ -15,6 +15,8 @@ class Algorithm(Enum):
 
     SIMPLE_LIMIT = "simple_limit"
     DYNAMIC_DEPTH_WALKER = "dynamic_depth_walker"
+    TWAP = "twap"
+    ADAPTIVE_LIMIT = "adaptive_limit"
 
 
 class PolicyName(Enum):
@@ -41,6 +43,33 @@ class WalkerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TwapConfig:
+    """Twap's parameters: so many `slices` over the time, each resting for `patience` (ppm of its share) and then taking."""
+
+    slices: int
+    patience: int
+
+
+class Urgency(Enum):
+    """How soon adaptive_limit has gone from the best bid to the offer."""
+
+    PATIENT = "patient"
+    NORMAL = "normal"
+    URGENT = "urgent"
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveConfig:
+    """Adaptive_limit's parameter."""
+
+    urgency: Urgency
+
+
+DEFAULT_TWAP: Final = TwapConfig(slices=4, patience=500_000)
+DEFAULT_ADAPTIVE: Final = AdaptiveConfig(Urgency.NORMAL)
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutionConfig:
     """A method's execution parameters.
 
@@ -55,6 +84,8 @@ class ExecutionConfig:
     max_cost: Price | None
     opens_short: bool
     walker: WalkerConfig
+    twap: TwapConfig = DEFAULT_TWAP
+    adaptive: AdaptiveConfig = DEFAULT_ADAPTIVE
 
 
 DEFAULT_WALKER: Final = WalkerConfig(

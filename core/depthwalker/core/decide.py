@@ -6,9 +6,12 @@ It is called at the start, after every fact of its own execution, at the instant
 holds. It reads and never changes; the same state, view and policy give the same commands on any machine (invariant 8).
 """
 
-from typing import Final, assert_never
+from collections.abc import Callable
+from typing import Final
 
-from depthwalker.core.algorithms import dynamic_depth_walker, simple_limit
+from depthwalker.core.algorithms.strategy import Strategy
+from depthwalker.core.algorithms.table import production
+from depthwalker.core.algorithms.tick import due
 from depthwalker.core.command import (
     Command,
     Finish,
@@ -28,10 +31,8 @@ from depthwalker.core.fact import Status
 from depthwalker.core.ledger import Phase, settled
 from depthwalker.core.parent import recap
 from depthwalker.core.policy import Policy
-from depthwalker.core.quote import Desire
 from depthwalker.core.reconcile import RECANCEL, lookup_due, passed_by, reconcile, replace_at, retry_at
 from depthwalker.core.routing import route
-from depthwalker.core.split import Split
 from depthwalker.core.units import SECOND, Count, Micros, format_count
 from depthwalker.core.view import View
 
@@ -43,8 +44,13 @@ FATAL: Final = frozenset(
 POST_ONLY: Final = "post only cross"
 
 
-def decide(state: State, view: View, policy: Policy) -> tuple[Command, ...]:
-    """Return the commands that the situation calls for; nothing once the execution is finished."""
+def decide(
+    state: State, view: View, policy: Policy, strategy_of: Callable[[Algorithm], Strategy] = production
+) -> tuple[Command, ...]:
+    """Return the commands that the situation calls for; nothing once the execution is finished.
+
+    `strategy_of` is how each algorithm judges; the laboratory puts its opponents there.
+    """
     if state.finished is not None:
         return ()
     if not state.winding:
@@ -54,14 +60,20 @@ def decide(state: State, view: View, policy: Policy) -> tuple[Command, ...]:
         if view.conditions.grid != state.grid:
             return (Regrid(view.conditions.grid),)
         if state.algorithm is None:
-            return _plan(state, view, policy)
-        wanted = _desire(state.algorithm, state, view, policy)
-    else:
-        wanted = Desire((), ())
-    orders = reconcile(state, view, policy, wanted.quotes)
-    if state.winding and not orders and all(settled(order) for order in state.orders):
+            return _plan(state, view, policy, strategy_of)
+        return _work(state, view, policy, strategy_of(state.algorithm))
+    orders = reconcile(state, view, policy, ())
+    if not orders and all(settled(order) for order in state.orders):
         return (_finish(state),)
-    return (*_tick(state, view, policy, wanted), *orders, _wait(state, view, policy))
+    return (*orders, _wait(state, view, policy, ()))
+
+
+def _work(state: State, view: View, policy: Policy, strategy: Strategy) -> tuple[Command, ...]:
+    wanted = strategy.desire(state, view, policy)
+    orders = reconcile(state, view, policy, wanted.quotes)
+    tick = (Tick(wanted.held),) if strategy.ticks and due(state, view, policy) else ()
+    moments = (state.parent.wind_down, *strategy.moments(state, view, policy))
+    return (*tick, *orders, _wait(state, view, policy, moments))
 
 
 def _ending(state: State, view: View) -> str:
@@ -84,38 +96,15 @@ def _ending(state: State, view: View) -> str:
     return ""
 
 
-def _plan(state: State, view: View, policy: Policy) -> tuple[Command, ...]:
+def _plan(
+    state: State, view: View, policy: Policy, strategy_of: Callable[[Algorithm], Strategy]
+) -> tuple[Command, ...]:
     trouble = view.trouble(policy.stale_after)
     if trouble:
         return (WaitUntil(min(Micros(view.now + PATIENCE), state.parent.wind_down), (Fresh(view.book_at),)),)
     way = route(policy.config, view)
     reason = "; ".join((way.reason, *state.parent.notes))
-    return (Plan(way.algorithm, reason, _splits(way.algorithm, state, view, policy)),)
-
-
-def _splits(algorithm: Algorithm, state: State, view: View, policy: Policy) -> tuple[Split, ...]:
-    match algorithm:
-        case Algorithm.SIMPLE_LIMIT:
-            return simple_limit.plan(state, view, policy)
-        case Algorithm.DYNAMIC_DEPTH_WALKER:
-            return dynamic_depth_walker.plan(state, view, policy)
-        case _ as never:
-            assert_never(never)
-
-
-def _desire(algorithm: Algorithm, state: State, view: View, policy: Policy) -> Desire:
-    match algorithm:
-        case Algorithm.SIMPLE_LIMIT:
-            return simple_limit.desire(state, view, policy)
-        case Algorithm.DYNAMIC_DEPTH_WALKER:
-            return dynamic_depth_walker.desire(state, view, policy)
-        case _ as never:
-            assert_never(never)
-
-
-def _tick(state: State, view: View, policy: Policy, wanted: Desire) -> tuple[Command, ...]:
-    walks = state.algorithm is Algorithm.DYNAMIC_DEPTH_WALKER and not state.winding
-    return (Tick(wanted.held),) if walks and dynamic_depth_walker.due(state, view, policy) else ()
+    return (Plan(way.algorithm, reason, strategy_of(way.algorithm).plan(state, view, policy)),)
 
 
 def _finish(state: State) -> Finish:
@@ -126,15 +115,9 @@ def _finish(state: State) -> Finish:
     return Finish(Status.COMPLETED if filled else Status.FAILED, share)
 
 
-def _wait(state: State, view: View, policy: Policy) -> WaitUntil:
+def _wait(state: State, view: View, policy: Policy, moments: tuple[Micros, ...]) -> WaitUntil:
     """Return the next instant at which something can be due, strictly in the future."""
-    due = [Micros(view.now + PATIENCE), lookup_due(state, view, policy)]
-    if not state.winding:
-        due.append(state.parent.wind_down)
-        if state.algorithm is Algorithm.DYNAMIC_DEPTH_WALKER:
-            after_this = Micros(view.now + policy.config.walker.walk_interval)
-            tick = dynamic_depth_walker.next_tick(state, policy)
-            due.extend((tick if tick > view.now else after_this, dynamic_depth_walker.take_from(state, policy)))
+    due = [Micros(view.now + PATIENCE), lookup_due(state, view, policy), *moments]
     due.extend(retry_at(order) for order in state.orders if order.phase is not Phase.CLOSED)
     due.extend(Micros(order.troubled_at + RECANCEL) for order in state.orders if order.cancels)
     due.extend(replace_at(state, part) for part in state.splits)
@@ -152,5 +135,5 @@ def _wakes(state: State, view: View, policy: Policy) -> tuple[Wake, ...]:
     return (
         *((Fresh(max(view.book_at, needed)),) if useless else ()),
         *(() if better is None else (OfferAt(better, Count(1)),)),
-        *(passed for passed in passed_by(state) if not woken((passed,), view)),
+        *(passed for passed in passed_by(state) if not view.passages or not woken((passed,), view)),
     )

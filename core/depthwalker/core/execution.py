@@ -166,22 +166,25 @@ START: Final = State(
 
 def total_filled(state: State) -> Count:
     """Return the contracts filled so far, as far as anything has told."""
-    return Count(sum(ledger.filled(order) for order in state.orders))
+    return Count(sum([ledger.filled(order) for order in state.orders]))
 
 
 def total_exposure(state: State) -> Count:
     """Return the most that may ever be filled by what is out (invariant 1: never more than the parent's count)."""
-    return Count(sum(ledger.exposure(order) for order in state.orders))
+    return Count(sum([ledger.exposure(order) for order in state.orders]))
 
 
 def split_filled(state: State, number: int) -> Count:
     """Return the contracts that a split's orders filled."""
-    return Count(sum(ledger.filled(order) for order in state.orders if order.key.split == number))
+    return Count(sum([ledger.filled(order) for order in state.orders if order.key.split == number]))
 
 
 def open_order(state: State, number: int) -> Order | None:
     """Return the split's order that is not closed; there is at most one."""
-    return next((o for o in state.orders if o.key.split == number and o.phase is not Phase.CLOSED), None)
+    for order in state.orders:
+        if order.key.split == number and order.phase is not Phase.CLOSED:
+            return order
+    return None
 
 
 def total_cost(state: State) -> tuple[Count, Money, Money]:
@@ -195,7 +198,7 @@ def total_cost(state: State) -> tuple[Count, Money, Money]:
 
 def total_walks(state: State) -> int:
     """Return the walks of all splits."""
-    return sum(len(split.walks) for split in state.splits)
+    return sum([len(split.walks) for split in state.splits])
 
 
 # The fold
@@ -312,7 +315,9 @@ def _moved(state: State, number: int, revision: int, price: Price, step: WalkSte
 
 
 def _placing_step(state: State, fact: PlaceIntended) -> WalkStep | None:
-    """Return the walk that placing a split above its price is: moving without a working order counts too."""
+    """Return the walk that placing a walker's split above its price is: moving without a working order counts too."""
+    if state.algorithm is not Algorithm.DYNAMIC_DEPTH_WALKER:
+        return None
     old = next((split.price for split in state.splits if split.number == fact.key.split), fact.price)
     return WalkStep(fact.at, old, fact.price, 0, fact.reason) if fact.price > old else None
 

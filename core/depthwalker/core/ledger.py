@@ -153,7 +153,7 @@ def place(key: OrderKey, price: Price, count: Count, style: Style, ahead: Count,
 
 def filled(order: Order) -> Count:
     """Return how many contracts of the order are filled, as far as anything has told."""
-    return max(order.floor, order.itemised)
+    return max(order.itemised, order.floor)  # `max` costs thrice that, at every look
 
 
 def exposure(order: Order) -> Count:

@@ -133,10 +133,12 @@ def added(line: Line, tickers: frozenset[str], now: Micros) -> Line:
     return scheduled(wider, min(line.terms.due, Micros(now + PATIENCE)))
 
 
-def removed(line: Line, tickers: frozenset[str]) -> Line:
+def removed(line: Line, tickers: frozenset[str]) -> Turn:
     """Return the line without markets and their books."""
     books = {ticker: book for ticker, book in line.books.items() if ticker not in tickers}
-    return scheduled(Line(line.seq, books, replace(line.terms, tickers=line.terms.tickers - tickers)), line.terms.due)
+    fewer = Line(line.seq, books, replace(line.terms, tickers=line.terms.tickers - tickers))
+    gone = tuple(loss for loss in losses(line) if loss.ticker in tickers)
+    return scheduled(fewer, line.terms.due), gone
 
 
 def asked(line: Line, command: int, now: Micros) -> Line:

@@ -5,7 +5,6 @@ record is in doubt is looked up before anything else happens to it. New exposure
 parent's count less what every order out may still fill (invariant 1).
 """
 
-from itertools import takewhile
 from typing import Final
 
 from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lookup, Passed, Place, woken
@@ -48,12 +47,16 @@ def passed_by(state: State) -> tuple[Passed, ...]:
 
 def lookup_due(state: State, view: View, policy: Policy) -> Micros:
     """Return when orders and fills have to be read next; far away when nothing is out."""
-    unclear = [order for order in state.orders if _unclear(order)]
-    if any(order.troubled_at > state.looked_at for order in state.orders if order in unclear or _stuck(order)):
-        return Micros(0)
-    if unclear or woken(passed_by(state), view):
+    unclear = resting = False
+    for order in state.orders:
+        if _unclear(order) or _stuck(order):
+            if order.troubled_at > state.looked_at:
+                return Micros(0)
+            unclear = unclear or not _stuck(order)
+        resting = resting or order.phase is Phase.LIVE
+    if unclear or (view.passages and woken(passed_by(state), view)):
         return Micros(state.looked_at + backoff(state.look_failures, REREAD))
-    if any(order.phase is Phase.LIVE for order in state.orders):
+    if resting:
         return Micros(max(state.looked_at, state.parent.started) + policy.lookup_every)
     return Micros(state.parent.expires * 2)
 
@@ -71,9 +74,13 @@ def retry_at(order: Order) -> Micros:
 def replace_at(state: State, part: SplitState) -> Micros:
     """Return when a split whose last order was refused, or took nothing, may place or amend again."""
     refused = Micros(part.refused_at + backoff(part.refusals + 1)) if part.refused_at else Micros(0)
-    orders = tuple(order for order in reversed(state.orders) if order.key.split == part.number)
-    vain = tuple(takewhile(_took_nothing, orders))
-    return max(refused, Micros(vain[0].closed_at + backoff(len(vain)))) if vain else refused
+    vain, closed_at = 0, 0
+    for order in reversed(state.orders):
+        if order.key.split == part.number:
+            if not _took_nothing(order):
+                break
+            vain, closed_at = vain + 1, closed_at or order.closed_at
+    return Micros(max(refused, closed_at + backoff(vain))) if vain else refused
 
 
 def _took_nothing(order: Order) -> bool:

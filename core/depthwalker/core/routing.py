@@ -31,6 +31,16 @@ def route(config: ExecutionConfig, view: View) -> Route:
 
 def _fallback(config: ExecutionConfig, view: View) -> str:
     conditions: Conditions = view.conditions
+    if config.algorithm is Algorithm.DYNAMIC_DEPTH_WALKER and (against := _against_the_walker(config, view)):
+        return against
+    if conditions.tokens < WALKER_CALLS:
+        return f"rate budget: {conditions.tokens} calls left, {_asking(config)} needs {WALKER_CALLS}"
+    if conditions.walkers >= conditions.max_walkers:
+        return f"concurrency: {conditions.walkers} walkers run, the limit is {conditions.max_walkers}"
+    return ""
+
+
+def _against_the_walker(config: ExecutionConfig, view: View) -> str:
     volume = Count(view.queue_near + view.offers_near)
     if not config.walker.enabled:
         return "dynamic_depth_walker is disabled"
@@ -39,8 +49,9 @@ def _fallback(config: ExecutionConfig, view: View) -> str:
             f"thin market: {format_count(volume)} contracts within five cents, "
             f"min_volume_threshold is {format_count(config.walker.min_volume)}"
         )
-    if conditions.tokens < WALKER_CALLS:
-        return f"rate budget: {conditions.tokens} calls left, a walker needs {WALKER_CALLS}"
-    if conditions.walkers >= conditions.max_walkers:
-        return f"concurrency: {conditions.walkers} walkers run, the limit is {conditions.max_walkers}"
     return ""
+
+
+def _asking(config: ExecutionConfig) -> str:
+    name: str = config.algorithm.value
+    return "a walker" if config.algorithm is Algorithm.DYNAMIC_DEPTH_WALKER else name

@@ -172,7 +172,7 @@ def _acknowledged(stream: Stream, frame: Acknowledged) -> Heard:
         return Heard(stream)
     after = Stream(stream.lines, at_desk.answered(stream.desk, frame.id))
     if command.change is Change.DELETE:
-        return Heard(_without(after, command.sid, command.tickers))
+        return _without(after, command.sid, command.tickers)
     lacking = tuple(ticker for ticker in command.tickers if frame.tickers is not None and ticker not in frame.tickers)
     return _refused(after, command, lacking, "left out") if lacking else Heard(after)
 
@@ -182,14 +182,15 @@ def _failed(stream: Stream, frame: Failed, now: Micros) -> Heard:
     command = at_desk.awaited(stream.desk, frame.id)
     sid = command.sid if isinstance(command, Update) else _asked_by(stream, frame.id) or frame.sid
     said = f"error {frame.code}: {frame.reason}"
-    if frame.code in DEAD and sid is not None:
+    if frame.code in DEAD and sid is not None and sid in stream.lines:
         return ended(stream, sid)
     if command is None:
-        return Heard(stream, redial=said if frame.code in DEAD else "")
+        nobody_knows = frame.code in DEAD and (sid is None or bool(stream.desk.pending))
+        return Heard(stream, redial=said if nobody_knows else "")
     after = Stream(stream.lines, at_desk.answered(stream.desk, command.id))
     if frame.code in PASSING or frame.code in DEAD:
         later = Stream(after.lines, replace(after.desk, quiet_until=Micros(now + RETRY)))
-        return Heard(_unadded(later, command, command.tickers))
+        return _unadded(later, command, command.tickers)
     tickers = at_desk.blamed(command, frame)
     if tickers or isinstance(command, Subscribe):
         return _refused(after, command, tickers, said)
@@ -200,17 +201,17 @@ def _refused(stream: Stream, command: at_desk.Awaited, tickers: tuple[str, ...],
     channel = command.channel if isinstance(command, Subscribe) else stream.lines[command.sid].terms.channel
     desk = at_desk.refusing(stream.desk, channel, tickers)
     after = _unadded(Stream(stream.lines, desk), command, tickers)
-    return Heard(after, (Declined(channel, tickers, reason),))
+    return Heard(after.stream, (*after.news, Declined(channel, tickers, reason)))
 
 
-def _unadded(stream: Stream, command: at_desk.Awaited, tickers: tuple[str, ...]) -> Stream:
-    adding = isinstance(command, Update) and command.change is Change.ADD
-    return _without(stream, command.sid, tickers) if isinstance(command, Update) and adding else stream
+def _unadded(stream: Stream, command: at_desk.Awaited, tickers: tuple[str, ...]) -> Heard:
+    if isinstance(command, Update) and command.change is Change.ADD:
+        return _without(stream, command.sid, tickers)
+    return Heard(stream)
 
 
-def _without(stream: Stream, sid: int, tickers: tuple[str, ...]) -> Stream:
-    line = on_line.removed(stream.lines[sid], frozenset(tickers))
-    return Stream({**stream.lines, sid: line}, stream.desk)
+def _without(stream: Stream, sid: int, tickers: tuple[str, ...]) -> Heard:
+    return _turned(stream, sid, on_line.removed(stream.lines[sid], frozenset(tickers)))
 
 
 def _asked_by(stream: Stream, command_id: int | None) -> int | None:

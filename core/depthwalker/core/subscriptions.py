@@ -99,7 +99,9 @@ def _kept(stream: Stream, channel: Channel, now: Micros) -> Heard:
         return given_up(stream, sid)
     asked = _books_asked(stream, sid, tickers, now)
     line = asked.stream.lines.get(sid)
-    return asked if line is None else then(asked, _changed(asked.stream, sid, line, tickers, now))
+    if line is None:
+        return asked
+    return then(asked, _changed(asked.stream, sid, line, at_desk.targets(asked.stream.desk, channel), now))
 
 
 def _changed(stream: Stream, sid: int, line: Line, tickers: frozenset[str], now: Micros) -> Heard:

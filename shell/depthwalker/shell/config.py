@@ -2,7 +2,7 @@
 
 Defaults are the specification's. Its floats stand for their shortest decimal text (0.025 is 25,000 parts per million), and
 texts such as "0.005" and Decimals are taken as well. Beyond its keys there are `max_slippage_dollars`, `opens_short` and
-`max_cost_per_contract` at the top, and `max_total_walks` and `policy` for the walker. A wrong key, type or value is named
+`max_cost_per_contract` at the top, and `max_total_walks` and `policy` for the walker, and the tables `twap` and `adaptive_limit`. A wrong key, type or value is named
 with its path and with what is allowed; an unknown key is refused.
 """
 
@@ -12,11 +12,16 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field
 
 from depthwalker.core.config import (
+    DEFAULT_ADAPTIVE,
     DEFAULT_EXECUTION,
+    DEFAULT_TWAP,
     DEFAULT_WALKER,
+    AdaptiveConfig,
     Algorithm,
     ExecutionConfig,
     PolicyName,
+    TwapConfig,
+    Urgency,
     WalkerConfig,
 )
 from depthwalker.core.outcome import Failure, Outcome, Success
@@ -33,6 +38,10 @@ def _algorithm(given: object) -> Algorithm:
 
 def _policy(given: object) -> PolicyName:
     return PolicyName(given)
+
+
+def _urgency(given: object) -> Urgency:
+    return Urgency(given)
 
 
 def _ratios(given: object) -> tuple[int, ...]:
@@ -92,11 +101,30 @@ class _Walker(Table):
     )
 
 
+class _Twap(Table):
+    slices: Annotated[
+        int,
+        BeforeValidator(whole(0, "1", "10")),
+        Field(description="a whole number from 1 to 10: equal parts, one after the other"),
+    ] = DEFAULT_TWAP.slices
+    patience: Annotated[
+        int,
+        BeforeValidator(whole(6, "0", "1")),
+        Field(description="a fraction from 0 to 1 with at most 6 decimals: of its time a slice rests before it takes"),
+    ] = DEFAULT_TWAP.patience
+
+
+class _Adaptive(Table):
+    urgency: Annotated[
+        Urgency, BeforeValidator(_urgency), Field(description='"patient", "normal" or "urgent": how soon it takes')
+    ] = DEFAULT_ADAPTIVE.urgency
+
+
 class _Execution(Table):
     algorithm: Annotated[
         Algorithm,
         BeforeValidator(_algorithm),
-        Field(description='"simple_limit" or "dynamic_depth_walker" (twap and adaptive_limit are not built yet)'),
+        Field(description='"simple_limit", "dynamic_depth_walker", "twap" or "adaptive_limit"'),
     ] = DEFAULT_EXECUTION.algorithm
     max_slippage_percent: Annotated[
         int | None,
@@ -121,6 +149,10 @@ class _Execution(Table):
     opens_short: Annotated[bool, Field(description="true or false")] = DEFAULT_EXECUTION.opens_short
     dynamic_depth_walker: Annotated[_Walker, Field(description="a table of " + ", ".join(_Walker.model_fields))] = (
         _Walker()
+    )
+    twap: Annotated[_Twap, Field(description="a table of " + ", ".join(_Twap.model_fields))] = _Twap()
+    adaptive_limit: Annotated[_Adaptive, Field(description="a table of " + ", ".join(_Adaptive.model_fields))] = (
+        _Adaptive()
     )
 
 
@@ -167,6 +199,8 @@ def _config(found: _Execution) -> ExecutionConfig:
         max_cost=None if cost is None else Price(cost),
         opens_short=found.opens_short,
         walker=_walker(found.dynamic_depth_walker),
+        twap=TwapConfig(found.twap.slices, found.twap.patience),
+        adaptive=AdaptiveConfig(found.adaptive_limit.urgency),
     )
 
 

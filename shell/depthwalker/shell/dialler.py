@@ -5,6 +5,7 @@ never shows a header, and with it the signature.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Final, Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -19,6 +20,9 @@ PATH: Final = "/trade-api/ws/v2"
 DIAL_WITHIN: Final = Micros(10 * SECOND)
 CLOSE_WITHIN: Final = Micros(SECOND // 4)  # for the other end's goodbye: one that has gone silent gives none
 LONGEST_MESSAGE: Final = 64 * 1024 * 1024  # a first snapshot of many markets is large
+_CLOSING: Final = aiohttp.ClientWSTimeout(
+    ws_close=CLOSE_WITHIN / SECOND  # pyright: ignore[reportCallIssue] - attrs under aiohttp's own decorator
+)
 
 
 class Dropped(Exception):
@@ -76,9 +80,9 @@ class AioHttpDialler:
                     autoping=False,  # pings are signs of life, and would not be seen
                     decode_text=False,
                     max_msg_size=LONGEST_MESSAGE,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WITHIN / SECOND),
+                    timeout=_CLOSING,
                 )
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError, RuntimeError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = _reason(error)
         else:
             return AioHttpConnection(opened)
@@ -102,7 +106,7 @@ class AioHttpConnection:
         if message.type is aiohttp.WSMsgType.TEXT or message.type is aiohttp.WSMsgType.BINARY:
             return bytes(message.data)
         if message.type is aiohttp.WSMsgType.PING:
-            await self._sending(self._socket.pong(message.data))
+            await _carried(self._socket.pong(message.data))
             return None
         if message.type is aiohttp.WSMsgType.PONG:
             return None
@@ -110,17 +114,22 @@ class AioHttpConnection:
 
     async def send(self, text: str) -> None:
         """Send a text. Raises Dropped."""
-        await self._sending(self._socket.send_str(text))
+        await _carried(self._socket.send_str(text))
 
     async def ping(self) -> None:
         """Ask for a pong. Raises Dropped."""
-        await self._sending(self._socket.ping())
+        await _carried(self._socket.ping())
 
     async def close(self) -> None:
         """Say goodbye, wait a moment for the answer, and close."""
         await self._socket.close()
 
-    async def _sending(self, sent: "asyncio.Future[None] | object") -> None: ...
+
+async def _carried(sending: Awaitable[None]) -> None:
+    try:
+        await sending
+    except (aiohttp.ClientError, OSError) as error:
+        raise Dropped(_reason(error)) from None
 
 
 def _reason(error: Exception) -> str:

@@ -34,6 +34,7 @@ from depthwalker.shell.rest import (
     read_with,
     readable,
     since_query,
+    successful,
 )
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.tariff import fee_rates, read_event_fees, read_series_fees
@@ -68,7 +69,8 @@ class KalshiVenue:
 
     async def warm(self) -> Outcome[ExchangeStatus, Trouble]:
         """Open the connection before an order needs it, with one public request that also shows the exchange's clock."""
-        return read_with(await self.rest.get(PUBLIC, f"{ROOT}/exchange/status"), read_status)
+        path = f"{ROOT}/exchange/status"
+        return read_with(successful(await self.rest.answer(PUBLIC, "GET", path, dated=True)), read_status)
 
     def join(self, shard: int, group_id: str) -> None:
         """Have every order placed in a shard from now on belong to an order group; an empty id leaves it."""
@@ -140,11 +142,13 @@ class KalshiVenue:
 
     async def orders(self, ticker: str, since: Micros) -> Outcome[tuple[OrderRecord, ...], Trouble]:
         """Return the account's orders in a market since the whole second of `since`, oldest first."""
-        return await self.rest.pages(READ, RECORDS, since_query(ticker, since), read_orders)
+        return await self.rest.pages(READ, RECORDS, since_query(ticker, self._early(since)), read_orders)
 
     async def fills(self, ticker: str, since: Micros) -> Outcome[tuple[FillRecord, ...], Trouble]:
         """Return the account's fills in a market since the whole second of `since`, oldest first."""
-        return await self.rest.pages(READ, f"{ROOT}/portfolio/fills", since_query(ticker, since), read_fills)
+        return await self.rest.pages(
+            READ, f"{ROOT}/portfolio/fills", since_query(ticker, self._early(since)), read_fills
+        )
 
     async def position(self, ticker: str) -> Outcome[Count, Trouble]:
         """Return the signed position; a market that is not listed has none."""
@@ -157,6 +161,10 @@ class KalshiVenue:
     async def balance(self) -> Outcome[Money, Trouble]:
         """Return the account's cash."""
         return read_with(await self.rest.get(READ, f"{ROOT}/portfolio/balance"), read_balance)
+
+    def _early(self, since: Micros) -> Micros:
+        """Return the earlier of an instant on our clock and on the exchange's, whose clock dates its records."""
+        return min(since, self.rest.on_their_clock(since))
 
     def _group(self, ticker: str) -> str:
         return self._groups.get(self.rest.shard(ticker), "")

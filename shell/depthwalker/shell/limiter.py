@@ -8,7 +8,16 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, assert_never
 
-from depthwalker.core.budget import CANCEL_COST, CREATE_COST, Bucket, available_within, full, per_minute, ready_at, spend
+from depthwalker.core.budget import (
+    CANCEL_COST,
+    CREATE_COST,
+    Bucket,
+    available_within,
+    full,
+    per_minute,
+    ready_at,
+    spend,
+)
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.ports import Clock
 

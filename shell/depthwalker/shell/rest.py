@@ -101,25 +101,19 @@ class Rest:
         self, kind: str, method: str, path: str, query: Query = (), body: bytes | None = None
     ) -> Outcome[bytes, Trouble]:
         """Return the body of a successful answer, or what became of the request."""
-        match await self.answer(kind, method, path, query, body):
-            case Success(answer) if 200 <= answer.status < 300:
-                return Success(answer.body)
-            case Success(answer):
-                return Failure(classify(answer.status, answer.body))
-            case Failure(trouble):
-                return Failure(trouble)
+        return successful(await self.answer(kind, method, path, query, body))
 
     async def answer(
-        self, kind: str, method: str, path: str, query: Query = (), body: bytes | None = None
+        self, kind: str, method: str, path: str, query: Query = (), body: bytes | None = None, *, dated: bool = False
     ) -> Outcome[HttpResponse, Trouble]:
-        """Return the answer whatever its status.
+        """Return the answer whatever its status; `dated` learns the exchange's clock from its Date.
 
         A read that the exchange finds signed at the wrong time is asked once more, by the clock just learned; a mutation
         is not: nothing is mutated without the core's knowing, and it was not applied.
         """
-        answer = await self._once(kind, method, path, query, body)
+        answer = await self._once(kind, method, path, query, body, dated=dated)
         if method == "GET" and isinstance(answer, Success) and _expired(answer.unwrap()):
-            return await self._once(kind, method, path, query, body)
+            return await self._once(kind, method, path, query, body, dated=dated)
         return answer
 
     async def pages(
@@ -139,7 +133,7 @@ class Rest:
         return Failure(Unknown(f"{path} has more than {MOST_PAGES} pages of {PAGE}"))
 
     async def _once(
-        self, kind: str, method: str, path: str, query: Query, body: bytes | None
+        self, kind: str, method: str, path: str, query: Query, body: bytes | None, *, dated: bool
     ) -> Outcome[HttpResponse, Trouble]:
         if self._signer is None and kind != PUBLIC:
             return Failure(NotApplied("no key: give key_id and key_file"))
@@ -155,10 +149,26 @@ class Rest:
             return Failure(NotApplied(f"not sent: {error}"))
         except Lost as error:
             return Failure(Unknown(f"no answer: {error}"))
-        self._skew = UNKNOWN_SKEW if _expired(answer) else self._skew
-        for one in sightings(answer, sent, self._clock.now(), stamped=method != "GET"):
-            self._skew = sighted(self._skew, one)
+        self._learn_clock(answer, sent, dated=dated, stamped=method != "GET")
         return Success(answer)
+
+    def _learn_clock(self, answer: HttpResponse, sent: Micros, *, dated: bool, stamped: bool) -> None:
+        """Narrow the skew by an answer; one that refused our time says that what was known is wrong."""
+        expired = _expired(answer)
+        self._skew = UNKNOWN_SKEW if expired else self._skew
+        for one in sightings(answer, sent, self._clock.now(), dated=dated or expired, stamped=stamped):
+            self._skew = sighted(self._skew, one)
+
+
+def successful(outcome: Outcome[HttpResponse, Trouble]) -> Outcome[bytes, Trouble]:
+    """Return the body of an answer whose status is 2xx, or what its status and body say of the request."""
+    match outcome:
+        case Success(answer) if 200 <= answer.status < 300:
+            return Success(answer.body)
+        case Success(answer):
+            return Failure(classify(answer.status, answer.body))
+        case Failure(trouble):
+            return Failure(trouble)
 
 
 def read_with(answer: Outcome[bytes, Trouble], read: Callable[[bytes], Outcome[T, Unreadable]]) -> Outcome[T, Trouble]:

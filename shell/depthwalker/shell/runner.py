@@ -153,9 +153,9 @@ class Runner:
             await self._abandon()
             raise
         finally:
-            await self._feed.leave(self._on_feed)
             for task in self._tasks:
-                task.cancel()
+                task.cancel()  # before anything is awaited: whoever cancels twice leaves nothing under way either
+            await self._feed.leave(self._on_feed)
             await asyncio.gather(*self._tasks, return_exceptions=True)
         return self.state
 
@@ -406,8 +406,9 @@ class Runner:
         """Return whether a request that waited for the rate budget must not go out any more."""
         if self._lost is not None:
             return True
-        ends = self.state.stop or self.state.winding or self._clock.now() >= self.state.parent.wind_down
-        if ends and kind in {Kind.PLACE, Kind.CLAIM, Kind.AMEND}:
+        ends = self._stopping or self._store_trouble is not None or self.state.stop or self.state.winding
+        late = self._clock.now() >= self.state.parent.wind_down
+        if (ends or late) and kind in {Kind.PLACE, Kind.CLAIM, Kind.AMEND}:
             self.receive(Deferred(key, kind, "winding down", self._clock.now()))
             return True
         return False

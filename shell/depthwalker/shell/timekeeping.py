@@ -20,13 +20,15 @@ class _Stamped(msgspec.Struct, frozen=True):
     ts_ms: int | None = None
 
 
-def sightings(answer: HttpResponse, sent: Micros, received: Micros, *, stamped: bool) -> Iterator[Sighting]:
-    """Yield what an answer shows of the exchange's clock; `stamped` where its body may carry ts_ms.
+def sightings(
+    answer: HttpResponse, sent: Micros, received: Micros, *, dated: bool, stamped: bool
+) -> Iterator[Sighting]:
+    """Yield what an answer shows of the exchange's clock; `stamped` where its body may carry ts_ms, `dated` to read Date.
 
     A cached answer shows the time at which it was made: /markets is up to 15 s old (fact sheet, section 1).
     """
     headers = {name.lower(): value for name, value in answer.headers.items()}
-    date = _date(headers.get("date", "")) if headers.get("age", "0") == "0" else None
+    date = _date(headers.get("date", "")) if dated and headers.get("age", "0") == "0" else None
     if date is not None:
         yield Sighting(date, SECOND, sent, received)
     stamp = _stamp(answer.body) if stamped and 200 <= answer.status < 300 else None

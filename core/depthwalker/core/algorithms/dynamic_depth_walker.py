@@ -9,6 +9,7 @@ slippage says waiting will.
 
 from typing import assert_never
 
+from depthwalker.core.algorithms.tick import due, take_from, tick_after
 from depthwalker.core.book import Ladders
 from depthwalker.core.config import PolicyName
 from depthwalker.core.depth import analyze, categorize, price_for
@@ -53,21 +54,9 @@ def desire(state: State, view: View, policy: Policy) -> Desire:
     return Desire(tuple(quotes), tuple(held))
 
 
-def due(state: State, view: View, policy: Policy) -> bool:
-    """Return whether a walk interval has passed since the last tick."""
-    return view.now >= next_tick(state, policy)
-
-
-def next_tick(state: State, policy: Policy) -> Micros:
-    """Return the instant of the next tick."""
-    return Micros((state.ticked_at or state.parent.started) + policy.config.walker.walk_interval)
-
-
-def take_from(state: State, policy: Policy) -> Micros:
-    """Return the instant from which the tuned policy takes what is unfilled; later in a short execution."""
-    parent = state.parent
-    lead = min(policy.take_before, (parent.wind_down - parent.started) // 4)
-    return Micros(parent.wind_down - lead)
+def moments(state: State, view: View, policy: Policy) -> tuple[Micros, ...]:
+    """Return when the walker may change its mind by itself: at the next tick, and when taking begins."""
+    return (tick_after(state, view, policy), take_from(state, policy))
 
 
 def _resting_levels(state: State, ladders: Ladders) -> tuple[Price, ...]:

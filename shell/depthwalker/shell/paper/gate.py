@@ -30,6 +30,7 @@ class Gate:
         clock: Clock,
         faults: Faults,
         requests: Counter[str],
+        answers: Counter[tuple[str, int]],
         public_rate: int | None,
         touched: Callable[[], None],
     ) -> None:
@@ -38,6 +39,7 @@ class Gate:
         self._clock = clock
         self._faults = faults
         self._requests = requests
+        self._answers = answers
         self._strangers = None if public_rate is None else Meter(_alike(public_rate))
         self._touched = touched
 
@@ -77,9 +79,11 @@ class Gate:
             self._charge(request, body, endpoint, meter)
             if body and request.content_type.startswith(_NOT_JSON):
                 raise refusal(400, "invalid_content_type")
-            return endpoint.act(Call(account, request.match_info.get("part", ""), request.query, body))
+            reply = endpoint.act(Call(account, request.match_info.get("part", ""), request.query, body))
         except Refusal as refused:
-            return refused.reply
+            reply = refused.reply
+        self._answers[endpoint.kind, reply.status] += 1
+        return reply
 
     def _admitted(self, request: web.Request, endpoint: Endpoint) -> str:
         """Return the account that may make the request, empty where anybody may."""

@@ -40,7 +40,11 @@ _DEFAULTS: Final = Options()
 
 
 class PaperExchange:
-    """An exchange to trade against without money. `requests` counts what came in, `faults` plans what goes wrong."""
+    """An exchange to trade against without money.
+
+    `requests` counts what came in by kind, `answers` what was decided by kind and status (a 429 of our own making shows
+    there), `faults` plans what goes wrong, `notices` tells of every change.
+    """
 
     def __init__(
         self,
@@ -52,13 +56,16 @@ class PaperExchange:
     ) -> None:
         self.url = ""
         self.requests: Counter[str] = Counter()
+        self.answers: Counter[tuple[str, int]] = Counter()
         self.faults = Faults()
         self.notices = Notices()
         known, markets = tuple(accounts), tuple(listings)
         self._clock = clock
         self._options = options
         self._touched = asyncio.Event()
-        self._gate = Gate(known, clock, self.faults, self.requests, options.public_rate, self._touched.set)
+        self._gate = Gate(
+            known, clock, self.faults, self.requests, self.answers, options.public_rate, self._touched.set
+        )
         self._open = partial(
             Exchange, markets, known, clock, chance, options.precision, options.inactive_status, self.notices
         )

@@ -1,0 +1,251 @@
+"""A simulated exchange that looks things up: between two decisions it visits only what can concern our own orders.
+
+Our orders rest behind all that stands at their price. A trade at or through that price fills them once the queue before
+them is used up; an offer that arrives at or below their price does too, at their own price and charged as if they had
+taken it. What we took is missing from the offers until the others leave that level, and an event's contracts fill us once.
+"""
+
+from typing import Final, assert_never
+
+from depthwalker.core.answer import Ack, Trouble
+from depthwalker.core.book import Ladder, Ladders, top
+from depthwalker.core.command import OfferAt, Wake, woken
+from depthwalker.core.depth import BAND, reach
+from depthwalker.core.execution import State
+from depthwalker.core.flow import WINDOW, Flow
+from depthwalker.core.ledger import OrderKey, Phase, Style
+from depthwalker.core.outcome import Failure, Outcome
+from depthwalker.core.parent import Parent
+from depthwalker.core.units import DOLLAR, Count, Micros, Price, ceil_div
+from depthwalker.core.view import LEVELS, Conditions, Passage, View, queue_at
+from depthwalker.shell.lab.index import Index, Taken, offers
+from depthwalker.shell.lab.market import CROSSED, GONE, Account, QueueModel, Resting
+
+CALM: Final = 100  # calls left in the budget, as if nothing else ran
+
+
+class Indexed:
+    """The exchange of one parent, over a shared index."""
+
+    def __init__(self, index: Index, parent: Parent, model: QueueModel) -> None:
+        self.account = Account(parent)
+        self.caught: list[tuple[Micros, Price, int]] = []
+        self._index = index
+        self._model = model
+        self._queue = index.sides[parent.leg]
+        self._facing = index.sides[parent.leg.other()]
+        self._events = index.before(parent.started)
+        self._removed: dict[int, tuple[int, int]] = {}  # by the other leg's price: what we took, as of so many events
+
+    def advance(self, now: Micros) -> None:
+        """Let everything happen until an instant, that instant included."""
+        until = self._index.before(now)
+        working = self.account.resting()
+        if working and until > self._events:
+            highest = working[0].price
+            takes = [(taken.event, taken) for taken in self._queue.taken(highest, self._events, until)]
+            adds = [(event, (price, count)) for event, price, count in self._added(highest, self._events, until)]
+            for event, met in sorted([*takes, *adds], key=_event):
+                if isinstance(met, Taken):
+                    self._hit(met)
+                else:
+                    self._lift(event, *met)
+        self._events = until
+
+    def place(self, key: OrderKey, price: Price, count: Count, style: Style, now: Micros) -> Outcome[Ack, Trouble]:
+        """Take a new order: one that rests is refused where it would cross, one that takes lapses with the rest."""
+        self.advance(now)
+        if style is Style.REST and self._crosses(price):
+            return Failure(CROSSED)
+        order = self.account.enter(key, price, count)
+        self._take(order, now)
+        if order.remaining and style is Style.REST:
+            self._join(order)
+        elif order.remaining:
+            self.account.cancel(order.order_id, now)
+        return self.account.acknowledged(order, now)
+
+    def amend(self, order_id: str, revision: int, price: Price, total: Count, now: Micros) -> Outcome[Ack, Trouble]:
+        """Change an order: at a new price it goes to the back, having taken what it crosses."""
+        self.advance(now)
+        order = self.account.find(order_id)
+        if order is None:
+            return Failure(GONE)
+        order.revision, order.price, order.total = revision, price, total
+        self._take(order, now)
+        if order.remaining:
+            self._join(order)
+        return self.account.acknowledged(order, now)
+
+    def offers(self, now: Micros) -> Ladder:
+        """Return all that is offered, less what we took."""
+        self.advance(now)
+        return self._offers()
+
+    def view(self, state: State, now: Micros) -> View:
+        """Return what an execution sees: the others' book as it is now, less what we took."""
+        self.advance(now)
+        parent = self.account.parent
+        queue, facing = self._queue.ladder(self._events), self._offers()
+        live = [order for order in state.orders if order.phase is Phase.LIVE]
+        supplied = [(order, self._supplied(order.price, order.since, now)) for order in live]
+        return View(
+            now=now,
+            book_at=now,
+            ladders=Ladders(top(queue, LEVELS), top(facing, LEVELS)),
+            queue_near=_near(queue),
+            offers_near=_near(facing),
+            reach=reach(facing, state.cap),
+            flow=self._flow(now),
+            conditions=Conditions(parent.grid, parent.rates, CALM, 0, 5, 10_000, open=True),
+            ahead=tuple(
+                (order.key.split, Count(max(0, min(order.ahead - sum(past.values()), queue_at(queue, order.price)))))
+                for order, past in supplied
+            ),
+            passages=tuple(
+                Passage(order.key.split, Count(sum(past.values()) - order.ahead), max(past))
+                for order, past in supplied
+                if sum(past.values()) > order.ahead
+            ),
+        )
+
+    def wake(self, state: State, wakes: tuple[Wake, ...], since: Micros, until: Micros) -> Micros | None:
+        """Let things happen until one of the wakes holds, before `until`; return when, or None."""
+        prices = [wake.price for wake in wakes if isinstance(wake, OfferAt)]
+        ours = [order.price for order in state.orders if order.phase is Phase.LIVE]
+        first, last = self._index.before(since), self._index.before(Micros(until - 1))
+        if first >= last:
+            return None
+        most = max([*prices, *ours, *(order.price for order in self.account.resting())], default=0)
+        events = {event for event, _, _ in self._added(most, first, last)}
+        if ours:
+            events.update(taken.event for taken in self._queue.taken(max(ours), first, last))
+        for event in sorted(events):
+            now = self._index.at(event)
+            if woken(wakes, self.view(state, now)):
+                return now
+        return None
+
+    # Matching
+
+    def _added(self, most: int, since: int, events: int) -> list[tuple[int, int, int]]:
+        """Return the offers that came in at `most` or less, as (event, price of the other leg, count)."""
+        return self._facing.added(DOLLAR - most, since, events)
+
+    def _hit(self, taken: Taken) -> None:
+        """Let a taker of the other leg meet our orders where they stand."""
+        at, ours = self._index.at(taken.event), 0
+        for order in self.account.resting():
+            if order.price < taken.floor:
+                break
+            above = sum(count for price, count in taken.hits if price > order.price)
+            order.ahead = self._ahead(order, taken.event)
+            reached = max(0, taken.count - above - ours)
+            past = max(0, reached - order.ahead)
+            order.ahead = min(max(0, order.ahead - reached), self._queue.count(order.price, taken.event + 1))
+            order.seen = taken.event + 1
+            filled = min(past, order.remaining)
+            if filled:
+                ours += filled
+                self.account.fill(order, order.price, filled, at, taker=False)
+
+    def _lift(self, event: int, price: int, count: int) -> None:
+        """Let an offer that came in at or below our orders' prices meet them."""
+        at, left = self._index.at(event), count
+        for order in self.account.resting():
+            if not left or order.price < DOLLAR - price:
+                break
+            filled = min(left, order.remaining)
+            left -= filled
+            self._remove(price, filled, event + 1)
+            self.caught.append((at, order.price, filled))
+            self.account.fill(order, order.price, filled, at, taker=True)
+
+    def _take(self, order: Resting, now: Micros) -> None:
+        for price, count in self._offers():
+            if price > order.price or not order.remaining:
+                break
+            filled = min(count, order.remaining)
+            self._remove(DOLLAR - price, filled, self._events)
+            self.account.fill(order, price, filled, now, taker=True)
+
+    def _join(self, order: Resting) -> None:
+        self.account.rest(order, self._queue.count(order.price, self._events), self._events)
+
+    def _crosses(self, price: Price) -> bool:
+        facing = self._offers()
+        return bool(facing) and facing[0][0] <= price
+
+    def _ahead(self, order: Resting, events: int) -> int:
+        """Return the queue before an order after so many events, none of which traded at its price since it was seen."""
+        match self._model:
+            case QueueModel.WORST:
+                return min(order.ahead, self._queue.lowest(order.price, order.seen, events))
+            case QueueModel.PRORATA:
+                return shared(order.ahead, self._queue.steps(order.price, order.seen, events))
+            case _ as never:
+                assert_never(never)
+
+    # What we took
+
+    def _remove(self, price: int, count: int, events: int) -> None:
+        self._removed[price] = self._missing(price, events) + count, events
+
+    def _missing(self, price: int, events: int) -> int:
+        gone, since = self._removed.get(price, (0, events))
+        return min(gone, self._facing.lowest(price, since, events)) if gone else 0
+
+    def _offers(self) -> Ladder:
+        bids = self._facing.ladder(self._events)
+        if not self._removed:
+            return offers(bids)
+        left = ((price, Count(count - self._missing(price, self._events))) for price, count in bids)
+        return offers(tuple(level for level in left if level[1] > 0))
+
+    # What is seen
+
+    def _flow(self, now: Micros) -> Flow:
+        flow = self._index.flow(self.account.parent.leg, now)
+        more = sum(count for at, _, count in self.caught if at > now - WINDOW)
+        return flow if not more else _with_suppliers(flow, more)
+
+    def _supplied(self, price: Price, since: Micros, now: Micros) -> dict[Micros, int]:
+        """Return what traded past an order, by instant."""
+        found: dict[Micros, int] = {}
+        prints = self._index.prints(self.account.parent.leg, price, since, now)
+        for at, count in [*prints, *((at, count) for at, paid, count in self.caught if paid <= price and at > since)]:
+            found[at] = found.get(at, 0) + count
+        return found
+
+
+def shared(ahead: int, counts: list[int]) -> int:
+    """Return the queue before an order after a level went through these counts: cancels come from all alike."""
+    for before, after in zip(counts, counts[1:], strict=False):
+        if after < before:
+            ahead = ceil_div(ahead * after, before)
+    return ahead
+
+
+def _near(ladder: Ladder) -> Count:
+    near = 0
+    for price, count in ladder:
+        if abs(price - ladder[0][0]) > BAND:
+            break
+        near += count
+    return Count(near)
+
+
+def _with_suppliers(flow: Flow, more: int) -> Flow:
+    return Flow(
+        flow.rivals,
+        Count(flow.suppliers + more),
+        flow.queue_now,
+        flow.queue_mean,
+        flow.offers_now,
+        flow.offers_mean,
+        flow.volumes,
+    )
+
+
+def _event(met: tuple[int, Taken | tuple[int, int]]) -> int:
+    return met[0]

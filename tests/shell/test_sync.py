@@ -1,0 +1,133 @@
+"""The synchronous twin, and engines in processes of their own: an interrupt winds down, a kill is taken over."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from tests.shell.rig import KEY, ME, TICKER, AMarket, AMethod, AnEdge, Rig, rigged, simple, until
+
+from depthwalker.shell.api import DatabaseTrouble, OrderRefused
+from depthwalker.shell.clock import SystemClock
+from depthwalker.shell.sync import SyncEngine
+
+BLOCKING = """
+import sys
+from depthwalker.shell.settings import Settings
+from depthwalker.shell.sync import SyncEngine
+from tests.shell.rig import AnEdge, simple
+with SyncEngine.open(Settings.load()) as engine:
+    engine.execute_trade(AnEdge(1, "0.43", 60), simple(30))
+"""
+
+
+def key_file(folder: Path) -> Path:
+    file = folder / "key.pem"
+    pem = KEY.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(pem)
+    file.chmod(0o600)
+    return file
+
+
+def environment(rig: Rig, folder: Path) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("DEPTHWALKER")}
+    return own | {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "DATABASE_URL": rig.dsn,
+        "DEPTHWALKER_BASE_URL": rig.exchange.url,
+        "DEPTHWALKER_KEY_ID": "kid",
+        "DEPTHWALKER_KEY_FILE": str(key_file(folder)),
+        "DEPTHWALKER_ACCOUNT": ME,
+        "DEPTHWALKER_STATE_DIRECTORY": str(folder),
+        "DEPTHWALKER_BOOK_INTERVAL_SECONDS": "0.2",
+    }
+
+
+async def started(rig: Rig, folder: Path, *arguments: str) -> Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, env=environment(rig, folder), stdout=PIPE, stderr=PIPE
+    )
+
+
+async def resting(rig: Rig) -> None:
+    await until(lambda: bool(rig.exchange.resting(ME)), 20)
+
+
+async def resumed(rig: Rig) -> None:
+    async with asyncio.timeout(10):
+        while not await rig.rows("SELECT 1 FROM execution_journal WHERE kind = 'Resumed'"):  # noqa: ASYNC110 - nothing signals it
+            await asyncio.sleep(0.02)
+
+
+async def test_the_twin_blocks_until_the_trade_is_there(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path, clock=SystemClock()) as rig:
+        settings = rig.settings({"key_id": "kid", "key_file": key_file(tmp_path)})
+
+        def blocking() -> None:
+            with SyncEngine.open(settings, dsn=postgres) as engine:
+                engine.watch([TICKER])
+                trade = engine.execute_trade(AnEdge(1, "0.47", 5), simple())
+                assert trade.quantity == 5
+                assert engine.execute(AnEdge(1, "0.47", 5), simple()) == trade.result
+                executor = engine.get_executor(simple())
+                assert executor.algorithm.value == "simple_limit"
+                assert executor.execute(AnEdge(2, "0.47", "0.01"), simple(), AMarket()).filled_quantity == Decimal(
+                    "0.01"
+                )
+                with pytest.raises(OrderRefused):
+                    engine.execute_trade(AnEdge(3, "0.47", 0), simple())
+                with pytest.raises(ValueError, match="vwap"):
+                    engine.get_executor(AMethod({"algorithm": "vwap"}))
+
+        await asyncio.to_thread(blocking)
+        assert rig.exchange.position(ME, TICKER) == 501
+
+
+def test_an_engine_that_cannot_be_opened_leaves_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    from depthwalker.shell import pool
+    from depthwalker.shell.settings import Settings
+
+    monkeypatch.setattr(pool, "CONNECT_S", 1)
+    before = threading.active_count()
+    settings = Settings.of(state_directory=tmp_path)
+    with pytest.raises(DatabaseTrouble), SyncEngine.open(settings, dsn="postgresql://nobody@127.0.0.1:1/none"):
+        pass
+    assert threading.active_count() == before
+
+
+async def test_an_interrupt_winds_down_and_a_kill_is_taken_over(postgres: str, tmp_path: Path) -> None:
+    """Two processes at once: one is interrupted, and its order is gone before it is; one is killed, and taken over."""
+    async with (
+        rigged(postgres, tmp_path / "i", clock=SystemClock()) as interrupted,
+        rigged(postgres, tmp_path / "k", clock=SystemClock()) as killed,
+    ):
+        (tmp_path / "i").mkdir()
+        (tmp_path / "k").mkdir()
+        killing = BLOCKING.replace("AnEdge(1,", "AnEdge(2,").replace("simple(30)", "simple(12)")
+        one = await started(interrupted, tmp_path / "i", "-c", BLOCKING)
+        two = await started(killed, tmp_path / "k", "-c", killing)
+        await asyncio.gather(resting(interrupted), resting(killed))
+        one.send_signal(signal.SIGINT)
+        two.kill()
+        _, errors = await one.communicate()
+        await two.communicate()
+        assert b"KeyboardInterrupt" in errors
+        assert b"never retrieved" not in errors
+        assert not interrupted.exchange.resting(ME)
+        assert killed.exchange.resting(ME)
+        ((status, ending),) = await interrupted.rows("SELECT status, ending FROM execution_state WHERE edge_id = 1")
+        assert (status, str(ending).endswith("the call was cancelled")) == ("cancelled", True)
+        await killed.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
+        async with killed.engine() as engine:
+            call = asyncio.create_task(engine.execute_trade(AnEdge(2, "0.43", 60), simple(12)))
+            await resumed(killed)
+            engine.stop()
+            await killed.settled(await call)
+            assert len(killed.own()) == 1

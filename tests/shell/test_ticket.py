@@ -1,0 +1,110 @@
+"""Reading an engine's own objects: exact at once, and refused by the value."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.shell.rig import AMarket, AMethod, AnEdge
+
+from depthwalker.core.book import Leg
+from depthwalker.core.parent import Action
+from depthwalker.shell.api import InvalidEdge, InvalidMethod
+from depthwalker.shell.ticket import exact, read_job, read_ticket
+
+
+@pytest.mark.parametrize(
+    ("given_", "text"),
+    [
+        (0.47, "0.47"),
+        (Decimal("0.470"), "0.470"),
+        (" 0.48 ", "0.48"),
+        (1, "1"),
+        (1e-4, "0.0001"),
+        (1e22, "1" + "0" * 22),
+    ],
+)
+def test_a_number_is_read_as_it_is_written(given_: object, text: str) -> None:
+    assert exact(given_) == text
+
+
+@given(st.integers(1, 9_999))
+def test_every_price_is_the_same_from_float_decimal_and_text(price: int) -> None:
+    text = f"0.{price:04d}"
+    read = {read_ticket("yes", "buy", 1, one).target for one in (text, float(text), Decimal(text))}
+    assert read == {price}
+
+
+@given(st.integers(1, 10_000_000))
+def test_every_count_is_the_same_from_float_decimal_and_text(count: int) -> None:
+    text = f"{count // 100}.{count % 100:02d}"
+    read = {read_ticket("no", "sell", one, "0.5").count for one in (text, float(text), Decimal(text))}
+    assert read == {count}
+
+
+def test_a_ticket_says_what_to_do() -> None:
+    ticket = read_ticket("no", "sell", "2.50", "0.4")
+    assert (ticket.outcome, ticket.action, ticket.count, ticket.target) == (Leg.NO, Action.SELL, 250, 4_000)
+
+
+@pytest.mark.parametrize(
+    ("side", "action", "size", "target", "named"),
+    [
+        ("YES", "buy", 1, "0.5", "side 'YES'"),
+        (None, "buy", 1, "0.5", "side None"),
+        ("yes", "Buy", 1, "0.5", "action 'Buy'"),
+        ("yes", "buy", True, "0.5", "position_size 'True'"),
+        ("yes", "buy", None, "0.5", "position_size 'None'"),
+        ("yes", "buy", float("inf"), "0.5", "position_size 'Infinity'"),
+        ("yes", "buy", "1.005", "0.5", "position_size '1.005'"),
+        ("yes", "buy", 1, 0.12345, "target_price '0.12345'"),
+        ("yes", "buy", 1, Fraction(1, 2), "target_price '1/2'"),
+        ("yes", "buy", 1, "", "target_price ''"),
+        ("yes", "buy", 1, "9" * 400, "target_price"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_what_may(
+    side: object, action: object, size: object, target: object, named: str
+) -> None:
+    with pytest.raises(InvalidEdge) as refused:
+        read_ticket(side, action, size, target)
+    assert named in str(refused.value)
+    assert "it must be" in str(refused.value)
+
+
+def test_the_usual_key_is_edge_and_method_and_a_market_may_stand_in() -> None:
+    method = AMethod({}, 3)
+    job = read_job(AnEdge(7), method, AMarket("m", "OTHER-1"), None)
+    assert (job.request_key, job.ticker, job.market_id) == ("edge 7 method 3", "OTHER-1", "m")
+    assert read_job(AnEdge(7), method, None, "mine").request_key == "mine"
+
+
+def test_an_edge_without_an_action_buys_and_a_method_may_name_strategy_and_model() -> None:
+    @dataclass(frozen=True)
+    class Bare:
+        edge_id: int = 1
+        market: AMarket = field(default_factory=AMarket)
+        side: str = "yes"
+        target_price: float = 0.5
+        position_size: int = 1
+
+    @dataclass(frozen=True)
+    class Full(AMethod):
+        strategy_id: int = 8
+        model_id: str = "gpt"
+
+    job = read_job(Bare(), Full({}), None, None)
+    assert (job.ticket.action, job.strategy_id, job.model_id) == (Action.BUY, 8, "gpt")
+
+
+@pytest.mark.parametrize("ticker", ["", "  ", None, 7])
+def test_a_ticker_has_to_be_one(ticker: str) -> None:
+    with pytest.raises(InvalidEdge, match="ticker"):
+        read_job(AnEdge(1, market=AMarket("m", ticker)), AMethod({}), None, None)
+
+
+def test_a_wrong_configuration_names_its_key() -> None:
+    with pytest.raises(InvalidMethod, match="order_timeout_seconds"):
+        read_job(AnEdge(1), AMethod({"order_timeout_seconds": "soon"}), None, None)

@@ -1,0 +1,38 @@
+"""The examples run as they stand."""
+
+import asyncio
+from pathlib import Path
+
+from tests.conftest import ROOT
+from tests.shell.rig import ME, TICKER, quiet, rigged, sellers
+from tests.shell.test_sync import started
+
+from depthwalker.shell.clock import SystemClock
+
+
+async def test_the_engine_example_trades_once_however_often_it_runs(postgres: str, tmp_path: Path) -> None:
+    tape = quiet(*sellers(4_500, 60, *(at / 4 for at in range(200))), yes=())
+    async with rigged(postgres, tmp_path, tape, clock=SystemClock()) as rig:
+        said: list[str] = []
+        for _ in range(2):
+            process = await started(rig, tmp_path, str(ROOT / "examples" / "engine.py"), TICKER)
+            async with asyncio.timeout(30):
+                out, errors = await process.communicate()
+            assert process.returncode == 0, errors.decode()
+            assert not errors, errors.decode()
+            said.append(out.decode())
+        assert said[0] == said[1]
+        assert said[0].startswith("completed: 100.00 contracts at 0.45")
+        assert rig.exchange.position(ME, TICKER) == 10_000
+        assert not rig.exchange.resting(ME)
+
+
+async def test_the_engine_example_says_why_it_did_not_trade(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path, clock=SystemClock()) as rig:
+        process = await started(rig, tmp_path, str(ROOT / "examples" / "engine.py"), "NOWHERE")
+        _, errors = await process.communicate()
+        assert process.returncode == 1
+        assert (
+            errors.decode().strip()
+            == "not traded: there is no market NOWHERE: check the ticker and the exchange (base_url)"
+        )
