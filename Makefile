@@ -6,11 +6,11 @@ PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-in
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-rest check format types arch bench build lock clean FORCE
+.PHONY: help setup demo test test-core test-rest check format types arch bench kalshi-demo build lock clean FORCE
 
 help: ## list the targets
-	@echo "make demo     sets everything up and runs the main job; DATA=recording and SEED=n are optional"
-	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r target text; do printf 'make %-8s %s\n' "$$target" "$$text"; done
+	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r target text; do printf 'make %-11s %s\n' "$$target" "$$text"; done
 
 setup: $(STAMP) ## make the virtual environment, from the hash-locked requirements
 
@@ -42,6 +42,9 @@ arch: $(STAMP) ## prove that the core imports nothing impure
 
 bench: $(STAMP) ## measure the core, the database and tick-to-order
 	@$(PY) -m bench
+
+kalshi-demo: $(STAMP) ## check your key against Kalshi's demo exchange; TRADE=1 places one order and cancels it
+	@$(PY) -m depthwalker.shell.smoke $(if $(TRADE),--trade) $(if $(MARKET),--market "$(MARKET)")
 
 build: $(STAMP) ## build the wheel and the source archive
 	@$(PY) -m build --no-isolation

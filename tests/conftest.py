@@ -54,9 +54,19 @@ def new_database(open_folder: Path) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture
-def postgres(new_database: Callable[[], str]) -> str:
-    """The connection string of a fresh database of this test's own, with schema.sql loaded."""
-    return new_database()
+def postgres(new_database: Callable[[], str]) -> Iterator[str]:
+    """The connection string of a fresh database of this test's own, with schema.sql loaded; dropped afterwards.
+
+    Hundreds of databases left behind would make the server flush them all when it stops.
+    """
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    dsn = new_database()
+    yield dsn
+    name = conninfo_to_dict(dsn)["dbname"]
+    with psycopg.connect(make_conninfo(dsn, dbname="postgres"), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture(scope="session")

@@ -205,6 +205,11 @@ class Index:
         """Return how many trades the tape holds."""
         return len(self._print_at)
 
+    def last_trade(self, now: Micros) -> Micros:
+        """Return the instant of the last trade until `now`, or 0."""
+        last = bisect_right(self._print_at, now)
+        return Micros(self._print_at[last - 1] if last else 0)
+
     def prints(self, leg: Leg, most: int, since: Micros, now: Micros) -> list[tuple[Micros, int]]:
         """Return the trades that hit bids for `leg` at `most` or lower, after `since` until `now`, as (at, count)."""
         side = self.sides[leg]

@@ -99,13 +99,13 @@ class Indexed:
             flow=self._flow(now),
             conditions=Conditions(parent.grid, parent.rates, CALM, 0, 5, 10_000, open=True),
             ahead=tuple(
-                (order.key.split, Count(max(0, min(order.ahead - sum(past.values()), queue_at(queue, order.price)))))
+                (order.key.split, Count(max(0, min(order.ahead - past, queue_at(queue, order.price)))))
                 for order, past in supplied
             ),
             passages=tuple(
-                Passage(order.key.split, Count(sum(past.values()) - order.ahead), max(past))
+                Passage(order.key.split, Count(past - order.ahead), self._last_trade(now))
                 for order, past in supplied
-                if sum(past.values()) > order.ahead
+                if past > order.ahead
             ),
         )
 
@@ -119,7 +119,8 @@ class Indexed:
         most = max([*prices, *ours, *(order.price for order in self.account.resting())], default=0)
         events = {event for event, _, _ in self._added(most, first, last)}
         if ours:
-            events.update(taken.event for taken in self._queue.taken(max(ours), first, last))
+            sides = (self._queue, self._facing)
+            events.update(taken.event for side in sides for taken in side.taken(DOLLAR, first, last))
         for event in sorted(events):
             now = self._index.at(event)
             if woken(wakes, self.view(state, now)):
@@ -209,13 +210,14 @@ class Indexed:
         more = sum(count for at, _, count in self.caught if at > now - WINDOW)
         return flow if not more else _with_suppliers(flow, more)
 
-    def _supplied(self, price: Price, since: Micros, now: Micros) -> dict[Micros, int]:
-        """Return what traded past an order, by instant."""
-        found: dict[Micros, int] = {}
+    def _supplied(self, price: Price, since: Micros, now: Micros) -> int:
+        """Return what traded past an order."""
         prints = self._index.prints(self.account.parent.leg, price, since, now)
-        for at, count in [*prints, *((at, count) for at, paid, count in self.caught if paid <= price and at > since)]:
-            found[at] = found.get(at, 0) + count
-        return found
+        caught = (count for at, paid, count in self.caught if paid <= price and at > since)
+        return sum(count for _, count in prints) + sum(caught)
+
+    def _last_trade(self, now: Micros) -> Micros:
+        return Micros(max(self._index.last_trade(now), *(at for at, _, _ in self.caught), 0))
 
 
 def shared(ahead: int, counts: list[int]) -> int:
