@@ -6,8 +6,10 @@ from tests.core.scenes import FIRST, NOW, after, cents, contracts, match
 
 from depthwalker.core.ledger import (
     Ending,
+    Kind,
     Order,
     Phase,
+    Request,
     Style,
     close,
     exposure,
@@ -17,6 +19,7 @@ from depthwalker.core.ledger import (
     place,
     raise_floor,
     settled,
+    shown,
 )
 from depthwalker.core.units import Count
 
@@ -71,3 +74,30 @@ def test_it_is_full_when_all_it_asked_for_is_filled() -> None:
     assert full(raise_floor(order(), contracts(100)))
     assert not full(raise_floor(order(), contracts(99)))
     assert full(replace(order(), total=Count(0)))
+
+
+# What a book may show of an order: it was asked for at some instant, and changes took effect around it.
+
+
+def test_a_book_shows_nothing_of_an_order_sent_after_it_or_closed_before_it() -> None:
+    assert shown(order(), after(-1)) == ()
+    assert shown(close(order(), Ending.CANCELED, after(3)), after(4)) == ()
+
+
+def test_a_book_shows_what_an_order_has_left() -> None:
+    assert shown(order(), after(1)) == ((cents(49), contracts(100)),)
+    assert shown(raise_floor(order(), contracts(30)), after(1)) == ((cents(49), contracts(70)),)
+
+
+def test_an_order_being_amended_may_show_at_both_prices_until_a_newer_book() -> None:
+    request = Request(Kind.AMEND, 1, cents(50), contracts(100), Count(0), after(2))
+    both = ((cents(49), contracts(100)), (cents(50), contracts(100)))
+    assert shown(replace(order(), request=request), after(3)) == both
+    amended = replace(order(), request=None, price=cents(50), since=after(4))
+    assert shown(amended, after(4)) == both
+    assert shown(amended, after(5)) == ((cents(50), contracts(100)),)
+
+
+def test_an_order_closed_after_the_book_may_still_show_in_it_whole() -> None:
+    closed = close(raise_floor(order(), contracts(30)), Ending.CANCELED, after(3))
+    assert shown(closed, after(3)) == ((cents(49), contracts(100)),)

@@ -254,6 +254,15 @@ def test_one_book_that_never_comes_is_given_up_beside_those_that_do() -> None:
     assert streams.book(step.stream, "A") == standing()
 
 
+def test_a_book_that_came_in_the_end_is_not_held_against_the_next_gap() -> None:
+    stream = with_books("A")
+    for gap in (10, 20, 30, 40, 50):
+        at = later(gap)
+        step = heard(stream, delta(gap, 1), at=at)
+        assert [type(ask) for ask in step.asks] == [Update]
+        stream = heard(step.stream, snapshot(gap + 1), at=at).stream
+
+
 def test_nothing_is_due_while_every_book_is_there() -> None:
     stream = with_books("A")
     assert streams.tick(stream, later(3_600)) == Heard(stream)

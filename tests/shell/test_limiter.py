@@ -19,11 +19,12 @@ async def test_ninety_calls_a_minute_pass_at_once_and_the_next_waits() -> None:
 
 
 async def test_a_tier_counts_tokens_and_reads_do_not_use_up_writes() -> None:
+    """A fifth of the exchange's bucket is left alone: requests arrive less evenly than they leave."""
     clock = SteppingClock()
     limiter = Limiter(clock, None, lambda: 0)
-    for _ in range(10):
+    for _ in range(8):
         await limiter.acquire(Purpose.ENTRY)
-    for _ in range(20):
+    for _ in range(16):
         await limiter.acquire(Purpose.READ)
     assert clock.now() == 1_000_000_000
     await limiter.acquire(Purpose.ENTRY)
@@ -33,7 +34,7 @@ async def test_a_tier_counts_tokens_and_reads_do_not_use_up_writes() -> None:
 async def test_a_cancel_never_waits_for_what_is_kept_for_cancels() -> None:
     clock = SteppingClock()
     limiter = Limiter(clock, None, lambda: 5)
-    for _ in range(9):
+    for _ in range(7):
         await limiter.acquire(Purpose.ENTRY)
     assert clock.now() == 1_000_000_000
     for _ in range(5):
@@ -45,8 +46,8 @@ async def test_a_cancel_never_waits_for_what_is_kept_for_cancels() -> None:
 
 def test_what_is_left_counts_one_tick_ahead_and_leaves_the_reserve() -> None:
     clock = SteppingClock()
-    assert Limiter(clock, None, lambda: 0).calls_left() == 50
-    assert Limiter(clock, None, lambda: 10).calls_left() == 48
+    assert Limiter(clock, None, lambda: 0).calls_left() == 48
+    assert Limiter(clock, None, lambda: 10).calls_left() == 46
     assert Limiter(clock, 90, lambda: 6).calls_left() == 90
 
 
@@ -60,4 +61,4 @@ async def test_no_second_holds_more_than_capacity_and_refill(purposes: list[Purp
         if purpose in {Purpose.ENTRY, Purpose.CANCEL}:
             spent.append((clock.now(), 10 if purpose is Purpose.ENTRY else 2))
     for start, _ in spent:
-        assert sum(cost for at, cost in spent if start <= at <= start + SECOND) <= 200
+        assert sum(cost for at, cost in spent if start <= at <= start + SECOND) <= 180

@@ -330,8 +330,10 @@ async def test_after_a_reset_and_two_bad_gateways_everything_is_subscribed_anew_
         assert await owner.told() == BookLost("A")
         assert not owner.socket.connected
         assert owner.socket.book("A") is None
+        lost = owner.clock.now()
         again = await owner.clock.forward_until(owner.exchange.lines.get())
         assert owner.exchange.dialled == 4
+        assert owner.clock.now() - lost >= sum(pause(attempt, MILLION // 2) for attempt in range(3))
         await again.subscribe(11, *MARKET, "fill", "user_orders")
         await again.delta(1, 2, "1.00")
         await again.snapshot(11, 1, "8.00")

@@ -434,6 +434,7 @@ def _amended(order: Order, fact: Amended) -> Order:
         freed,
         revision=fact.revision,
         price=request.price,
+        left=order.price,
         total=request.total,
         exposed=freed.exposed if freed.loose else request.total,
         ahead=request.ahead,

@@ -91,6 +91,8 @@ class Fill:
 class Order:
     """One child order. `revision` is that of its client id as last confirmed; `ahead` the queue before it when it joined.
 
+    `left` is the price that its last amend took it from, at `since`.
+
     `loose`: an amend of unknown outcome may still change price and total. `doubt`: its record must be read before
     anything else is done about it. `troubles` counts requests in a row that came to nothing.
     """
@@ -102,6 +104,7 @@ class Order:
     ending: Ending
     style: Style
     price: Price
+    left: Price
     total: Count
     exposed: Count
     loose: bool
@@ -131,6 +134,7 @@ def place(key: OrderKey, price: Price, count: Count, style: Style, ahead: Count,
         ending=Ending.OPEN,
         style=style,
         price=price,
+        left=price,
         total=count,
         exposed=count,
         loose=False,
@@ -194,3 +198,21 @@ def close(order: Order, ending: Ending, at: Micros) -> Order:
     if order.phase is Phase.CLOSED:
         return order
     return replace(order, phase=Phase.CLOSED, ending=ending, request=None, doubt=False, loose=False, closed_at=at)
+
+
+def shown(order: Order, book_at: Micros) -> tuple[tuple[Price, Count], ...]:
+    """Return the prices, with counts, at which a book asked for at `book_at` may show the order.
+
+    At the old and the new price while a change of it is under way or younger than the book; not at all where the book was
+    asked for before the order was sent, or after it was closed. Where its size is uncertain the count is the larger one.
+    """
+    closed = order.phase is Phase.CLOSED
+    if book_at < order.placed_at or (closed and order.closed_at < book_at):
+        return ()
+    count = order.total if closed else Count(order.exposed - filled(order))
+    prices = {order.price}
+    if order.since >= book_at:
+        prices.add(order.left)
+    if order.request is not None:
+        prices.add(order.request.price)
+    return tuple((price, count) for price in sorted(prices))

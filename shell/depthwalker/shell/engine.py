@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import reduce
+from functools import partial, reduce
 from typing import Final, TypeVar, assert_never
 
 from depthwalker.core.answer import Rejected, Trouble
@@ -355,7 +355,7 @@ class Engine:
             clock=self._clock,
             limiter=self._limiter,
             walkers=lambda: (self._walkers_beside(job), self._settings.max_concurrent),
-            others=self._own_orders_beside,
+            others=lambda runner: self._own_orders(job.ticker, runner),
             ema_slippage=await self._ema_slippage(job.ticker),
             on_turn=self._on_turn,
         )
@@ -448,7 +448,8 @@ class Engine:
                 await self._limiter.acquire(Purpose.PUBLIC)
                 rates = _read(ticker, await self._venue.fee_rates(market))
                 interval = self._settings.book_interval
-                feed = Feed(market, rates, self._venue, self._clock, self._limiter, interval)
+                own = partial(self._own_orders, ticker)
+                feed = Feed(market, rates, self._venue, self._clock, self._limiter, interval, own)
                 self._feeds[ticker] = feed
             else:
                 await feed.refresh_market()
@@ -493,10 +494,11 @@ class Engine:
             if conduct.runner is not None and conduct.job is not job and _walks(conduct.runner)
         )
 
-    def _own_orders_beside(self, runner: Runner) -> tuple[OwnOrder, ...]:
-        ticker = runner.state.parent.ticker
-        others = (other for other in self._runners() if other is not runner and other.state.parent.ticker == ticker)
-        return tuple(order for other in others for order in other.own_orders())
+    def _own_orders(self, ticker: str, besides: Runner | None = None) -> tuple[OwnOrder, ...]:
+        runners = (runner for runner in self._runners() if runner is not besides)
+        return tuple(
+            order for runner in runners if runner.state.parent.ticker == ticker for order in runner.own_orders()
+        )
 
 
 class Executor:

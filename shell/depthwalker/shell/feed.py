@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from depthwalker.core.answer import Market, MarketStatus
-from depthwalker.core.book import EMPTY, Book
+from depthwalker.core.book import EMPTY, Book, OwnOrder, without
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.flow import NO_HISTORY, WINDOW, History, observe, record
 from depthwalker.core.outcome import Success
@@ -26,8 +26,16 @@ class Feed:
     """Book, history and market of one ticker; `watch` it and it polls, `leave` it and the last one stops it."""
 
     def __init__(
-        self, market: Market, rates: FeeRates, venue: Venue, clock: Clock, limiter: Limiter, interval: Micros
+        self,
+        market: Market,
+        rates: FeeRates,
+        venue: Venue,
+        clock: Clock,
+        limiter: Limiter,
+        interval: Micros,
+        own: Callable[[], tuple[OwnOrder, ...]] = tuple,
     ) -> None:
+        """`own` gives what the book may show of our own orders, which must not count as the market's flow."""
         self.market = market
         self.rates = rates
         self.book: Book = EMPTY
@@ -36,6 +44,7 @@ class Feed:
         self._clock = clock
         self._limiter = limiter
         self._interval = interval
+        self._own = own
         self._listeners: list[Callable[[], None]] = []
         self._hurry = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
@@ -104,7 +113,7 @@ class Feed:
         book = await self._venue.book(self.market.ticker)
         if isinstance(book, Success):
             self.book = book.unwrap()
-            self.history = observe(self.history, self.book, self.book.at)
+            self.history = observe(self.history, without(self.book, self._own()), self.book.at)
 
     async def _read(self) -> None:
         await self._read_book()

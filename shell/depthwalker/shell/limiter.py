@@ -23,6 +23,9 @@ from depthwalker.shell.ports import Clock
 
 BASIC_READ: Final = 200  # tokens a second of the lowest tier (fact sheet, section 6)
 BASIC_WRITE: Final = 100
+# Requests do not arrive as evenly as they leave: a fifth of the exchange's bucket is left to absorb that.
+USED: Final = 4
+USED_OF: Final = 5
 TICK: Final = Micros(4 * SECOND)
 POLLING_LEAVES: Final = 4  # market data leaves a quarter of a budget that it shares with everything else
 
@@ -45,11 +48,11 @@ class Limiter:
         self._live = live
         self._flat = calls_per_minute is not None
         self._write: Bucket = (
-            full(BASIC_WRITE, SECOND, BASIC_WRITE, now)
+            full(BASIC_WRITE, SECOND, BASIC_WRITE * USED // USED_OF, now)
             if calls_per_minute is None
             else per_minute(calls_per_minute, now)
         )
-        self._read: Bucket = full(BASIC_READ, SECOND, BASIC_READ, now)
+        self._read: Bucket = full(BASIC_READ, SECOND, BASIC_READ * USED // USED_OF, now)
 
     def calls_left(self) -> int:
         """Return how many orders could be entered within one tick without touching the reserve."""

@@ -37,7 +37,7 @@ from depthwalker.core.decide import decide
 from depthwalker.core.execution import State, evolve
 from depthwalker.core.fact import Deferred, Fact, LookedUp, OutcomeUnknown, Refused, StopRequested
 from depthwalker.core.ids import ClientId
-from depthwalker.core.ledger import Kind, OrderKey, Phase, Style, filled
+from depthwalker.core.ledger import Kind, OrderKey, Phase, Style, shown
 from depthwalker.core.policy import Policy
 from depthwalker.core.projection import project
 from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
@@ -101,6 +101,7 @@ class Runner:
         self._store_failed_at = Micros(0)
         self._lost: LeaseLost | None = None
         self._wakes: tuple[Wake, ...] = ()
+        self._woken_by: View | None = None
         self._awake = asyncio.Event()
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -115,13 +116,10 @@ class Runner:
         return sum(order.phase is not Phase.CLOSED for order in self.state.orders)
 
     def own_orders(self) -> tuple[OwnOrder, ...]:
-        """Return what this execution may rest in the book: at the old and at the new price while an amend is under way."""
-        leg = self.state.parent.leg
+        """Return what the feed's book may show of this execution."""
+        leg, book_at = self.state.parent.leg, self._feed.book.at
         return tuple(
-            OwnOrder(leg, price, Count(order.exposed - filled(order)))
-            for order in self.state.orders
-            if order.phase is not Phase.CLOSED
-            for price in {order.price, *((order.request.price,) if order.request is not None else ())}
+            OwnOrder(leg, price, count) for order in self.state.orders for price, count in shown(order, book_at)
         )
 
     def stop(self, reason: str) -> None:
@@ -164,9 +162,11 @@ class Runner:
         if self._lost is not None:
             raise self._lost
         self._awake.clear()
-        self._remember(tuple(self._inbox))
+        news, seen = tuple(self._inbox), self._woken_by
         self._inbox.clear()
-        view = self._view()
+        self._woken_by = None
+        self._remember(news)
+        view = self._view() if news or seen is None else seen
         commands = self._decided(view)
         self._show(view)
         self._remember(intents(commands, view))
@@ -178,9 +178,8 @@ class Runner:
             self._write_soon()
         else:
             await self._act_durably(raising)
-        waits = [command for command in commands if isinstance(command, WaitUntil)]
-        if len(waits) == len(commands) and waits:
-            await self._rest(waits[0])
+        if commands and isinstance(commands[-1], WaitUntil):
+            await self._rest(commands[-1])  # whatever was sent ends in a fact, which wakes
         else:
             await asyncio.sleep(0)  # whatever is decided, others get their turn
 
@@ -250,7 +249,12 @@ class Runner:
         self._awake.set()
 
     def _on_feed(self) -> None:
-        if self._wakes and woken(self._wakes, self._view()):
+        if self._awake.is_set() or (not self._wakes and self._on_turn is None):
+            return
+        view = self._view()
+        self._show(view)
+        if woken(self._wakes, view):
+            self._woken_by = view
             self._awake.set()
 
     async def _rest(self, wait: WaitUntil) -> None:

@@ -1,6 +1,6 @@
 """A tape as columns: what rested where after each event, who took what, all whole numbers, in the order of the events.
 
-A snapshot in mid-tape becomes the changes that it amounts to, so that what a parent took away stays away. `at` begins at
+A snapshot in mid-tape is flattened to the changes that it amounts to, so that what a parent took away stays away. `at` begins at
 `ORIGIN`, because instant 0 means never in the core.
 """
 
@@ -11,10 +11,10 @@ from typing import Final, TypeAlias, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from depthwalker.core.book import Ladder, Leg
+from depthwalker.core.book import Book, Ladder, Leg
 from depthwalker.core.grid import PriceGrid
-from depthwalker.core.tape import Arrive, Flow, Replace, Take, Tape, Withdraw
-from depthwalker.core.units import DOLLAR, SECOND, Micros
+from depthwalker.core.tape import Arrive, Event, Flow, Replace, Take, Tape, Withdraw, books
+from depthwalker.core.units import DOLLAR, SECOND, Count, Micros
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 ORIGIN: Final = Micros(1_000_000_000 * SECOND)
@@ -63,7 +63,7 @@ _Row: TypeAlias = tuple[int, int, int, int]  # event, price, change, count after
 
 
 def columns_of(tape: Tape) -> Columns:
-    """Return the tape as columns."""
+    """Return a flattened tape as columns."""
     levels: dict[Leg, dict[int, int]] = {leg: _counts(tape.opening.bids(leg)) for leg in Leg}
     rows: dict[Leg, list[_Row]] = {leg: [] for leg in Leg}
     takes: list[_Row] = []
@@ -87,6 +87,30 @@ def columns_of(tape: Tape) -> Columns:
     )
 
 
+def flattened(tape: Tape) -> Tape:
+    """Return the tape with each snapshot as the withdrawals and then the arrivals that it amounts to."""
+    if not any(isinstance(event.flow, Replace) for event in tape.events):
+        return tape
+    events: list[Event] = []
+    for event, before in zip(tape.events, books(tape), strict=False):
+        flow = event.flow
+        events.extend(Event(event.at, one) for one in (_apart(before, flow) if isinstance(flow, Replace) else (flow,)))
+    return Tape(tape.ticker, tape.grid, tape.opening, tuple(events), tape.span)
+
+
+def _apart(before: Book, wanted: Replace) -> list[Flow]:
+    gone: list[Flow] = []
+    come: list[Flow] = []
+    for leg, old, new in ((Leg.YES, dict(before.yes), dict(wanted.yes)), (Leg.NO, dict(before.no), dict(wanted.no))):
+        for price in sorted({*old, *new}):
+            change = new.get(price, 0) - old.get(price, 0)
+            if change < 0:
+                gone.append(Withdraw(leg, price, Count(-change)))
+            elif change > 0:
+                come.append(Arrive(leg, price, Count(change)))
+    return [*gone, *come]
+
+
 def _changes(flow: Flow, levels: dict[Leg, dict[int, int]]) -> tuple[tuple[Leg, int, int], ...]:
     match flow:
         case Arrive(leg, price, count):
@@ -96,24 +120,10 @@ def _changes(flow: Flow, levels: dict[Leg, dict[int, int]]) -> tuple[tuple[Leg, 
             return ((leg, price, -gone),) if gone > 0 else ()
         case Take(leg, limit, count):
             return tuple(_hits(leg.other(), DOLLAR - limit, count, levels[leg.other()]))
-        case Replace(yes, no):
-            return _replaced({Leg.YES: _counts(yes), Leg.NO: _counts(no)}, levels)
+        case Replace():
+            raise TypeError("a tape is flattened before it becomes columns")
         case _ as never:
             assert_never(never)
-
-
-def _replaced(after: dict[Leg, dict[int, int]], before: dict[Leg, dict[int, int]]) -> tuple[tuple[Leg, int, int], ...]:
-    """Return the changes that lead from a book to another, whatever leaves first."""
-    changes = [
-        (leg, price, after[leg].get(price, 0) - before[leg].get(price, 0))
-        for leg in Leg
-        for price in sorted({*after[leg], *before[leg]})
-    ]
-    return tuple(sorted((change for change in changes if change[2]), key=_grows))
-
-
-def _grows(change: tuple[Leg, int, int]) -> bool:
-    return change[2] > 0
 
 
 def _counts(ladder: Ladder) -> dict[int, int]:

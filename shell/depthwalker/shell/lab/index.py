@@ -181,9 +181,7 @@ class Index:
         self._near = {Leg.YES: _sums(yes[0]), Leg.NO: _sums(no[0])}
         self._volumes = [Count(total) for total in (yes[1] + no[1]).tolist()]
         prints = sorted(
-            (event, self._at[event], leg is Leg.NO, count)
-            for leg in Leg
-            for event, _, count in self._prints(leg)
+            (event, self._at[event], leg is Leg.NO, count) for leg in Leg for event, _, count in self._prints(leg)
         )
         self._print_at = [at for _, at, _, _ in prints]
         self._yes_sum = _sums(np.array([count if yes else 0 for _, _, yes, count in prints], dtype=np.int64))

@@ -5,9 +5,10 @@ them is used up; an offer that arrives at or below their price does too, at thei
 taken it. What we took is missing from the offers until the others leave that level, and an event's contracts fill us once.
 """
 
+from itertools import pairwise
 from typing import Final, assert_never
 
-from depthwalker.core.answer import Ack, Trouble
+from depthwalker.core.answer import Ack, CancelAck, Trouble
 from depthwalker.core.book import Ladder, Ladders, top
 from depthwalker.core.command import OfferAt, Wake, woken
 from depthwalker.core.depth import BAND, reach
@@ -43,13 +44,15 @@ class Indexed:
         working = self.account.resting()
         if working and until > self._events:
             highest = working[0].price
-            takes = [(taken.event, taken) for taken in self._queue.taken(highest, self._events, until)]
-            adds = [(event, (price, count)) for event, price, count in self._added(highest, self._events, until)]
-            for event, met in sorted([*takes, *adds], key=_event):
-                if isinstance(met, Taken):
-                    self._hit(met)
+            met: list[tuple[int, Taken | tuple[int, int]]] = [
+                (taken.event, taken) for taken in self._queue.taken(highest, self._events, until)
+            ]
+            met.extend((event, (price, count)) for event, price, count in self._added(highest, self._events, until))
+            for event, what in sorted(met, key=_event):
+                if isinstance(what, Taken):
+                    self._hit(what)
                 else:
-                    self._lift(event, *met)
+                    self._lift(event, *what)
         self._events = until
 
     def place(self, key: OrderKey, price: Price, count: Count, style: Style, now: Micros) -> Outcome[Ack, Trouble]:
@@ -76,6 +79,11 @@ class Indexed:
         if order.remaining:
             self._join(order)
         return self.account.acknowledged(order, now)
+
+    def cancel(self, order_id: str, now: Micros) -> Outcome[CancelAck, Trouble]:
+        """Take an order out."""
+        self.advance(now)
+        return self.account.cancel(order_id, now)
 
     def offers(self, now: Micros) -> Ladder:
         """Return all that is offered, less what we took."""
@@ -222,7 +230,7 @@ class Indexed:
 
 def shared(ahead: int, counts: list[int]) -> int:
     """Return the queue before an order after a level went through these counts: cancels come from all alike."""
-    for before, after in zip(counts, counts[1:], strict=False):
+    for before, after in pairwise(counts):
         if after < before:
             ahead = ceil_div(ahead * after, before)
     return ahead

@@ -20,6 +20,8 @@ from depthwalker.core.units import Count, Micros, Money, Price
 from depthwalker.core.view import View
 
 CROSSED: Final = Rejected(400, "invalid_order", "post only cross")
+_NONE: Final = Count(0)
+_FREE: Final = Money(0)
 GONE: Final = Rejected(404, "not_found", "")
 
 
@@ -39,10 +41,10 @@ class Resting:
     revision: int
     price: Price
     total: Count
-    filled: Count = Count(0)
+    filled: Count = _NONE
     status: OrderStatus = OrderStatus.RESTING
     roundings: Accumulator = NOTHING
-    fees: Money = Money(0)
+    fees: Money = _FREE
     ahead: int = 0
     seen: int = 0
     joined: int = 0
@@ -115,9 +117,7 @@ class Account:
         return tuple(
             OrderRecord(
                 order_id=order.order_id,
-                client_order_id=ClientId(
-                    parent.installation, parent.execution, order.key.split, order.revision
-                ).text(),
+                client_order_id=ClientId(parent.installation, parent.execution, order.key.split, order.revision).text(),
                 ticker=parent.ticker,
                 leg=parent.leg,
                 price=order.price,
@@ -149,6 +149,9 @@ class Exchange(Protocol):
 
     def amend(self, order_id: str, revision: int, price: Price, total: Count, now: Micros) -> Outcome[Ack, Trouble]:
         """Change an order."""
+
+    def cancel(self, order_id: str, now: Micros) -> Outcome[CancelAck, Trouble]:
+        """Take an order out."""
 
     def view(self, state: State, now: Micros) -> View:
         """Return what an execution sees."""

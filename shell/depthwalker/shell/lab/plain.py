@@ -7,8 +7,8 @@ we took: whatever one of our orders took from somebody is not owed to anybody el
 from itertools import groupby
 
 from depthwalker.core import crowd, matching
-from depthwalker.core.answer import Ack, TradePrint, Trouble
-from depthwalker.core.book import Book, Ladder, Leg, Level, ladders
+from depthwalker.core.answer import Ack, CancelAck, TradePrint, Trouble
+from depthwalker.core.book import Book, Ladder, Leg, OwnOrder, ladders, without
 from depthwalker.core.command import Wake, woken
 from depthwalker.core.crossing import Step
 from depthwalker.core.execution import State
@@ -16,16 +16,15 @@ from depthwalker.core.flow import NO_HISTORY, History, observe, record
 from depthwalker.core.ledger import OrderKey, Phase, Style
 from depthwalker.core.outcome import Failure, Outcome
 from depthwalker.core.parent import Parent
-from depthwalker.core.pit import NewOrder, Pit, Queue, Rules, TimeInForce, with_side
+from depthwalker.core.pit import NewOrder, Pit, Queue, Rules, TimeInForce, level, with_side
 from depthwalker.core.pit import Order as Standing
-from depthwalker.core.reports import Event as Report
-from depthwalker.core.reports import Matched
-from depthwalker.core.tape import Arrive, Event, Take, Tape, after, hit, play
+from depthwalker.core.reports import Matched, Refused
+from depthwalker.core.tape import Arrive, Take, Tape, Withdraw, after, hit, play, resting
 from depthwalker.core.units import DOLLAR, Count, Micros, Price
 from depthwalker.core.view import Conditions, View, Waiting, look
 from depthwalker.shell.lab.columns import ORIGIN
 from depthwalker.shell.lab.indexed import CALM, shared
-from depthwalker.shell.lab.market import CROSSED, GONE, Account, QueueModel, Resting
+from depthwalker.shell.lab.market import CROSSED, GONE, Account, QueueModel
 
 US = "us"
 
@@ -72,7 +71,7 @@ class Plain:
             post_only=rests,
         )
         pit, events = matching.submit(self._pit, new, now)
-        if rests and any(not isinstance(event, Matched) and _refuses(event) for event in events):
+        if any(isinstance(event, Refused) for event in events):
             return Failure(CROSSED)
         order = self.account.enter(key, price, count)
         self._follow((pit, events), now)
@@ -93,6 +92,12 @@ class Plain:
         if order.remaining:
             self.account.rest(order, 0, 0)
         return self.account.acknowledged(order, now)
+
+    def cancel(self, order_id: str, now: Micros) -> Outcome[CancelAck, Trouble]:
+        """Take an order out."""
+        self.advance(now)
+        self._pit, _ = matching.cancel(self._pit, order_id, now)
+        return self.account.cancel(order_id, now)
 
     def offers(self, now: Micros) -> Ladder:
         """Return all that is offered, less what we took."""
@@ -127,53 +132,96 @@ class Plain:
     def _step(self) -> None:
         now, group = self._pending.pop(0)
         for event in group:
-            self._forget_cancelled(now)
-            if self._model is QueueModel.PRORATA:
-                self._pit = self._eased(event)
-            if isinstance(event.flow, Take):
-                self._print(event.flow, now)
-            before, self._book = self._book, after(self._book, event)
             flow = event.flow
-            if isinstance(flow, Arrive | Take):
-                self._follow(play(self._pit, flow, now), now, offered=isinstance(flow, Arrive))
-            self._lose(before)
-            self._pit, events = crowd.replace(self._pit, *self._wanted(), now)
-            self._follow((self._pit, events), now, offered=True)
+            if isinstance(flow, Take):
+                self._print(flow, now)
+            if isinstance(flow, Withdraw) and self._model is QueueModel.PRORATA:
+                self._ease(flow)
+            if isinstance(flow, Take):
+                self._follow(play(self._pit, flow, now), now)
+            elif isinstance(flow, Arrive):
+                self._follow(play(self._pit, flow, now), now, caught=flow.price)
+            self._book = after(self._book, event)
+            self._removed = {price: min(count, self._left(price)) for price, count in self._removed.items()}
+            others = self._others()
+            self._pit, _ = crowd.replace(self._pit, others.yes, others.no, now)
         self._history = observe(self._history, self._book, now)
 
-    def _follow(self, step: Step, now: Micros, *, offered: bool = False) -> None:
-        """Book what matching did to our orders, one fill an order and price."""
+    def _follow(self, step: Step, now: Micros, caught: Price | None = None) -> None:
+        """Book what matching did to our orders, one fill an order and price; `caught` is the bid that came to them."""
         self._pit, events = step
         leg = self.account.parent.leg
-        sums: dict[tuple[str, Price, bool, Price], int] = {}
+        sums: dict[tuple[str, Price, bool], int] = {}
         for event in events:
             if isinstance(event, Matched) and US in {event.maker_account, event.taker_account}:
                 makes = event.maker_account == US
-                name = event.maker_order if makes else event.taker_order
-                facing = event.price(leg)
-                key = (name, facing, makes, facing)
+                key = (event.maker_order if makes else event.taker_order, event.price(leg), makes)
                 sums[key] = sums.get(key, 0) + event.count
-        for (name, price, makes, _), count in sums.items():
+        for (name, price, makes), count in sums.items():
+            if not makes:
+                self._remove(Price(DOLLAR - price), count)
+            elif caught is not None:
+                self._remove(caught, count)
+                self._record(leg.other(), price, Count(count), now)
             order = next(order for order in self.account.orders if order.order_id == name)
-            if not makes or offered:
-                self._removed[price] = self._removed.get(price, 0) + count if not makes else self._removed.get(price, 0)
-            if makes and offered:
-                self._caught(price, count, now)
-            self.account.fill(order, price, count, now, taker=offered or not makes)
+            self.account.fill(order, price, count, now, taker=not makes or caught is not None)
 
-    def _caught(self, price: Price, count: int, now: Micros) -> None:
-        self._record(self.account.parent.leg.other(), price, count, now)
+    def _ease(self, flow: Withdraw) -> None:
+        """Take a cancel from before and behind our orders alike, where they stand in its queue."""
+        leg, side = self.account.parent.leg, self._pit.side(self.account.parent.leg)
+        place = level(side, flow.price)
+        if flow.leg is not leg or place == len(side) or side[place].price != flow.price:
+            return
+        before = resting(self._book, leg, flow.price)
+        left = before - min(before, flow.count)
+        orders: list[Standing] = []
+        stood = kept = 0
+        for order in side[place].orders:
+            if order.account:
+                share = shared(stood, [before, left])
+                orders.extend(_anonymous(leg, flow.price, share - kept))
+                orders.append(order)
+                kept = share
+            else:
+                stood += order.remaining
+        orders.extend(_anonymous(leg, flow.price, left - kept))
+        count = Count(sum(order.remaining for order in orders))
+        queues = (Queue(flow.price, count, tuple(orders)),) if orders else ()
+        sides = side[:place] + queues + side[place + 1 :]
+        self._pit = with_side(self._pit, leg, sides, self._pit.places, self._pit.trades)
 
-    def _record(self, taker: Leg, price: Price, count: int, now: Micros) -> None:
-        """Print a trade at a price of our leg."""
-        self._trades += 1
-        yes = price if self.account.parent.leg is Leg.YES else Price(DOLLAR - price)
-        self._history = record(self._history, (TradePrint(str(self._trades), taker, yes, Count(count), now),))
+    # What we took
+
+    def _remove(self, price: Price, count: int) -> None:
+        self._removed[price] = self._removed.get(price, 0) + count
+
+    def _left(self, price: Price) -> int:
+        return resting(self._book, self.account.parent.leg.other(), price)
+
+    def _others(self) -> Book:
+        """Return the tape's book less what we took."""
+        gone = tuple(
+            OwnOrder(self.account.parent.leg.other(), price, Count(count)) for price, count in self._removed.items()
+        )
+        return without(self._book, gone)
+
+    # What is seen
 
     def _print(self, taken: Take, now: Micros) -> None:
         found = hit(self._book, taken)
         lost = taken.count - sum(count for _, count in found)
         floor = Price(DOLLAR - taken.limit)
         for price, count in (*found, *(((floor, Count(lost)),) if lost > 0 else ())):
-            ours = price if taken.leg is not self.account.parent.leg else Price(DOLLAR - price)
+            met = taken.leg.other()
+            ours = price if met is self.account.parent.leg else Price(DOLLAR - price)
             self._record(taken.leg, ours, count, now)
+
+    def _record(self, taker: Leg, price: Price, count: Count, now: Micros) -> None:
+        """Print a trade at a price of our leg."""
+        self._trades += 1
+        yes = price if self.account.parent.leg is Leg.YES else Price(DOLLAR - price)
+        self._history = record(self._history, (TradePrint(str(self._trades), taker, yes, count, now),))
+
+
+def _anonymous(leg: Leg, price: Price, count: int) -> tuple[Standing, ...]:
+    return (Standing("", "", leg, price, Count(0), Count(count)),) if count > 0 else ()

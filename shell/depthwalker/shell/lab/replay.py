@@ -1,0 +1,155 @@
+"""One parent through the core's own decisions, on a simulated exchange: what is decided takes effect a latency later.
+
+The same `decide`, `evolve`, `reconcile` and replies run here as live. An action meets the market `latency` after it was
+decided and its answer is known at once then; reading fills is a second action. Nothing happens between two decisions but
+what the exchange finds on its tape.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeAlias, assert_never
+
+from depthwalker.core.algorithms.strategy import Strategy
+from depthwalker.core.answer import FillRecord, OrderRecord, Trouble
+from depthwalker.core.command import (
+    Amend,
+    Burn,
+    Cancel,
+    Claim,
+    Command,
+    Finish,
+    Fresh,
+    Lookup,
+    Place,
+    Plan,
+    Regrid,
+    Tick,
+    WaitUntil,
+    WindDown,
+    intents,
+)
+from depthwalker.core.config import Algorithm
+from depthwalker.core.decide import decide
+from depthwalker.core.execution import START, State, evolve
+from depthwalker.core.fact import Fact, Started
+from depthwalker.core.ledger import Kind
+from depthwalker.core.outcome import Outcome, Success
+from depthwalker.core.policy import Policy
+from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
+from depthwalker.core.units import Micros
+from depthwalker.shell.lab.market import Exchange
+
+LATENCY: Final = Micros(100_000)
+MOST_TURNS: Final = 10_000  # more is a bug: an execution that never ends
+
+Orders: TypeAlias = Outcome[tuple[OrderRecord, ...], Trouble]
+_Action: TypeAlias = Callable[[], tuple[Fact, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a parent went: its last state, its fills as the exchange has them, and how many decisions it took."""
+
+    state: State
+    fills: tuple[FillRecord, ...]
+    decisions: int
+    cancels: int
+
+
+class Replay:
+    """A parent being executed."""
+
+    def __init__(
+        self, exchange: Exchange, policy: Policy, strategy_of: Callable[[Algorithm], Strategy], latency: Micros
+    ) -> None:
+        self._exchange = exchange
+        self._policy = policy
+        self._strategy_of = strategy_of
+        self._latency = latency
+        self._now = exchange.account.parent.started
+        self._state = evolve(START, Started(exchange.account.parent, policy, self._now))
+        self._pending: list[tuple[Micros, _Action]] = []
+        self._cancels = 0
+
+    def run(self) -> Run:
+        """Execute the parent to its end."""
+        decisions = 0
+        while self._state.finished is None:
+            decisions += 1
+            if decisions > MOST_TURNS:
+                raise RuntimeError(f"no end after {MOST_TURNS} decisions: {self._state}")
+            self._turn()
+        return Run(self._state, tuple(self._exchange.account.fills), decisions, self._cancels)
+
+    def _turn(self) -> None:
+        view = self._exchange.view(self._state, self._now)
+        commands = decide(self._state, view, self._policy, self._strategy_of)
+        self._remember(intents(commands, view))
+        for command in commands:
+            self._act(command)
+        waits = [command for command in commands if isinstance(command, WaitUntil)]
+        if len(waits) == len(commands) and waits:
+            self._rest(waits[0])
+
+    def _rest(self, wait: WaitUntil) -> None:
+        fresh = any(isinstance(wake, Fresh) for wake in wait.wakes)
+        wakes = tuple(wake for wake in wait.wakes if not isinstance(wake, Fresh))
+        until = min(
+            wait.at,
+            *(at for at, _ in self._pending),
+            *((Micros(self._now + self._latency),) if fresh else ()),
+            Micros(1 << 62),
+        )
+        woken = self._exchange.wake(self._state, wakes, self._now, until) if wakes else None
+        self._now = until if woken is None else woken
+        due = [action for at, action in self._pending if at <= self._now]
+        self._pending = [(at, action) for at, action in self._pending if at > self._now]
+        for action in due:
+            self._remember(action())
+
+    def _remember(self, facts: tuple[Fact, ...]) -> None:
+        for fact in facts:
+            self._state = evolve(self._state, fact)
+
+    def _act(self, command: Command) -> None:
+        match command:
+            case Place() | Amend() | Cancel():
+                self._later(partial(self._order, command))
+            case Lookup():
+                self._later(self._look_up)
+            case Claim() | Burn():
+                raise RuntimeError("nothing is ever in doubt on a simulated exchange")
+            case Tick() | Plan() | Regrid() | WindDown() | Finish() | WaitUntil():
+                pass
+            case _ as never:
+                assert_never(never)
+
+    def _later(self, action: _Action) -> None:
+        self._pending.append((Micros(self._now + self._latency), action))
+
+    def _order(self, command: Place | Amend | Cancel) -> tuple[Fact, ...]:
+        exchange, now = self._exchange, self._now
+        match command:
+            case Place(key, price, count, style, _, _):
+                return (create_reply(key, Kind.PLACE, exchange.place(key, price, count, style, now), now),)
+            case Amend():
+                outcome = exchange.amend(command.order_id, command.revision, command.price, command.total, now)
+                return (amend_reply(command.key, command.revision, outcome, now),)
+            case Cancel(key, order_id):
+                self._cancels += 1
+                return (cancel_reply(key, exchange.cancel(order_id, now), now),)
+            case _ as never:
+                assert_never(never)
+
+    def _look_up(self) -> tuple[Fact, ...]:
+        self._exchange.advance(self._now)
+        orders: Orders = Success(self._exchange.account.records())
+        if not itemisation_due(self._state, orders):
+            return lookup_reply(self._state, orders, None, self._now)
+        self._later(partial(self._itemise, orders))
+        return ()
+
+    def _itemise(self, orders: Orders) -> tuple[Fact, ...]:
+        self._exchange.advance(self._now)
+        return lookup_reply(self._state, orders, Success(tuple(self._exchange.account.fills)), self._now)
