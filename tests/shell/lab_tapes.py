@@ -4,12 +4,9 @@ import random
 from dataclasses import replace
 from typing import Final
 
-from depthwalker.core.algorithms import opponents
-from depthwalker.core.algorithms.strategy import Strategy
-from depthwalker.core.algorithms.table import production
 from depthwalker.core.answer import Market, MarketStatus
 from depthwalker.core.book import Book, Leg, best_first
-from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, ExecutionConfig, PolicyName
+from depthwalker.core.config import DEFAULT_EXECUTION, ExecutionConfig
 from depthwalker.core.fees import STANDARD
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.parent import Action, Holding, Identity, Parent, Ticket, admit
@@ -72,37 +69,5 @@ def parent_of(
     market = Market("T", "", MarketStatus.ACTIVE, CENT_GRID, Micros(1 << 61), 0)
     ticket = Ticket(leg, Action.BUY, Count(count * CONTRACT), Price(target * CENT))
     wide = replace(config, slippage_ppm=None, slippage_dollars=Price(3 * CENT))
-    admitted = admit(
-        ticket, market, STANDARD, wide, Holding(Count(0), Count(0)), IDENTITY, start, Micros(4 * SECOND)
-    )
+    admitted = admit(ticket, market, STANDARD, wide, Holding(Count(0), Count(0)), IDENTITY, start, Micros(4 * SECOND))
     return admitted.unwrap()
-
-
-def _always(strategy: Strategy) -> "Chooser":
-    return Chooser(strategy)
-
-
-class Chooser:
-    """A table in which every algorithm is the same."""
-
-    def __init__(self, strategy: Strategy) -> None:
-        self.strategy = strategy
-
-    def __call__(self, algorithm: Algorithm) -> Strategy:
-        return self.strategy
-
-
-SIMPLE: Final = replace(DEFAULT_EXECUTION, algorithm=Algorithm.SIMPLE_LIMIT)
-SPEC: Final = replace(DEFAULT_EXECUTION, walker=replace(DEFAULT_EXECUTION.walker, policy=PolicyName.SPEC))
-PLAYERS: Final = {
-    "walker": (DEFAULT_EXECUTION, production),
-    "spec": (SPEC, production),
-    "twap": (replace(DEFAULT_EXECUTION, algorithm=Algorithm.TWAP), production),
-    "adaptive": (replace(DEFAULT_EXECUTION, algorithm=Algorithm.ADAPTIVE_LIMIT), production),
-    "take_now": (SIMPLE, _always(opponents.TAKE_NOW)),
-    "bid": (SIMPLE, _always(opponents.LIMIT_BID)),
-    "mid": (SIMPLE, _always(opponents.LIMIT_MID)),
-    "offer": (SIMPLE, _always(opponents.LIMIT_OFFER)),
-    "chase": (SIMPLE, _always(opponents.CHASE)),
-    "static": (SIMPLE, _always(opponents.STATIC_SPLIT)),
-}

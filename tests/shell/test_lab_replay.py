@@ -1,33 +1,32 @@
 """The indexed exchange and the plain one, which steps through every event, give the same fills and the same journal."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.shell.lab_tapes import PLAYERS, drawn_tape, parent_of
+from tests.shell.lab_tapes import drawn_tape, parent_of
 
 from depthwalker.core.book import Leg
-from depthwalker.core.policy import policy_for
+from depthwalker.core.config import DEFAULT_EXECUTION
 from depthwalker.shell.lab.columns import columns_of, flattened
 from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.indexed import Indexed
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.plain import Plain
+from depthwalker.shell.lab.players import players
 from depthwalker.shell.lab.replay import LATENCY, Replay, Run
 
 
 def both(seed: int, player: str, leg: Leg, model: QueueModel, count: int = 20, sizes: int = 40) -> tuple[Run, Run]:
     tape = flattened(drawn_tape(seed, sizes=sizes))
-    config, chosen = PLAYERS[player]
-    parent = parent_of(leg, count, 51 if leg is Leg.YES else 53, config)
-    policy = policy_for(config)
-    indexed = Replay(Indexed(Index(columns_of(tape)), parent, model), policy, chosen, LATENCY).run()
-    plain = Replay(Plain(tape, parent, model), policy, chosen, LATENCY).run()
+    chosen = players(DEFAULT_EXECUTION)[player]
+    parent = parent_of(leg, count, 51 if leg is Leg.YES else 53, chosen.policy.config)
+    indexed = Replay(Indexed(Index(columns_of(tape)), parent, model), chosen.policy, chosen.strategy_of, LATENCY).run()
+    plain = Replay(Plain(tape, parent, model), chosen.policy, chosen.strategy_of, LATENCY).run()
     return indexed, plain
 
 
 @given(
     seed=st.integers(0, 10**6),
-    player=st.sampled_from(sorted(PLAYERS)),
+    player=st.sampled_from(sorted(players(DEFAULT_EXECUTION))),
     leg=st.sampled_from(Leg),
     model=st.sampled_from(QueueModel),
     count=st.sampled_from((1, 10, 60)),

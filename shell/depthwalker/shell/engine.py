@@ -61,13 +61,14 @@ from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import Chance, Clock, Transport, Venue
 from depthwalker.shell.postgres import connect_string
-from depthwalker.shell.runner import LeaseLost, Runner
+from depthwalker.shell.runner import Runner
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.signing import Signer, load_signer
 from depthwalker.shell.spool import Seat, Spool, Spooled
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.ticket import Job, read_config, read_job
 from depthwalker.shell.transport import AioHttpTransport
+from depthwalker.shell.writer import LeaseLost
 
 T = TypeVar("T")
 

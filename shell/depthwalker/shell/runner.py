@@ -36,28 +36,20 @@ from depthwalker.core.command import (
 from depthwalker.core.decide import decide
 from depthwalker.core.execution import State, evolve
 from depthwalker.core.fact import Deferred, Fact, LookedUp, OutcomeUnknown, Refused, StopRequested
-from depthwalker.core.ids import ClientId
-from depthwalker.core.ledger import Kind, OrderKey, Phase, Style, shown
+from depthwalker.core.ledger import Kind, Phase, shown
 from depthwalker.core.policy import Policy
-from depthwalker.core.projection import project
-from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
-from depthwalker.core.units import SECOND, Count, Micros, Price
+from depthwalker.core.units import Micros
 from depthwalker.core.view import Conditions, View, Waiting, look
 from depthwalker.shell.feed import Feed
-from depthwalker.shell.journal import Appended, Store, StoreError, StoreRefused, StoreUnavailable, Superseded
-from depthwalker.shell.limiter import Limiter, Purpose
-from depthwalker.shell.ports import AmendRequest, Clock, PlaceRequest, Venue
+from depthwalker.shell.journal import Store, StoreError
+from depthwalker.shell.limiter import Limiter
+from depthwalker.shell.ports import Clock, Venue
+from depthwalker.shell.sender import Facts, Sender
 from depthwalker.shell.spool import Seat, Spool
+from depthwalker.shell.writer import LeaseLost, Writer
 
 LOG: Final = logging.getLogger("depthwalker")
-BURN_COUNT: Final = Count(1)
-STORE_RETRY: Final = Micros(SECOND)
-STORE_PATIENCE: Final = Micros(2 * SECOND)  # a store that takes longer counts as away: cancels must not wait for it
-LOOK_BACK: Final = Micros(60 * SECOND)
-
-
-class LeaseLost(Exception):
-    """Another worker has taken the execution over: this one writes and sends nothing more."""
+EXPOSING: Final = frozenset({Kind.PLACE, Kind.CLAIM, Kind.AMEND})
 
 
 class Runner:
@@ -83,10 +75,8 @@ class Runner:
         """`walkers` gives how many other walkers run and how many may; `on_turn` is shown every state and view."""
         self.state = state
         self._policy = policy
-        self._seat = seat
-        self._venue = venue
-        self._store = store
-        self._spool = spool
+        self._writer = Writer(seat, store, spool, clock, lambda: self.state, self._own, self._on_writer)
+        self._sender = Sender(state.parent, venue, limiter, clock, self._called_off)
         self._feed = feed
         self._clock = clock
         self._limiter = limiter
@@ -95,21 +85,16 @@ class Runner:
         self._ema_slippage = ema_slippage
         self._on_turn = on_turn
         self._inbox: list[Fact] = []
-        self._unwritten: list[Fact] = []
-        self._write_lock = asyncio.Lock()
-        self._store_trouble: StoreError | None = None
-        self._store_failed_at = Micros(0)
-        self._lost: LeaseLost | None = None
         self._wakes: tuple[Wake, ...] = ()
         self._woken_by: View | None = None
         self._awake = asyncio.Event()
         self._stopping = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None] | asyncio.Task[Facts]] = set()
 
     @property
     def execution_id(self) -> int:
         """Return the execution's number in the database."""
-        return self._seat.execution_id
+        return self._writer.execution_id
 
     def live_orders(self) -> int:
         """Return how many orders may have to be cancelled."""
@@ -143,11 +128,11 @@ class Runner:
                     if self._stopping:
                         raise
                     self.stop("cancelled")
-            await self._write_all()
+            await self._writer.write_all()
         except (LeaseLost, StoreError):
             raise
         except Exception:
-            LOG.exception("execution %s: a bug; cancelling what rests", self._seat.execution_id)
+            LOG.exception("execution %s: a bug; cancelling what rests", self.execution_id)
             await self._abandon()
             raise
         finally:
@@ -159,8 +144,8 @@ class Runner:
 
     async def _turn(self) -> None:
         """Fold what has arrived, decide once, act, and wait if nothing else is to be done."""
-        if self._lost is not None:
-            raise self._lost
+        if self._writer.lost is not None:
+            raise self._writer.lost
         self._awake.clear()
         news, seen = tuple(self._inbox), self._woken_by
         self._inbox.clear()
@@ -175,7 +160,7 @@ class Runner:
             if command not in raising:
                 self._act(command)
         if not raising:
-            self._write_soon()
+            self._writer.write_soon()
         else:
             await self._act_durably(raising)
         if commands and isinstance(commands[-1], WaitUntil):
@@ -187,7 +172,7 @@ class Runner:
         """Act on commands whose intents have to be durable first, or call them off."""
         durable = False
         try:
-            durable = await self._durable()
+            durable = await self._writer.durable()
         finally:
             if not durable:
                 self._call_off(commands)
@@ -202,7 +187,7 @@ class Runner:
         except Exception as bug:
             if self.state.winding:
                 raise
-            LOG.exception("execution %s: the decision failed; winding down", self._seat.execution_id)
+            LOG.exception("execution %s: the decision failed; winding down", self.execution_id)
             return (WindDown(f"internal error: {type(bug).__name__}: {bug}"),)
 
     def _show(self, view: View) -> None:
@@ -239,7 +224,7 @@ class Runner:
     def _remember(self, facts: tuple[Fact, ...]) -> None:
         for fact in facts:
             self.state = evolve(self.state, fact)
-            self._unwritten.append(fact)
+            self._writer.add(fact)
             if isinstance(fact, Refused) and fact.code in {"invalid_price", "MARKET_INACTIVE"}:
                 self._feed.reread_market()
 
@@ -271,92 +256,11 @@ class Runner:
             alarm.cancel()
             awake.cancel()
 
-    # Writing
-
-    async def _durable(self) -> bool:
-        """Return whether all facts so far are durable now; a store that is too slow counts as away."""
-        writing = asyncio.create_task(self._write())
-        self._own(writing)
-        alarm = asyncio.ensure_future(self._clock.sleep_until(Micros(self._clock.now() + STORE_PATIENCE)))
-        try:
-            await asyncio.wait({writing, alarm}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            alarm.cancel()
-        if writing.done():
-            return not self._unwritten and self._lost is None
-        self._store_failed(StoreUnavailable(f"no answer within {STORE_PATIENCE // SECOND} s"))
-        return False
-
-    async def _written(self) -> bool:
-        """Return whether all facts so far are durable now."""
-        async with self._write_lock:
-            facts = tuple(self._unwritten)
-            if not facts:
-                return True
-            seat = self._seat
-            try:
-                appended = await self._store.append(
-                    seat.execution_id, seat.epoch, seat.next_seq, facts, project(self.state)
-                )
-            except StoreError as error:
-                self._store_failed(error)
-                return False
-            except Exception as bug:
-                LOG.exception("execution %s: its facts cannot be written", seat.execution_id)
-                self._store_failed(StoreRefused(f"{type(bug).__name__}: {bug}"))
-                return False
-            match appended:
-                case Appended(last, _):
-                    self._seat = Seat(seat.execution_id, seat.epoch, last + 1)
-                case Superseded():
-                    raise LeaseLost(f"execution {seat.execution_id} was taken over by another worker")
-                case _ as never:
-                    assert_never(never)
-            del self._unwritten[: len(facts)]
-            if self._store_trouble is not None:
-                self._drop()
-                self._store_trouble = None
-            return True
-
-    def _write_soon(self) -> None:
-        failed_lately = self._store_trouble is not None and self._clock.now() - self._store_failed_at < STORE_RETRY
-        if not self._unwritten or failed_lately:
-            return
-        if not self._write_lock.locked():
-            self._own(asyncio.create_task(self._write()))
-        elif self._store_trouble is not None:
-            self._store_failed(self._store_trouble)  # it still hangs, and there are newer facts to keep
-
-    async def _write(self) -> None:
-        try:
-            await self._written()
-        except LeaseLost as lost:
-            self._lost = lost
-            self._awake.set()
-
-    async def _write_all(self) -> None:
-        """Return when the journal holds everything, however long the store is away. Raises what it refused for good."""
-        while not await self._written() or self._unwritten:
-            if self._store_trouble is not None and not isinstance(self._store_trouble, StoreUnavailable):
-                raise self._store_trouble
-            await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
-
-    def _store_failed(self, error: StoreError) -> None:
-        """Keep the facts locally and wind down: what cannot be journalled must not grow."""
-        if self._store_trouble is None:
-            LOG.warning("execution %s: the store failed (%s); winding down", self._seat.execution_id, error)
+    def _on_writer(self) -> None:
+        """What cannot be journalled must not grow."""
+        if self._writer.lost is None:
             self.receive(StopRequested("the store is unavailable", self._clock.now()))
-        self._store_trouble, self._store_failed_at = error, self._clock.now()
-        try:
-            self._spool.keep(self.state.parent.execution, self._seat, tuple(self._unwritten))
-        except OSError as full:
-            LOG.warning("execution %s: its facts cannot be spooled either (%s)", self._seat.execution_id, full)
-
-    def _drop(self) -> None:
-        try:
-            self._spool.drop(self.state.parent.execution)
-        except OSError as stays:
-            LOG.warning("execution %s: its spool file stays (%s)", self._seat.execution_id, stays)
+        self._awake.set()
 
     def _call_off(self, commands: tuple[Command, ...]) -> None:
         """Take back intents that were never sent, because they could not be made durable."""
@@ -370,52 +274,51 @@ class Runner:
     # Acting
 
     def _act(self, command: Command) -> None:
+        sender = self._sender
         match command:
             case Place(key, price, count, style, _, _):
-                self._send(self._create(key, Kind.PLACE, price, count, style), partial(OutcomeUnknown, key, Kind.PLACE))
+                self._send(sender.create(key, Kind.PLACE, price, count, style), partial(OutcomeUnknown, key, Kind.PLACE))
             case Claim(key, price, count, style):
-                self._send(self._create(key, Kind.CLAIM, price, count, style), partial(OutcomeUnknown, key, Kind.CLAIM))
+                self._send(sender.create(key, Kind.CLAIM, price, count, style), partial(OutcomeUnknown, key, Kind.CLAIM))
             case Burn(key, price):
-                burn = self._create(key, Kind.BURN, price, BURN_COUNT, Style.TAKE)
-                self._send(burn, partial(OutcomeUnknown, key, Kind.BURN))
+                self._send(sender.burn(key, price), partial(OutcomeUnknown, key, Kind.BURN))
             case Amend():
-                self._send(self._amend(command), partial(OutcomeUnknown, command.key, Kind.AMEND))
+                self._send(sender.amend(command), partial(OutcomeUnknown, command.key, Kind.AMEND))
             case Cancel(key, order_id):
-                self._send(self._cancel(key, order_id), partial(OutcomeUnknown, key, Kind.CANCEL))
+                self._send(sender.cancel(key, order_id), partial(OutcomeUnknown, key, Kind.CANCEL))
             case Lookup():
-                self._send(self._look_up(), LookedUp)
+                self._send(sender.look_up(lambda: self.state), LookedUp)
             case Tick() | Plan() | Regrid() | WindDown() | Finish() | WaitUntil():
                 pass  # their facts are all there is to them
             case _ as never:
                 assert_never(never)
 
-    def _send(self, request: Coroutine[None, None, None], unknown: Callable[[str, Micros], Fact]) -> None:
+    def _send(self, request: Coroutine[None, None, Facts], unknown: Callable[[str, Micros], Fact]) -> None:
         """Start a request; should it end without telling a fact, `unknown` makes the one that says so (invariant 10)."""
 
-        def ended(task: "asyncio.Task[None]") -> None:
+        def ended(task: "asyncio.Task[Facts]") -> None:
             if task.cancelled():
                 self.receive(unknown("the request was cancelled", self._clock.now()))
             elif (error := task.exception()) is not None:
                 self.receive(unknown(_bug(error), self._clock.now()))
+            else:
+                self.receive(*task.result())
 
         task = asyncio.create_task(request)
         self._own(task)
         task.add_done_callback(ended)
 
-    def _own(self, task: "asyncio.Task[None]") -> None:
+    def _own(self, task: "asyncio.Task[None] | asyncio.Task[Facts]") -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _called_off(self, key: OrderKey, kind: Kind) -> bool:
-        """Return whether a request that waited for the rate budget must not go out any more."""
-        if self._lost is not None:
-            return True
-        ends = self._stopping or self._store_trouble is not None or self.state.stop or self.state.winding
+    def _called_off(self, kind: Kind) -> str:
+        """Return why a request that waited for the rate budget must not go out any more, or nothing."""
+        if self._writer.lost is not None:
+            return "another worker has taken over"
+        ends = self._stopping or self._writer.trouble is not None or self.state.stop or self.state.winding
         late = self._clock.now() >= self.state.parent.wind_down
-        if (ends or late) and kind in {Kind.PLACE, Kind.CLAIM, Kind.AMEND}:
-            self.receive(Deferred(key, kind, "winding down", self._clock.now()))
-            return True
-        return False
+        return "winding down" if (ends or late) and kind in EXPOSING else ""
 
     async def _abandon(self) -> None:
         """Cancel or burn everything that may rest, without asking anybody: only its expiration would end it otherwise."""
@@ -427,68 +330,13 @@ class Runner:
         lowest = self.state.grid.lowest()
         await asyncio.gather(
             *(
-                self._cancel(order.key, order.order_id)
+                self._sender.cancel(order.key, order.order_id)
                 if order.order_id
-                else self._create(order.key, Kind.BURN, lowest, BURN_COUNT, Style.TAKE)
+                else self._sender.burn(order.key, lowest)
                 for order in orders
             ),
             return_exceptions=True,
         )
-
-    async def _create(self, key: OrderKey, kind: Kind, price: Price, count: Count, style: Style) -> None:
-        parent = self.state.parent
-        rests = style is Style.REST and kind is not Kind.BURN
-        request = PlaceRequest(
-            ticker=parent.ticker,
-            client_order_id=self._client_id(key.split, key.birth),
-            leg=parent.leg,
-            price=price,
-            count=count,
-            immediate=not rests,
-            post_only=rests,
-            expires=parent.expires if rests else None,
-        )
-        await self._limiter.acquire(Purpose.ENTRY)
-        if self._called_off(key, kind):
-            return
-        outcome = await self._venue.place(request)
-        self.receive(create_reply(key, kind, outcome, self._clock.now()))
-
-    async def _amend(self, command: Amend) -> None:
-        parent, key = self.state.parent, command.key
-        request = AmendRequest(
-            ticker=parent.ticker,
-            order_id=command.order_id,
-            client_order_id=self._client_id(key.split, command.current),
-            updated_client_order_id=self._client_id(key.split, command.revision),
-            leg=parent.leg,
-            price=command.price,
-            total=command.total,
-        )
-        await self._limiter.acquire(Purpose.ENTRY)
-        if self._called_off(key, Kind.AMEND):
-            return
-        outcome = await self._venue.amend(request)
-        self.receive(amend_reply(key, command.revision, outcome, self._clock.now()))
-
-    async def _cancel(self, key: OrderKey, order_id: str) -> None:
-        await self._limiter.acquire(Purpose.CANCEL)
-        outcome = await self._venue.cancel(self.state.parent.ticker, order_id)
-        self.receive(cancel_reply(key, outcome, self._clock.now()))
-
-    async def _look_up(self) -> None:
-        ticker, since = self.state.parent.ticker, Micros(self.state.parent.started - LOOK_BACK)
-        await self._limiter.acquire(Purpose.READ)
-        orders = await self._venue.orders(ticker, since)
-        fills = None
-        if itemisation_due(self.state, orders):
-            await self._limiter.acquire(Purpose.READ)
-            fills = await self._venue.fills(ticker, since)
-        self.receive(*lookup_reply(self.state, orders, fills, self._clock.now()))
-
-    def _client_id(self, split: int, revision: int) -> str:
-        parent = self.state.parent
-        return ClientId(parent.installation, parent.execution, split, revision).text()
 
 
 def _bug(error: BaseException) -> str:

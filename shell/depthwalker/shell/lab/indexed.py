@@ -31,8 +31,8 @@ class Indexed:
     def __init__(self, index: Index, parent: Parent, model: QueueModel) -> None:
         self.account = Account(parent)
         self.caught: list[tuple[Micros, Price, int]] = []
-        self._index = index
-        self._model = model
+        self.index = index
+        self.model = model
         self._queue = index.sides[parent.leg]
         self._facing = index.sides[parent.leg.other()]
         self._events = index.before(parent.started)
@@ -40,7 +40,7 @@ class Indexed:
 
     def advance(self, now: Micros) -> None:
         """Let everything happen until an instant, that instant included."""
-        until = self._index.before(now)
+        until = self.index.before(now)
         working = self.account.resting()
         if working and until > self._events:
             highest = working[0].price
@@ -121,7 +121,7 @@ class Indexed:
         """Let things happen until one of the wakes holds, before `until`; return when, or None."""
         prices = [wake.price for wake in wakes if isinstance(wake, OfferAt)]
         ours = [order.price for order in state.orders if order.phase is Phase.LIVE]
-        first, last = self._index.before(since), self._index.before(Micros(until - 1))
+        first, last = self.index.before(since), self.index.before(Micros(until - 1))
         if first >= last:
             return None
         most = max([*prices, *ours, *(order.price for order in self.account.resting())], default=0)
@@ -130,7 +130,7 @@ class Indexed:
             sides = (self._queue, self._facing)
             events.update(taken.event for side in sides for taken in side.taken(DOLLAR, first, last))
         for event in sorted(events):
-            now = self._index.at(event)
+            now = self.index.at(event)
             if woken(wakes, self.view(state, now)):
                 return now
         return None
@@ -143,7 +143,7 @@ class Indexed:
 
     def _hit(self, taken: Taken) -> None:
         """Let a taker of the other leg meet our orders where they stand."""
-        at, ours = self._index.at(taken.event), 0
+        at, ours = self.index.at(taken.event), 0
         for order in self.account.resting():
             if order.price < taken.floor:
                 break
@@ -160,7 +160,7 @@ class Indexed:
 
     def _lift(self, event: int, price: int, count: int) -> None:
         """Let an offer that came in at or below our orders' prices meet them."""
-        at, left = self._index.at(event), count
+        at, left = self.index.at(event), count
         for order in self.account.resting():
             if not left or order.price < DOLLAR - price:
                 break
@@ -187,7 +187,7 @@ class Indexed:
 
     def _ahead(self, order: Resting, events: int) -> int:
         """Return the queue before an order after so many events, none of which traded at its price since it was seen."""
-        match self._model:
+        match self.model:
             case QueueModel.WORST:
                 return min(order.ahead, self._queue.lowest(order.price, order.seen, events))
             case QueueModel.PRORATA:
@@ -214,18 +214,18 @@ class Indexed:
     # What is seen
 
     def _flow(self, now: Micros) -> Flow:
-        flow = self._index.flow(self.account.parent.leg, now)
+        flow = self.index.flow(self.account.parent.leg, now)
         more = sum(count for at, _, count in self.caught if at > now - WINDOW)
         return flow if not more else _with_suppliers(flow, more)
 
     def _supplied(self, price: Price, since: Micros, now: Micros) -> int:
         """Return what traded past an order."""
-        prints = self._index.prints(self.account.parent.leg, price, since, now)
+        prints = self.index.prints(self.account.parent.leg, price, since, now)
         caught = (count for at, paid, count in self.caught if paid <= price and at > since)
         return sum(count for _, count in prints) + sum(caught)
 
     def _last_trade(self, now: Micros) -> Micros:
-        return Micros(max(self._index.last_trade(now), *(at for at, _, _ in self.caught), 0))
+        return Micros(max(self.index.last_trade(now), *(at for at, _, _ in self.caught), 0))
 
 
 def shared(ahead: int, counts: list[int]) -> int:

@@ -140,6 +140,7 @@ class Exchange(Protocol):
     """A simulated exchange with one customer: us."""
 
     account: Account
+    model: QueueModel
 
     def advance(self, now: Micros) -> None:
         """Let everything happen until an instant, that instant included."""

@@ -34,7 +34,7 @@ class Plain:
 
     def __init__(self, tape: Tape, parent: Parent, model: QueueModel) -> None:
         self.account = Account(parent)
-        self._model = model
+        self.model = model
         self._book = tape.opening
         self._rules = Rules(tape.grid, parent.rates)
         self._pit: Pit = crowd.seed(tape.opening.yes, tape.opening.no, self._rules)
@@ -135,7 +135,7 @@ class Plain:
             flow = event.flow
             if isinstance(flow, Take):
                 self._print(flow, now)
-            if isinstance(flow, Withdraw) and self._model is QueueModel.PRORATA:
+            if isinstance(flow, Withdraw) and self.model is QueueModel.PRORATA:
                 self._ease(flow)
             if isinstance(flow, Take):
                 self._follow(play(self._pit, flow, now), now)

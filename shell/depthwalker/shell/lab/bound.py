@@ -1,0 +1,175 @@
+"""What no schedule can beat, and the best schedule with one switch, both with the tape known beforehand.
+
+The bound is a relaxation (DESIGN section 7). Resting at any prices up to p can bring no more than an order of any size at p
+that joined at arrival: whoever joined later has at least as much before it, and a taker that reaches a lower price has
+used up what stood at p. Taking at an offer can bring no more than was there at arrival and was added later. The cheapest
+of all that, and of what is offered at the horizon above the cap, is the bound; its fees are not rounded up.
+"""
+
+from dataclasses import dataclass
+
+from depthwalker.core.grid import PriceGrid
+from depthwalker.core.ledger import OrderKey, Style
+from depthwalker.core.outcome import Success
+from depthwalker.core.parent import Parent
+from depthwalker.core.units import DOLLAR, MILLION, SECOND, Count, Micros, Money, Price
+from depthwalker.shell.lab.cost import complete
+from depthwalker.shell.lab.index import Index, SideIndex, Taken, offers
+from depthwalker.shell.lab.indexed import Indexed, shared
+from depthwalker.shell.lab.market import QueueModel
+from depthwalker.shell.lab.parents import Sampled
+
+SWITCHES = Micros(2 * SECOND)  # between the instants at which a schedule may switch
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """So many contracts to be had at a price, as maker or taker."""
+
+    price: int
+    count: int
+    rate: int
+
+    def unit(self) -> int:
+        """Return the exact cost of one unit with its fee, on a common scale."""
+        return self.price * MILLION * DOLLAR + self.rate * self.price * (DOLLAR - self.price)
+
+    def cost(self, count: int) -> int:
+        """Return what so many cost, the fee rounded down."""
+        return self.price * count + self.rate * count * self.price * (DOLLAR - self.price) // (MILLION * DOLLAR)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The least that a parent can cost, and how much of it was filled under the cap before the horizon."""
+
+    cost: Money
+    filled: Count
+
+
+def bound(index: Index, sampled: Sampled, model: QueueModel) -> Bound:
+    """Return the bound of a parent under a queue model."""
+    parent = sampled.parent
+    since, until = index.before(parent.started), index.before(sampled.deadline)
+    inside = [*_passive(index, parent, model, since, until), *_taking(index, parent, since, until)]
+    beyond = [
+        Supply(price, count, parent.rates.taker)
+        for price, count in offers(index.sides[parent.leg.other()].ladder(until))
+        if price > parent.cap
+    ]
+    last = Supply(parent.grid.highest(), parent.count, parent.rates.taker)
+    left, cost, filled = int(parent.count), 0, 0
+    for supply in sorted([*inside, *beyond, last], key=Supply.unit):
+        used = min(left, supply.count)
+        left -= used
+        cost += supply.cost(used)
+        filled += used if supply.price <= parent.cap else 0
+    return Bound(Money(cost), Count(filled))
+
+
+def _passive(index: Index, parent: Parent, model: QueueModel, since: int, until: int) -> list[Supply]:
+    side = index.sides[parent.leg]
+    takes = side.taken(parent.cap, since, until)
+    supplies: list[Supply] = []
+    if not takes:
+        return supplies
+    best = 0
+    price: Price | None = parent.grid.ceil(max(1, min(taken.floor for taken in takes)))
+    while price is not None and price <= parent.cap:
+        passed = _passed(side, takes, price, model, since)
+        if passed > best:
+            supplies.append(Supply(price, passed - best, parent.rates.maker))
+            best = passed
+        price = parent.grid.up(price)
+    return supplies
+
+
+def _passed(side: SideIndex, takes: list[Taken], price: int, model: QueueModel, since: int) -> int:
+    """Return what an order of any size that joined at a price after `since` events would have filled."""
+    ahead, seen, passed = side.count(price, since), since, 0
+    for taken in takes:
+        if taken.floor > price:
+            continue
+        if model is QueueModel.WORST:
+            ahead = min(ahead, side.lowest(price, seen, taken.event))
+        else:
+            ahead = shared(ahead, side.steps(price, seen, taken.event))
+        reached = max(0, taken.count - sum(count for hit, count in taken.hits if hit > price))
+        passed += max(0, reached - ahead)
+        ahead = min(max(0, ahead - reached), side.count(price, taken.event + 1))
+        seen = taken.event + 1
+    return passed
+
+
+def _taking(index: Index, parent: Parent, since: int, until: int) -> list[Supply]:
+    side = index.sides[parent.leg.other()]
+    there = {int(price): int(count) for price, count in side.ladder(since)}
+    for price, count in side.added_in_all(since, until).items():
+        there[price] = there.get(price, 0) + count
+    return [
+        Supply(DOLLAR - price, count, parent.rates.taker)
+        for price, count in there.items()
+        if DOLLAR - price <= parent.cap
+    ]
+
+
+def single_switch(index: Index, sampled: Sampled, model: QueueModel) -> Money:
+    """Return the least cost of resting the whole at one price from arrival and taking the rest up to the cap at one instant.
+
+    Without latency; the prices are the best bid, two below it, and every one up to the cap.
+    """
+    parent = sampled.parent
+    best: int | None = None
+    for price in _rests(index, parent):
+        for cost in _switched(Indexed(index, parent, model), sampled, price):
+            best = cost if best is None else min(best, cost)
+    assert best is not None
+    return Money(best)
+
+
+def _rests(index: Index, parent: Parent) -> tuple[Price, ...]:
+    queue = index.sides[parent.leg].ladder(index.before(parent.started))
+    best = queue[0][0] if queue else parent.target
+    low = parent.grid.down(parent.grid.down(best) or best) or best
+    return prices_between(parent.grid, low, parent.cap) or (parent.cap,)
+
+
+def prices_between(grid: PriceGrid, low: Price, high: Price) -> tuple[Price, ...]:
+    """Return the valid prices from `low` to `high`."""
+    found: list[Price] = []
+    price: Price | None = grid.ceil(low)
+    while price is not None and price <= high:
+        found.append(price)
+        price = grid.up(price)
+    return tuple(found)
+
+
+def _switched(exchange: Indexed, sampled: Sampled, price: Price) -> list[int]:
+    parent = sampled.parent
+    placed = exchange.place(OrderKey(1, 0), price, parent.count, Style.REST, parent.started)
+    account, costs, now = exchange.account, list[int](), parent.started
+    if not isinstance(placed, Success) and price < parent.cap:
+        return costs
+    while now <= sampled.deadline:
+        exchange.advance(now)
+        paid = sum(fill.price * fill.count + fill.fee for fill in account.fills)
+        left = Count(parent.count - sum(fill.count for fill in account.fills))
+        if left <= 0:
+            return [*costs, paid]
+        costs.append(paid + _taken_now(exchange, sampled, left, now))
+        now = Micros(now + SWITCHES)
+    return costs
+
+
+def _taken_now(exchange: Indexed, sampled: Sampled, left: Count, now: Micros) -> int:
+    """Return what the rest costs if it is taken up to the cap now, and at the horizon as far as that does not reach."""
+    parent = sampled.parent
+    under = tuple(level for level in exchange.offers(now) if level[0] <= parent.cap)
+    reached = Count(min(left, sum(count for _, count in under)))
+    cost = complete(under, reached, parent.rates, parent.grid.highest())
+    if reached == left:
+        return cost
+    side = exchange.index.sides[parent.leg.other()]
+    late = offers(side.ladder(exchange.index.before(sampled.deadline)))
+    beyond = tuple(level for level in late if level[0] > parent.cap)
+    return cost + complete(beyond, Count(left - reached), parent.rates, parent.grid.highest())

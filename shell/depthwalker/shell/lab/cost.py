@@ -1,0 +1,117 @@
+"""What a parent cost: implementation shortfall against the mid at arrival, fees in, the rest completed at the horizon.
+
+All whole numbers (DESIGN section 7): money in microdollars, shortfall doubled because a mid may lie between two prices.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from depthwalker.core.answer import FillRecord
+from depthwalker.core.book import Ladder
+from depthwalker.core.budget import CANCEL_COST, CREATE_COST
+from depthwalker.core.execution import total_walks
+from depthwalker.core.fees import FeeRates, estimate
+from depthwalker.core.units import SECOND, Count, Micros, Money, Price
+from depthwalker.shell.lab.index import Index, offers
+from depthwalker.shell.lab.market import Exchange, QueueModel
+from depthwalker.shell.lab.parents import Sampled
+from depthwalker.shell.lab.players import Player
+from depthwalker.shell.lab.replay import Replay
+
+MARKOUTS: Final = tuple(Micros(seconds * SECOND) for seconds in (5, 30, 60))
+
+
+@dataclass(frozen=True, slots=True)
+class Markout:
+    """Twice what the fills gained until so long after each, and how many contracts had a mid then."""
+
+    gained: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One parent by one algorithm. `paid` and `completion` include their fees; spans in microseconds from arrival."""
+
+    algorithm: str
+    model: QueueModel
+    sampled: Sampled
+    filled: Count
+    value: Money
+    fees: Money
+    completion: Money
+    first: Micros | None
+    last: Micros | None
+    walks: int
+    calls: int
+    tokens: int
+    decisions: int
+    markouts: tuple[Markout, ...]
+
+    @property
+    def twice_shortfall(self) -> int:
+        """Return twice the implementation shortfall in microdollars."""
+        return twice_shortfall(self.sampled, Money(self.value + self.fees + self.completion))
+
+    @property
+    def full(self) -> bool:
+        """Return whether all of the parent was filled."""
+        return self.filled >= self.sampled.parent.count
+
+
+def twice_shortfall(sampled: Sampled, cost: Money) -> int:
+    """Return twice what a parent cost more than its mid at arrival."""
+    return 2 * cost - sampled.twice_mid * sampled.parent.count
+
+
+def measure(exchange: Exchange, index: Index, sampled: Sampled, player: Player, latency: Micros) -> Result:
+    """Execute a parent and return what it cost."""
+    model = exchange.model
+    run = Replay(exchange, player.policy, player.strategy_of, latency).run()
+    parent, fills = sampled.parent, run.fills
+    filled = Count(sum(fill.count for fill in fills))
+    left = Count(parent.count - filled)
+    facing = exchange.offers(sampled.deadline) if left > 0 else ()
+    reads = run.state.calls
+    return Result(
+        algorithm=player.name,
+        model=model,
+        sampled=sampled,
+        filled=filled,
+        value=Money(sum(fill.price * fill.count for fill in fills)),
+        fees=Money(sum(fill.fee for fill in fills)),
+        completion=complete(facing, left, parent.rates, parent.grid.highest()),
+        first=Micros(fills[0].at - parent.started) if fills else None,
+        last=Micros(fills[-1].at - parent.started) if fills else None,
+        walks=total_walks(run.state),
+        calls=reads,
+        tokens=reads * CREATE_COST - run.cancels * (CREATE_COST - CANCEL_COST),
+        decisions=run.decisions,
+        markouts=tuple(_markout(index, sampled, fills, span) for span in MARKOUTS),
+    )
+
+
+def complete(facing: Ladder, left: Count, rates: FeeRates, highest: Price) -> Money:
+    """Return what the rest costs at these offers, fees in; what they do not hold, at the highest price there is."""
+    cost = 0
+    for price, count in facing:
+        taken = Count(min(count, left))
+        if taken <= 0:
+            break
+        left = Count(left - taken)
+        cost += price * taken + estimate(rates, taker=True, price=price, count=taken)
+    if left > 0:
+        cost += highest * left + estimate(rates, taker=True, price=highest, count=left)
+    return Money(cost)
+
+
+def _markout(index: Index, sampled: Sampled, fills: tuple[FillRecord, ...], span: Micros) -> Markout:
+    gained = counted = 0
+    leg = sampled.parent.leg
+    for fill in fills:
+        events = index.before(Micros(fill.at + span))
+        queue, facing = index.sides[leg].ladder(events), offers(index.sides[leg.other()].ladder(events)[:1])
+        if queue and facing:
+            gained += (queue[0][0] + facing[0][0] - 2 * fill.price) * fill.count
+            counted += fill.count
+    return Markout(gained, counted)

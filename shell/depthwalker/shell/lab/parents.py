@@ -1,0 +1,112 @@
+"""Parent orders sampled from a tape: every so many seconds, for both outcomes, at prices taken from the book of that instant.
+
+A target is told in the frame of the leg acquired: `offer` is where it could be filled at once, whatever is bought or sold.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Final
+
+from depthwalker.core.answer import Market, MarketStatus
+from depthwalker.core.book import Ladders, Leg, within
+from depthwalker.core.config import ExecutionConfig
+from depthwalker.core.depth import BAND, RECORDED_THRESHOLDS, Liquidity, categorize, reach
+from depthwalker.core.fees import STANDARD, FeeRates
+from depthwalker.core.grid import PriceGrid
+from depthwalker.core.outcome import Success
+from depthwalker.core.parent import Action, Holding, Identity, Parent, Ticket, admit
+from depthwalker.core.units import SECOND, Count, Micros, Price
+from depthwalker.shell.lab.columns import ORIGIN
+from depthwalker.shell.lab.index import Index, offers
+
+WIND_DOWN: Final = Micros(4 * SECOND)
+AFTERWARDS: Final = Micros(60 * SECOND)  # the longest markout
+_FAR: Final = Micros(1 << 61)
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Where a target lies: `base` is bid, mid or offer, and so many ticks above it (toward paying more)."""
+
+    base: str
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which parents are drawn. `every` and `offset` in microseconds."""
+
+    counts: tuple[Count, ...]
+    outcomes: tuple[Leg, ...]
+    action: Action
+    aim: Aim
+    every: Micros
+    offset: Micros
+    config: ExecutionConfig
+    rates: FeeRates = STANDARD
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A parent with the market it met: twice the mid, its class, and whether its count was on offer under its cap."""
+
+    parent: Parent
+    twice_mid: int
+    liquidity: Liquidity
+    reachable: bool
+    deadline: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Why an instant gave no parent."""
+
+    reason: str
+
+
+def sample(index: Index, wanted: Sampling) -> Iterator[Sampled | LeftOut]:
+    """Yield the parents of a tape in time order, and what was left out."""
+    last = index.end() - wanted.config.timeout - AFTERWARDS
+    at = Micros(ORIGIN + wanted.offset)
+    while at <= last:
+        for outcome, count in product(wanted.outcomes, wanted.counts):
+            yield _parent(index, wanted, outcome, count, at)
+        at = Micros(at + wanted.every)
+
+
+def _parent(index: Index, wanted: Sampling, outcome: Leg, count: Count, at: Micros) -> Sampled | LeftOut:
+    leg = outcome if wanted.action is Action.BUY else outcome.other()
+    events = index.before(at)
+    ladders = Ladders(index.sides[leg].ladder(events), offers(index.sides[leg.other()].ladder(events)))
+    mid = ladders.twice_mid()
+    if mid is None:
+        return LeftOut("no mid at arrival")
+    columns = index.columns
+    grid = columns.grid if leg is Leg.YES else columns.grid.complement()
+    target = _target(ladders, mid, grid, wanted.aim)
+    if target is None:
+        return LeftOut("no price at the target")
+    market = Market(columns.ticker, "", MarketStatus.ACTIVE, columns.grid, _FAR, 0)
+    ticket = Ticket(outcome, wanted.action, count, Price(0))
+    ticket = replace(ticket, target=ticket.framed(target))
+    identity = Identity("00000000", f"{events:032x}")
+    config = replace(wanted.config, opens_short=True)
+    nothing = Holding(Count(0), Count(0))
+    admitted = admit(ticket, market, wanted.rates, config, nothing, identity, at, WIND_DOWN)
+    if not isinstance(admitted, Success):
+        return LeftOut(admitted.failure().kind.value)
+    parent: Parent = admitted.unwrap()
+    near = within(ladders.queue, BAND), within(ladders.offers, BAND)
+    liquidity = categorize(*near, RECORDED_THRESHOLDS)
+    return Sampled(parent, mid, liquidity, reach(ladders.offers, parent.cap) >= count, parent.deadline)
+
+
+def _target(ladders: Ladders, mid: int, grid: PriceGrid, aim: Aim) -> Price | None:
+    base = {"bid": ladders.queue[0][0], "mid": mid // 2, "offer": ladders.offers[0][0]}[aim.base]
+    price = grid.floor(base)
+    for _ in range(abs(aim.ticks)):
+        if price is None:
+            return None
+        price = grid.up(price) if aim.ticks > 0 else grid.down(price)
+    return price

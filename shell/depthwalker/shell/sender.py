@@ -1,0 +1,100 @@
+"""Sends one execution's requests, each exactly once, and says which facts they came to."""
+
+from collections.abc import Callable
+from typing import Final
+
+from depthwalker.core.command import Amend
+from depthwalker.core.execution import State
+from depthwalker.core.fact import Deferred, Fact
+from depthwalker.core.ids import ClientId
+from depthwalker.core.ledger import Kind, OrderKey, Style
+from depthwalker.core.parent import Parent
+from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
+from depthwalker.core.units import SECOND, Count, Micros, Price
+from depthwalker.shell.limiter import Limiter, Purpose
+from depthwalker.shell.ports import AmendRequest, Clock, PlaceRequest, Venue
+
+BURN_COUNT: Final = Count(1)
+LOOK_BACK: Final = Micros(60 * SECOND)
+Facts = tuple[Fact, ...]
+
+
+class Sender:
+    """The requests of one parent. `called_off` is asked just before sending: the wait for the rate budget may be long."""
+
+    def __init__(
+        self,
+        parent: Parent,
+        venue: Venue,
+        limiter: Limiter,
+        clock: Clock,
+        called_off: Callable[[Kind], str],
+    ) -> None:
+        """`called_off` returns why a request of this kind must not go out any more, or nothing."""
+        self._parent = parent
+        self._venue = venue
+        self._limiter = limiter
+        self._clock = clock
+        self._called_off = called_off
+
+    async def create(self, key: OrderKey, kind: Kind, price: Price, count: Count, style: Style) -> Facts:
+        """Send a new order, or claim one of unknown outcome by sending it again."""
+        rests = style is Style.REST
+        request = PlaceRequest(
+            ticker=self._parent.ticker,
+            client_order_id=self._client_id(key.split, key.birth),
+            leg=self._parent.leg,
+            price=price,
+            count=count,
+            immediate=not rests,
+            post_only=rests,
+            expires=self._parent.expires if rests else None,
+        )
+        await self._limiter.acquire(Purpose.ENTRY)
+        reason = self._called_off(kind)
+        if reason:
+            return (Deferred(key, kind, reason, self._clock.now()),)
+        outcome = await self._venue.place(request)
+        return (create_reply(key, kind, outcome, self._clock.now()),)
+
+    async def burn(self, key: OrderKey, price: Price) -> Facts:
+        """Spend the id of an order of unknown outcome."""
+        return await self.create(key, Kind.BURN, price, BURN_COUNT, Style.TAKE)
+
+    async def amend(self, command: Amend) -> Facts:
+        """Change a live order."""
+        request = AmendRequest(
+            ticker=self._parent.ticker,
+            order_id=command.order_id,
+            client_order_id=self._client_id(command.key.split, command.current),
+            updated_client_order_id=self._client_id(command.key.split, command.revision),
+            leg=self._parent.leg,
+            price=command.price,
+            total=command.total,
+        )
+        await self._limiter.acquire(Purpose.ENTRY)
+        reason = self._called_off(Kind.AMEND)
+        if reason:
+            return (Deferred(command.key, Kind.AMEND, reason, self._clock.now()),)
+        outcome = await self._venue.amend(request)
+        return (amend_reply(command.key, command.revision, outcome, self._clock.now()),)
+
+    async def cancel(self, key: OrderKey, order_id: str) -> Facts:
+        """Cancel a live order."""
+        await self._limiter.acquire(Purpose.CANCEL)
+        outcome = await self._venue.cancel(self._parent.ticker, order_id)
+        return (cancel_reply(key, outcome, self._clock.now()),)
+
+    async def look_up(self, state: Callable[[], State]) -> Facts:
+        """Read our orders in the market, and their fills where the counts of the state then call for them."""
+        ticker, since = self._parent.ticker, Micros(self._parent.started - LOOK_BACK)
+        await self._limiter.acquire(Purpose.READ)
+        orders = await self._venue.orders(ticker, since)
+        fills = None
+        if itemisation_due(state(), orders):
+            await self._limiter.acquire(Purpose.READ)
+            fills = await self._venue.fills(ticker, since)
+        return lookup_reply(state(), orders, fills, self._clock.now())
+
+    def _client_id(self, split: int, revision: int) -> str:
+        return ClientId(self._parent.installation, self._parent.execution, split, revision).text()

@@ -1,0 +1,147 @@
+"""Writes one execution's journal: facts in order, once, fenced by the lease; in a spool file while the store is away."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, assert_never
+
+from depthwalker.core.execution import State
+from depthwalker.core.fact import Fact
+from depthwalker.core.projection import project
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.journal import Appended, Store, StoreError, StoreRefused, StoreUnavailable, Superseded
+from depthwalker.shell.ports import Clock
+from depthwalker.shell.spool import Seat, Spool
+
+LOG: Final = logging.getLogger("depthwalker")
+STORE_RETRY: Final = Micros(SECOND)
+STORE_PATIENCE: Final = Micros(2 * SECOND)  # a store that takes longer counts as away: cancels must not wait for it
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the execution over: this one writes and sends nothing more."""
+
+
+class Writer:
+    """Holds the facts that are not durable yet. `trouble` is the store's last failure, until an append succeeds."""
+
+    def __init__(
+        self,
+        seat: Seat,
+        store: Store,
+        spool: Spool,
+        clock: Clock,
+        state: Callable[[], State],
+        own: Callable[["asyncio.Task[None]"], None],
+        changed: Callable[[], None],
+    ) -> None:
+        """`state` gives the state after every fact added; `own` keeps a task alive; `changed` is called on the first trouble."""
+        self.lost: LeaseLost | None = None
+        self.trouble: StoreError | None = None
+        self._seat = seat
+        self._store = store
+        self._spool = spool
+        self._clock = clock
+        self._state = state
+        self._own = own
+        self._changed = changed
+        self._unwritten: list[Fact] = []
+        self._lock = asyncio.Lock()
+        self._failed_at = Micros(0)
+
+    @property
+    def execution_id(self) -> int:
+        """Return the execution's number in the database."""
+        return self._seat.execution_id
+
+    def add(self, fact: Fact) -> None:
+        """Take in a fact; it is written with the next append."""
+        self._unwritten.append(fact)
+
+    def write_soon(self) -> None:
+        """Start an append of what there is, unless one is under way or has just failed."""
+        failed_lately = self.trouble is not None and self._clock.now() - self._failed_at < STORE_RETRY
+        if not self._unwritten or failed_lately:
+            return
+        if not self._lock.locked():
+            self._own(asyncio.create_task(self._write()))
+        elif self.trouble is not None:
+            self._failed(self.trouble)  # it still hangs, and there are newer facts to keep
+
+    async def durable(self) -> bool:
+        """Return whether all facts so far are durable now; a store that is too slow counts as away."""
+        writing = asyncio.create_task(self._write())
+        self._own(writing)
+        alarm = asyncio.ensure_future(self._clock.sleep_until(Micros(self._clock.now() + STORE_PATIENCE)))
+        try:
+            await asyncio.wait({writing, alarm}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            alarm.cancel()
+        if writing.done():
+            return not self._unwritten and self.lost is None
+        self._failed(StoreUnavailable(f"no answer within {STORE_PATIENCE // SECOND} s"))
+        return False
+
+    async def write_all(self) -> None:
+        """Return when the journal holds everything, however long the store is away.
+
+        Raises LeaseLost, and what the store refused for good.
+        """
+        while not await self._append() or self._unwritten:
+            if self.trouble is not None and not isinstance(self.trouble, StoreUnavailable):
+                raise self.trouble
+            await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
+
+    async def _write(self) -> None:
+        try:
+            await self._append()
+        except LeaseLost as lost:
+            self.lost = lost
+            self._changed()
+
+    async def _append(self) -> bool:
+        """Return whether all facts so far are durable now. Raises LeaseLost."""
+        async with self._lock:
+            facts, seat = tuple(self._unwritten), self._seat
+            if not facts:
+                return True
+            try:
+                rows = project(self._state())
+                appended = await self._store.append(seat.execution_id, seat.epoch, seat.next_seq, facts, rows)
+            except StoreError as error:
+                self._failed(error)
+                return False
+            except Exception as bug:
+                LOG.exception("execution %s: its facts cannot be written", seat.execution_id)
+                self._failed(StoreRefused(f"{type(bug).__name__}: {bug}"))
+                return False
+            match appended:
+                case Appended(last, _):
+                    self._seat = Seat(seat.execution_id, seat.epoch, last + 1)
+                case Superseded():
+                    raise LeaseLost(f"execution {seat.execution_id} was taken over by another worker")
+                case _ as never:
+                    assert_never(never)
+            del self._unwritten[: len(facts)]
+            self._recovered()
+            return True
+
+    def _failed(self, error: StoreError) -> None:
+        """Keep the facts locally until the store is back."""
+        first, self.trouble, self._failed_at = self.trouble is None, error, self._clock.now()
+        if first:
+            LOG.warning("execution %s: the store failed (%s); winding down", self.execution_id, error)
+            self._changed()
+        try:
+            self._spool.keep(self._state().parent.execution, self._seat, tuple(self._unwritten))
+        except OSError as full:
+            LOG.warning("execution %s: its facts cannot be spooled either (%s)", self.execution_id, full)
+
+    def _recovered(self) -> None:
+        if self.trouble is None:
+            return
+        self.trouble = None
+        try:
+            self._spool.drop(self._state().parent.execution)
+        except OSError as stays:
+            LOG.warning("execution %s: its spool file stays (%s)", self.execution_id, stays)
