@@ -53,7 +53,7 @@ NO_HISTORY: Final = History((), ())
 
 def observe(history: History, book: Book, at: Micros) -> History:
     """Return the history with a sample of the book, unless the last one is fresh."""
-    if history.samples and at - history.samples[-1].at < SAMPLE_SPACING:
+    if not sample_due(history, at):
         return history
     sample = Sample(
         at,
@@ -62,6 +62,11 @@ def observe(history: History, book: Book, at: Micros) -> History:
         Count(sum(count for _, count in book.yes) + sum(count for _, count in book.no)),
     )
     return History((*_since(history.samples, at), sample), history.trades)
+
+
+def sample_due(history: History, at: Micros) -> bool:
+    """Return whether the last sample is old enough for another one."""
+    return not history.samples or at - history.samples[-1].at >= SAMPLE_SPACING
 
 
 def record(history: History, prints: tuple[TradePrint, ...]) -> History:

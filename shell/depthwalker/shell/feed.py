@@ -1,17 +1,20 @@
-"""One market as it is now, kept current by polling while anybody watches: book, recent history, grid, status, fees.
+"""One market as it is now, kept current while anybody watches: book, recent history, grid, status, fees.
 
-All executions in a market share one feed. A poll that fails leaves the old book, whose age every view shows.
+All executions in a market share one feed. The websocket's book is used as long as it is current; otherwise the exchange is
+polled, and so are trades that the websocket may have missed. A poll that fails leaves the old book, whose age every view
+shows.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
-from depthwalker.core.answer import Market, MarketStatus
+from depthwalker.core.answer import Market, MarketStatus, TradePrint
 from depthwalker.core.book import EMPTY, Book, OwnOrder, without
+from depthwalker.core.channel import Channel
 from depthwalker.core.fees import FeeRates
-from depthwalker.core.flow import NO_HISTORY, WINDOW, History, observe, record
+from depthwalker.core.flow import NO_HISTORY, WINDOW, History, observe, record, sample_due
 from depthwalker.core.outcome import Success
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.limiter import Limiter, Purpose
@@ -19,7 +22,16 @@ from depthwalker.shell.ports import Clock, Venue
 
 LOG: Final = logging.getLogger("depthwalker")
 MARKET_INTERVAL: Final = Micros(10 * SECOND)
+LIVE_INTERVALS: Final = 2  # how many polls' time the websocket's book counts as current after its last sign of life
 OVERLAP: Final = Micros(2 * SECOND)  # trades are read back a little, since the exchange's clock is not ours
+
+
+class Line(Protocol):
+    """The websocket as a feed needs it."""
+
+    def book(self, ticker: str) -> Book | None: ...
+
+    def following(self, channel: Channel) -> bool: ...
 
 
 class Feed:
@@ -34,8 +46,13 @@ class Feed:
         limiter: Limiter,
         interval: Micros,
         own: Callable[[], tuple[OwnOrder, ...]] = tuple,
+        line: Line | None = None,
+        watched: Callable[[], None] | None = None,
     ) -> None:
-        """`own` gives what the book may show of our own orders, which must not count as the market's flow."""
+        """`own` gives what the book may show of our own orders, which must not count as the market's flow.
+
+        `line` is the websocket, if there is one; `watched` is told when the first watcher comes and the last one leaves.
+        """
         self.market = market
         self.rates = rates
         self.book: Book = EMPTY
@@ -45,6 +62,11 @@ class Feed:
         self._limiter = limiter
         self._interval = interval
         self._own = own
+        self._line = line
+        self._watched = watched or _nobody
+        self._trades_missed = True
+        self._fees_changed = False
+        self._telling = False
         self._listeners: list[Callable[[], None]] = []
         self._hurry = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
@@ -57,7 +79,9 @@ class Feed:
         if self._polling is None:
             # What traded while nobody watched is of no use, and may be more than can be read.
             self._traded_until = max(self._traded_until, Micros(self._clock.now() - WINDOW))
+            self._trades_missed = True
             self._polling = asyncio.create_task(self._poll(), name=f"feed {self.market.ticker}")
+            self._watched()
 
     async def leave(self, listener: Callable[[], None]) -> None:
         """Stop calling `listener`; the last one to leave ends the polling."""
@@ -65,7 +89,39 @@ class Feed:
         if not self._listeners and self._polling is not None:
             polling, self._polling = self._polling, None
             polling.cancel()
+            self._watched()
             await asyncio.gather(polling, return_exceptions=True)
+
+    @property
+    def wanted(self) -> bool:
+        """Return whether anybody watches."""
+        return self._polling is not None
+
+    def take_book(self, book: Book) -> None:
+        """Take in a book of the websocket's."""
+        self._show(book)
+        self._tell_soon()
+
+    def take_trade(self, trade: TradePrint) -> None:
+        """Take in a trade of the websocket's."""
+        self.history = record(self.history, (trade,))
+        self._traded_until = max(self._traded_until, trade.at)
+        self._tell_soon()
+
+    def take_market(self, market: Market) -> None:
+        """Take in the market as the websocket tells that it is now."""
+        self.market = market
+        self._tell_soon()
+
+    def miss_trades(self) -> None:
+        """Read the trades again: the websocket may have missed some."""
+        self._trades_missed = True
+        self._hurry.set()
+
+    def reread_fees(self) -> None:
+        """Read the market's fees again with the next poll."""
+        self._fees_changed = True
+        self._hurry.set()
 
     def open(self) -> bool:
         """Return whether the market accepts orders, as far as it was last read."""
@@ -96,8 +152,7 @@ class Feed:
             self._hurry.clear()
             try:
                 await self._read()
-                for listener in tuple(self._listeners):
-                    listener()
+                self._tell()
             except Exception:
                 LOG.exception("%s: a poll failed; the next one is due as usual", self.market.ticker)
             next_poll = asyncio.ensure_future(self._clock.sleep_until(Micros(self._clock.now() + self._interval)))
@@ -108,22 +163,58 @@ class Feed:
                 next_poll.cancel()
                 hurried.cancel()
 
+    def _tell_soon(self) -> None:
+        """Tell the listeners once, however many messages came in at a time."""
+        if not self._telling and self._listeners:
+            self._telling = True
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._telling = False
+        for listener in tuple(self._listeners):
+            try:
+                listener()
+            except Exception:
+                LOG.exception("%s: a listener failed", self.market.ticker)
+
+    def _show(self, book: Book) -> None:
+        self.book = book
+        if sample_due(self.history, book.at):
+            self.history = observe(self.history, without(book, self._own()), book.at)
+
     async def _read_book(self) -> None:
+        live = None if self._line is None else self._line.book(self.market.ticker)
+        if live is not None and self._clock.now() - live.at <= LIVE_INTERVALS * self._interval:
+            self._show(live)
+            return
         await self._limiter.acquire(Purpose.PUBLIC)
         book = await self._venue.book(self.market.ticker)
         if isinstance(book, Success):
-            self.book = book.unwrap()
-            self.history = observe(self.history, without(self.book, self._own()), self.book.at)
+            self._show(book.unwrap())
 
     async def _read(self) -> None:
         await self._read_book()
+        await self.refresh_market()
+        if self._fees_changed:
+            await self._read_fees()
+        if not self._trades_missed and self._line is not None and self._line.following(Channel.TRADE):
+            return
+        self._trades_missed = False
         await self._limiter.acquire(Purpose.PUBLIC)
         trades = await self._venue.trades(self.market.ticker, Micros(self._traded_until - OVERLAP))
         if isinstance(trades, Success):
             prints = trades.unwrap()
             self.history = record(self.history, prints)
             self._traded_until = max((trade.at for trade in prints), default=self._traded_until)
-        await self.refresh_market()
+        else:
+            self._trades_missed = True
+
+    async def _read_fees(self) -> None:
+        await self._limiter.acquire(Purpose.PUBLIC)
+        rates = await self._venue.fee_rates(self.market)
+        if isinstance(rates, Success):
+            self.rates = rates.unwrap()
+            self._fees_changed = False
 
     async def _read_market(self) -> None:
         await self._limiter.acquire(Purpose.PUBLIC)
@@ -131,3 +222,7 @@ class Feed:
         if isinstance(market, Success):
             self.market = market.unwrap()
             self._market_read = self._clock.now()
+
+
+def _nobody() -> None:
+    """Tell nobody."""

@@ -277,9 +277,13 @@ class Runner:
         sender = self._sender
         match command:
             case Place(key, price, count, style, _, _):
-                self._send(sender.create(key, Kind.PLACE, price, count, style), partial(OutcomeUnknown, key, Kind.PLACE))
+                self._send(
+                    sender.create(key, Kind.PLACE, price, count, style), partial(OutcomeUnknown, key, Kind.PLACE)
+                )
             case Claim(key, price, count, style):
-                self._send(sender.create(key, Kind.CLAIM, price, count, style), partial(OutcomeUnknown, key, Kind.CLAIM))
+                self._send(
+                    sender.create(key, Kind.CLAIM, price, count, style), partial(OutcomeUnknown, key, Kind.CLAIM)
+                )
             case Burn(key, price):
                 self._send(sender.burn(key, price), partial(OutcomeUnknown, key, Kind.BURN))
             case Amend():

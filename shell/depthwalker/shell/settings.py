@@ -53,6 +53,13 @@ def _base_url(given: object) -> str:
     return url.geturl().rstrip("/")
 
 
+def _truth(given: object) -> bool:
+    known = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}
+    if not isinstance(given, (bool, str)) or given not in known:
+        raise ValueError("neither true nor false")
+    return known[given]
+
+
 def _path(given: object) -> Path:
     if not isinstance(given, (str, Path)) or not str(given):
         raise ValueError("not a path")
@@ -114,6 +121,9 @@ class _Keys(Table):
     wind_down_seconds: _Seconds = 4_000_000
     thin_contracts: _Contracts = 5_000
     liquid_contracts: _Contracts = 10_000
+    websocket: Annotated[
+        bool, BeforeValidator(_truth), Field(description="true or false: whether to use the websocket beside polling")
+    ] = False
     calls_per_minute: Annotated[
         int | None,
         BeforeValidator(optional(whole(0, "1", "1000000"))),
@@ -138,6 +148,7 @@ class Settings:
     wind_down: Micros
     thin: Count
     liquid: Count
+    websocket: bool
     calls_per_minute: int | None
 
     @classmethod
@@ -171,6 +182,7 @@ class Settings:
                     wind_down=Micros(found.wind_down_seconds),
                     thin=Count(found.thin_contracts),
                     liquid=Count(found.liquid_contracts),
+                    websocket=found.websocket,
                     calls_per_minute=found.calls_per_minute,
                 )
 

@@ -120,7 +120,7 @@ class Socket:
             try:
                 useful = await self._connection()
             except Dropped as dropped:
-                LOG.warning("websocket: not connected (%s)", dropped)
+                LOG.log(logging.DEBUG if attempt else logging.WARNING, "websocket: not connected (%s)", dropped)
             except Exception:
                 LOG.exception("websocket: a bug; dialling anew")
             attempt = 0 if useful else attempt + 1

@@ -5,7 +5,6 @@ JSON objects, times are milliseconds, prices and multipliers decimal texts. GET 
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -16,8 +15,10 @@ from depthwalker.core.outcome import Success
 from depthwalker.core.structure import STRUCTURES
 from depthwalker.core.units import Micros, Price, parse_money, parse_price
 from depthwalker.shell.paper import lifecycle
+from depthwalker.shell.paper.channels import TYPES
 from depthwalker.shell.paper.exchange import Exchange
-from depthwalker.shell.paper.faults import Answered, Cut, Delayed, Duplicated, Fault, Faults, Lost, Side
+from depthwalker.shell.paper.fault_forms import blow, frame_fault, number, request_fault, told
+from depthwalker.shell.paper.faults import FRAME, HANDSHAKE, Blow, Faults, Side
 from depthwalker.shell.paper.fee_schedule import Fees
 from depthwalker.shell.paper.fields import BOOL, INT, STRING, Fields, decode, present
 from depthwalker.shell.paper.lifecycle import Pause
@@ -35,6 +36,12 @@ USAGE: Final = {
         "applied": "whether a delay or an answer comes after the request took effect",
         "last": "whether a duplicate is answered with the second answer (true where absent)",
         "status, body, content_type": "of an answer, such as 502 and text/html",
+        "of a frame (kind frame.trade, frame.orderbook_delta ...)": "drop | delay | duplicate | hold | overflow | reset | "
+        "close | silence",
+    },
+    "POST /control/sockets": {
+        "fault": "overflow | reset | close | silence, at once",
+        "key_id": "everybody's if absent",
     },
     "DELETE /control/faults": "forget all plans, end partitions, set the clock right",
     "POST /control/partition": {
@@ -76,18 +83,27 @@ _FEES: Final = {
 _MARKET: Final = {"in_ms": INT, "result": STRING, "value": STRING, "structure": STRING}
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 _MILLI: Final = 1_000
+_FRAMES: Final = frozenset(FRAME + kind for kind in TYPES)
 Act: TypeAlias = Callable[[web.Request, bytes], Reply]
+Strike: TypeAlias = Callable[[Blow, str], int]
 
 
 def mount(
-    app: web.Application, exchange: Exchange, faults: Faults, kinds: frozenset[str], touched: Callable[[], None]
+    app: web.Application,
+    exchange: Exchange,
+    faults: Faults,
+    strike: Strike,
+    requests: frozenset[str],
+    touched: Callable[[], None],
 ) -> None:
-    """Add the control endpoint to the server; `touched` is called after each request."""
+    """Add the control endpoint to the server; `touched` is called after each request, `strike` hits open websockets."""
+    kinds = requests | {HANDSHAKE} | _FRAMES
     for method, path, act in (
         ("GET", "", lambda *_: answer(USAGE)),
         ("GET", "/faults", lambda *_: _planned(faults, kinds)),
         ("POST", "/faults", lambda _, body: _plan(faults, kinds, body)),
         ("DELETE", "/faults", lambda *_: _heal(faults)),
+        ("POST", "/sockets", lambda _, body: _strike(strike, body)),
         ("POST", "/partition", lambda _, body: _partition(faults, body)),
         ("POST", "/clock", lambda _, body: _skew(faults, body)),
         ("POST", "/pause", lambda _, body: _pause(lifecycle.pause, exchange, body)),
@@ -114,14 +130,10 @@ def _served(act: Act, touched: Callable[[], None]) -> Callable[[web.Request], Aw
 
 def _planned(faults: Faults, kinds: frozenset[str]) -> Reply:
     plans = {
-        kind: [None if fault is None else {"fault": type(fault).__name__} | _told(fault) for fault in planned]
+        kind: [None if fault is None else told(fault) for fault in planned]
         for kind, planned in faults.planned().items()
     }
     return answer({"kinds": sorted(kinds), "planned": plans, "skew_ms": faults.skew // _MILLI})
-
-
-def _told(fault: Fault) -> dict[str, object]:
-    return {name: value for name, value in asdict(fault).items() if name != "reply"}
 
 
 def _plan(faults: Faults, kinds: frozenset[str], body: bytes) -> Reply:
@@ -129,31 +141,18 @@ def _plan(faults: Faults, kinds: frozenset[str], body: bytes) -> Reply:
     present(fields, ("kind", "fault"))
     if fields["kind"] not in kinds:
         raise refusal(400, "invalid_parameters", f"kind is one of {', '.join(sorted(kinds))}")
-    nth = _int(fields, "nth", 1)
+    nth = number(fields, "nth", 1)
     if nth < 1:
         raise refusal(400, "invalid_parameters", "nth is 1 or more")
-    faults.add(str(fields["kind"]), _fault(fields), nth)
+    kind = str(fields["kind"])
+    faults.add(kind, frame_fault(fields) if kind in _FRAMES else request_fault(fields), nth)
     return _done()
 
 
-def _fault(fields: Fields) -> Fault:
-    applied = bool(fields.get("applied"))
-    match fields["fault"]:
-        case "request_lost":
-            return Lost(applied=False)
-        case "answer_lost":
-            return Lost(applied=True)
-        case "answer_cut":
-            return Cut()
-        case "delay":
-            return Delayed(Micros(_int(fields, "ms", 0) * _MILLI), applied)
-        case "duplicate":
-            return Duplicated(last=bool(fields.get("last", True)))
-        case "answer":
-            body, kind = str(fields.get("body", "")), str(fields.get("content_type", "text/html"))
-            return Answered(Reply(_int(fields, "status", 503), body.encode(), kind), applied)
-        case other:
-            raise refusal(400, "invalid_parameters", f"no such fault: {other}")
+def _strike(strike: Strike, body: bytes) -> Reply:
+    fields = decode(body, "Fault", {"fault": STRING, "key_id": STRING})
+    present(fields, ("fault",))
+    return answer({"connections": strike(blow(fields["fault"]), str(fields.get("key_id", "")))})
 
 
 def _heal(faults: Faults) -> Reply:
@@ -172,7 +171,7 @@ def _partition(faults: Faults, body: bytes) -> Reply:
 
 
 def _skew(faults: Faults, body: bytes) -> Reply:
-    faults.skew = Micros(_int(decode(body, "Clock", {"skew_ms": INT}), "skew_ms", 0) * _MILLI)
+    faults.skew = Micros(number(decode(body, "Clock", {"skew_ms": INT}), "skew_ms", 0) * _MILLI)
     return _done()
 
 
@@ -182,7 +181,7 @@ def _pause(act: Callable[[Exchange, Pause, int | None], None], exchange: Exchang
         what = Pause(fields.get("what", Pause.TRADING.value))
     except ValueError as error:
         raise refusal(400, "invalid_parameters", "what is trading or exchange") from error
-    act(exchange, what, _int(fields, "shard", 0) if "shard" in fields else None)
+    act(exchange, what, number(fields, "shard", 0) if "shard" in fields else None)
     return _done()
 
 
@@ -237,7 +236,7 @@ def _fees(exchange: Exchange, body: bytes) -> Reply:
 
 
 def _moment(exchange: Exchange, fields: Fields) -> Micros:
-    return Micros(exchange.clock.now() + _int(fields, "in_ms", 0) * _MILLI)
+    return Micros(exchange.clock.now() + number(fields, "in_ms", 0) * _MILLI)
 
 
 def _price(fields: Fields) -> Price | None:
@@ -246,11 +245,6 @@ def _price(fields: Fields) -> Price | None:
             return price
         case _:
             return None
-
-
-def _int(fields: Fields, name: str, otherwise: int) -> int:
-    value = fields.get(name, otherwise)
-    return value if isinstance(value, int) else otherwise
 
 
 def _done() -> Reply:

@@ -1,15 +1,20 @@
 """What can be made to go wrong: the n-th request of a kind meets a fault, every other is served.
 
-Besides single faults there are states that last until they are healed: a partition, and a clock that is off.
+Frames of the websocket are kinds too, `FRAME` and their type: one that is `Lost` is a gap, `Duplicated` comes twice, `Delayed`
+holds up all that follow it, and others end more than themselves. Besides single faults there are states that last until they
+are healed: a partition, and a clock that is off.
 """
 
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from depthwalker.core.units import Micros
 from depthwalker.shell.paper.reply import Reply
+
+FRAME: Final = "frame."
+HANDSHAKE: Final = "socket"  # the websocket's upgrade, which is a request like any other
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,22 @@ class Duplicated:
     last: bool = True
 
 
-Fault: TypeAlias = Delayed | Lost | Cut | Answered | Duplicated
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The frame is sent after everything else that is on its way."""
+
+
+class Blow(Enum):
+    """What ends more than one frame, at the frame that meets it or at once."""
+
+    OVERFLOW = "overflow"  # the frame's subscription, or all of them, with code 25
+    RESET = "reset"  # the connection, without a close frame
+    CLOSE = "close"  # the connection, with one
+    SILENCE = "silence"  # nothing more is said, and the connection stays open
+
+
+FrameFault: TypeAlias = Delayed | Lost | Duplicated | Held | Blow
+Fault: TypeAlias = Delayed | Lost | Cut | Answered | Duplicated | Held | Blow
 
 
 class Side(Enum):
@@ -73,12 +93,20 @@ class Faults:
 
     def met(self, kind: str, key_id: str = "") -> Fault | None:
         """Return what the request in hand meets: a plan for it, else the partition that its key is behind."""
-        planned = self._planned[kind]
-        fault = planned.popleft() if planned else None
+        fault = self.due(kind)
         if fault is not None:
             return fault
-        side = self._cut_off.get(key_id, self._cut_off.get(""))
+        side = self.side(key_id)
         return None if side is None else Lost(applied=side is Side.ANSWERS)
+
+    def due(self, kind: str) -> Fault | None:
+        """Return what is planned for the request or frame in hand."""
+        planned = self._planned.get(kind)
+        return planned.popleft() if planned else None
+
+    def side(self, key_id: str) -> Side | None:
+        """Return what the partition loses that a key is behind, or None where it is behind none."""
+        return self._cut_off.get(key_id, self._cut_off.get(""))
 
     def partition(self, side: Side, key_id: str = "") -> None:
         """Lose every request or every answer of a key, or of everybody, from now on."""

@@ -31,6 +31,7 @@ from depthwalker.shell.paper.ledger import Account
 from depthwalker.shell.paper.notices import Notices
 from depthwalker.shell.paper.options import Options
 from depthwalker.shell.paper.routes import endpoints
+from depthwalker.shell.paper.socket import PATH, Sockets
 from depthwalker.shell.paper.tariff import Meter
 from depthwalker.shell.ports import Chance, Clock
 
@@ -43,7 +44,7 @@ class PaperExchange:
     """An exchange to trade against without money.
 
     `requests` counts what came in by kind, `answers` what was decided by kind and status (a 429 of our own making shows
-    there), `faults` plans what goes wrong, `notices` tells of every change.
+    there), `faults` plans what goes wrong, `notices` tells of every change, `sockets` are the open websockets.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class PaperExchange:
         self._gate = Gate(
             known, clock, self.faults, self.requests, self.answers, options.public_rate, self._touched.set
         )
+        self.sockets = Sockets(known, clock, self.faults, self.requests, self.answers)
         self._open = partial(
             Exchange, markets, known, clock, chance, options.precision, options.inactive_status, self.notices
         )
@@ -79,6 +81,11 @@ class PaperExchange:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    @property
+    def socket_url(self) -> str:
+        """Return the websocket's address, on the same port."""
+        return "ws" + self.url.removesuffix(PREFIX).removeprefix("http") + PATH
 
     @property
     def control_url(self) -> str:
@@ -164,6 +171,7 @@ class PaperExchange:
         for endpoint in listed:
             app.router.add_route(endpoint.method, PREFIX + endpoint.path, self._gate.serve(endpoint, meter))
         kinds = frozenset(endpoint.kind for endpoint in listed)
-        control.mount(app, self.exchange, self.faults, kinds, self._touched.set)
+        self.sockets.mount(app, self.exchange)
+        control.mount(app, self.exchange, self.faults, self.sockets.strike, kinds, self._touched.set)
         app.router.add_route("*", "/{rest:.*}", self._gate.missing)
         return app

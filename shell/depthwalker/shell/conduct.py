@@ -1,0 +1,304 @@
+"""Conducts one execution at a time from its request to its trade: admission, the runner, the lease, joining and taking over.
+
+What a store or an exchange does meanwhile never loses an execution: it is retried, joined, or told as unresolved.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Final, assert_never
+
+from depthwalker.core.book import Leg, OwnOrder
+from depthwalker.core.config import Algorithm
+from depthwalker.core.depth import Thresholds
+from depthwalker.core.execution import START, State, evolve, total_filled
+from depthwalker.core.fact import Fact, Resumed, Started
+from depthwalker.core.ids import EXECUTION_DIGITS
+from depthwalker.core.momentum import ema_slippage
+from depthwalker.core.outcome import Failure, Success
+from depthwalker.core.parent import Action, Holding, Identity, admit
+from depthwalker.core.policy import policy_for
+from depthwalker.core.units import SECOND, Count, Micros, format_count
+from depthwalker.core.view import View
+from depthwalker.shell.api import DatabaseTrouble, EngineClosed, ExchangeTrouble, OrderRefused, Trade, Unresolved
+from depthwalker.shell.feed import Feed
+from depthwalker.shell.journal import Attached, Claimed, Origin, Store, StoreError, StoreUnavailable
+from depthwalker.shell.limiter import Limiter, Purpose
+from depthwalker.shell.markets import Markets, succeeded
+from depthwalker.shell.ports import Chance, Clock, Venue
+from depthwalker.shell.result import bounds, trade_of
+from depthwalker.shell.runner import Runner
+from depthwalker.shell.settings import Settings
+from depthwalker.shell.spool import Seat, Spool
+from depthwalker.shell.ticket import Job
+from depthwalker.shell.writer import LeaseLost
+
+LOG: Final = logging.getLogger("depthwalker")
+LEASE: Final = Micros(15 * SECOND)
+RENEWAL: Final = Micros(5 * SECOND)
+EMA_WINDOW: Final = Micros(600 * SECOND)  # the specification's ten minutes
+JOIN_INTERVAL: Final = Micros(SECOND // 4)
+STORE_RETRY: Final = Micros(SECOND)
+READ_LAG: Final = Micros(SECOND)  # what a position may lag behind fills, with room to spare (fact sheet, section 5.3)
+WORKER_DIGITS: Final = 12
+
+
+class _StillHeld(Exception):
+    """Another worker runs the execution."""
+
+
+@dataclass(slots=True)
+class Conduct:
+    """One execution of this process: who waits for it, and its runner once it runs."""
+
+    job: Job
+    task: "asyncio.Task[Trade]"
+    callers: int = 0
+    execution_id: int | None = None
+    runner: Runner | None = None
+    stop: str = field(default="")
+
+    def end(self, reason: str) -> None:
+        """Ask the execution to wind down, now or as soon as it begins."""
+        if self.runner is None:
+            self.stop = self.stop or reason
+        else:
+            self.runner.stop(reason)
+
+    def running(self) -> Unresolved | None:
+        """Return what may be filled of an execution that runs here."""
+        return None if self.runner is None else bounds(self.runner.execution_id, self.runner.state)
+
+
+class Conductor:
+    """Conducts the executions of one process. `conducts` are those under way, by request key; the engine keeps them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        venue: Venue,
+        store: Store,
+        clock: Clock,
+        chance: Chance,
+        limiter: Limiter,
+        markets: Markets,
+        conducts: dict[str, Conduct],
+        on_turn: Callable[[State, View], None] | None,
+    ) -> None:
+        self.closing = False
+        self._settings = settings
+        self._venue = venue
+        self._store = store
+        self._clock = clock
+        self._chance = chance
+        self._limiter = limiter
+        self._markets = markets
+        self._conducts = conducts
+        self._on_turn = on_turn
+        self._worker = chance.hex(WORKER_DIGITS)
+        self._spool = Spool(settings.state_directory / "spool")
+        self._sell_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def conduct(self, job: Job) -> Trade:
+        """Run the job's execution, or wait for the one that its request key names already, and return its trade."""
+        try:
+            found = await self._store.find(job.request_key)
+            begun = found or await self._begin(job)
+        except StoreError as error:
+            raise DatabaseTrouble(str(error)) from error
+        if isinstance(begun, Attached):
+            return await self._join(job, begun.execution_id)
+        _, _, seat = begun
+        try:
+            return await self._run(job, *begun)
+        except LeaseLost as lost:
+            LOG.warning("%s; waiting for it", lost)
+            return await self._join(job, seat.execution_id)
+
+    async def _begin(self, job: Job) -> tuple[Feed, State, Seat] | Attached:
+        """Admit the parent and make its execution durable. Raises OrderRefused or ExchangeTrouble."""
+        feed = await self._markets.feed(job.ticker)
+        arrival = await feed.fresh_book()
+        snapshot = await self._store.snapshot(job.ticker, arrival, arrival.at, job.market_id) if arrival.at else None
+        origin = Origin(
+            request_key=job.request_key,
+            source=job.source,
+            account=self._settings.account,
+            market_id=job.market_id,
+            edge_id=job.edge_id,
+            method_id=job.method_id,
+            strategy_id=job.strategy_id,
+            model_id=job.model_id,
+            snapshot_id=snapshot,
+        )
+        if job.ticket.action is Action.BUY:
+            started = self._admit(job, feed, Holding(Count(0), Count(0)))
+            begun = await self._store.begin(origin, started, self._worker, LEASE)
+        else:
+            async with (
+                self._sell_locks[job.ticker],  # without the time limit that the store's lock has
+                self._store.admission(self._settings.account, job.ticker) as admission,
+            ):
+                promised = await admission.promised_sells(job.ticket.outcome)
+                started = self._admit(job, feed, Holding(await self._position(job, promised), promised))
+                begun = await admission.begin(origin, started, self._worker, LEASE)
+        if isinstance(begun, Attached):
+            return begun
+        return feed, evolve(START, started), Seat(begun.execution_id, begun.epoch, 2)
+
+    def _admit(self, job: Job, feed: Feed, holding: Holding) -> Started:
+        identity = Identity(self._settings.installation, self._chance.hex(EXECUTION_DIGITS))
+        now = self._clock.now()
+        wind_down = self._settings.wind_down
+        match admit(job.ticket, feed.market, feed.rates, job.config, holding, identity, now, wind_down):
+            case Success(parent):
+                thresholds = Thresholds(self._settings.thin, self._settings.liquid)
+                return Started(parent, policy_for(job.config, thresholds), now)
+            case Failure(refusal):
+                raise OrderRefused(refusal)
+            case _ as never:
+                assert_never(never)
+
+    async def _position(self, job: Job, promised: Count) -> Count:
+        """Return the confirmed position in the job's outcome.
+
+        It is read late enough to show every fill that the promise, read before, no longer counts.
+        """
+        lately = Micros(self._clock.now() - READ_LAG)
+        if promised or await self._store.recent_slippages(job.ticker, lately):
+            await self._clock.sleep_until(Micros(self._clock.now() + READ_LAG))
+        await self._limiter.acquire(Purpose.READ)
+        signed = succeeded(job.ticker, await self._venue.position(job.ticker))
+        return Count(max(0, signed if job.ticket.outcome is Leg.YES else -signed))
+
+    async def _run(self, job: Job, feed: Feed, state: State, seat: Seat, *news: Fact) -> Trade:
+        assert state.policy is not None
+        runner = Runner(
+            state,
+            state.policy,
+            seat,
+            venue=self._venue,
+            store=self._store,
+            spool=self._spool,
+            feed=feed,
+            clock=self._clock,
+            limiter=self._limiter,
+            walkers=lambda: (self._walkers_beside(job), self._settings.max_concurrent),
+            others=lambda runner: self._own_orders(job.ticker, runner),
+            ema_slippage=await self._ema_slippage(job.ticker),
+            on_turn=self._on_turn,
+        )
+        conduct = self._conducts[job.request_key]
+        conduct.execution_id, conduct.runner = seat.execution_id, runner
+        runner.receive(*news)
+        if conduct.stop:
+            runner.stop(conduct.stop)
+        renewing = asyncio.create_task(self._renew(seat))
+        try:
+            await runner.run()
+        except LeaseLost:
+            conduct.runner = None  # what it knows is out of date
+            raise
+        except StoreError as error:
+            raise DatabaseTrouble(_unwritten(seat.execution_id, runner.state, error)) from error
+        except Exception as bug:
+            raise bounds(seat.execution_id, runner.state) from bug
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+        return await self._trade(seat.execution_id)
+
+    async def _ema_slippage(self, ticker: str) -> int:
+        try:
+            return ema_slippage(await self._store.recent_slippages(ticker, Micros(self._clock.now() - EMA_WINDOW)))
+        except StoreError:
+            return ema_slippage(())
+
+    async def _trade(self, execution_id: int) -> Trade:
+        """Return the trade of a finished execution, as soon as the store answers."""
+        while True:
+            try:
+                record = await self._store.trade(execution_id)
+            except StoreUnavailable as error:
+                LOG.warning("execution %s: its trade cannot be read (%s)", execution_id, error)
+                await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
+                continue
+            assert record is not None
+            return trade_of(record)
+
+    async def _join(self, job: Job, execution_id: int) -> Trade:
+        """Wait for an execution that another call or worker started; take it up if nobody runs it any more."""
+        conduct = self._conducts[job.request_key]
+        conduct.execution_id = execution_id
+        while not self.closing and (conduct.callers or not conduct.stop):
+            try:
+                return await self._joined(job, execution_id)
+            except (StoreUnavailable, ExchangeTrouble) as error:
+                LOG.warning("execution %s: it cannot be followed (%s)", execution_id, error)
+                await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
+            except StoreError as error:
+                raise DatabaseTrouble(str(error)) from error
+            except LeaseLost as lost:
+                LOG.warning("%s; waiting for it", lost)
+            except _StillHeld:
+                pass
+            await self._clock.sleep_until(Micros(self._clock.now() + JOIN_INTERVAL))
+        raise EngineClosed(f"the engine is closing; execution {execution_id} goes on in another worker")
+
+    async def _joined(self, job: Job, execution_id: int) -> Trade:
+        """Return the trade if there is one, or else the one that taking over leads to. Raises _StillHeld."""
+        record = await self._store.trade(execution_id)
+        if record is not None:
+            return trade_of(record)
+        claimed = await self._store.claim(execution_id, self._worker, LEASE)
+        if not isinstance(claimed, Claimed):
+            raise _StillHeld
+        state = reduce(evolve, claimed.facts, START)
+        feed = await self._markets.feed(state.parent.ticker)
+        seat = Seat(execution_id, claimed.epoch, len(claimed.facts) + 1)
+        return await self._run(job, feed, state, seat, Resumed(self._worker, self._clock.now()))
+
+    async def _renew(self, seat: Seat) -> None:
+        """Hold the lease; a lost one shows at the next append, so nothing is done about it here."""
+        while True:
+            await self._clock.sleep_until(Micros(self._clock.now() + RENEWAL))
+            try:
+                await self._store.renew(seat.execution_id, seat.epoch, LEASE)
+            except StoreError as error:
+                LOG.warning("execution %s: its lease could not be renewed (%s)", seat.execution_id, error)
+
+    def _walkers_beside(self, job: Job) -> int:
+        return sum(
+            conduct.job.config.algorithm is not Algorithm.SIMPLE_LIMIT
+            for conduct in self._conducts.values()
+            if conduct.runner is not None and conduct.job is not job and _walks(conduct.runner)
+        )
+
+    def _own_orders(self, ticker: str, besides: Runner) -> tuple[OwnOrder, ...]:
+        return own_orders(runners(self._conducts, ticker), besides)
+
+
+def runners(conducts: Mapping[str, Conduct], ticker: str | None = None) -> tuple[Runner, ...]:
+    """Return the executions that run here, of one market or of all."""
+    every = (conduct.runner for conduct in conducts.values() if conduct.runner is not None)
+    return tuple(runner for runner in every if ticker is None or runner.state.parent.ticker == ticker)
+
+
+def own_orders(among: tuple[Runner, ...], besides: Runner | None = None) -> tuple[OwnOrder, ...]:
+    """Return what a book may show of these executions."""
+    return tuple(order for runner in among if runner is not besides for order in runner.own_orders())
+
+
+def _walks(runner: Runner) -> bool:
+    return runner.state.algorithm is not Algorithm.SIMPLE_LIMIT
+
+
+def _unwritten(execution_id: int, state: State, error: StoreError) -> str:
+    filled, wanted = format_count(total_filled(state)), format_count(state.parent.count)
+    return (
+        f"execution {execution_id} ended with {filled} of {wanted} contracts and nothing resting, but its journal refused "
+        f"how ({error}); the facts are in the spool"
+    )

@@ -1,0 +1,177 @@
+"""Results as rows: what each algorithm cost in each class of market, and how much more or less than each other one.
+
+Cents a contract first; basis points of the mid beside them, which explode on cheap contracts. Every parent counts alike.
+"""
+
+from collections.abc import Sequence
+from itertools import permutations
+from typing import Final, TypeAlias, TypeVar
+
+from depthwalker.core.units import CENT, SECOND
+from depthwalker.shell.lab.cost import Result
+from depthwalker.shell.lab.experiment import Measured, Outcome
+from depthwalker.shell.lab.players import TAKE_NOW
+from depthwalker.shell.lab.statistics import Estimate, estimated, quantile, ratio
+
+Row: TypeAlias = dict[str, object]
+T = TypeVar("T")
+ALL: Final = "all"
+
+
+def report(measured: Measured) -> Row:
+    """Return everything as a value that JSON can hold."""
+    models = sorted(set(measured.fill_models.values()))
+    return {
+        "runs": len(measured.outcomes),
+        "fill_model": models[0] if len(models) == 1 else measured.fill_models,
+        "left_out": dict(measured.left_out),
+        "rows": rows(measured.outcomes),
+        "paired": paired(measured.outcomes),
+    }
+
+
+def rows(outcomes: list[Outcome]) -> list[Row]:
+    """Return a row an algorithm, class, file and queue model, and those of all files together."""
+    takes: dict[object, Outcome] = {
+        outcome.key: outcome for outcome in outcomes if outcome.result.algorithm == TAKE_NOW
+    }
+    groups: dict[tuple[str, str, str, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        result = outcome.result
+        for file in (outcome.file, ALL):
+            key = result.model.value, result.sampled.liquidity.value, file, result.algorithm
+            groups.setdefault(key, []).append(outcome)
+    return [_row(key, group, takes) for key, group in sorted(groups.items(), key=_first)]
+
+
+def paired(outcomes: list[Outcome]) -> list[Row]:
+    """Return by how much each algorithm costs more than each other one, parent by parent."""
+    groups: dict[tuple[str, str], dict[str, dict[object, Outcome]]] = {}
+    for outcome in outcomes:
+        result = outcome.result
+        for liquidity in (result.sampled.liquidity.value, ALL):
+            group = groups.setdefault((result.model.value, liquidity), {})
+            group.setdefault(result.algorithm, {})[outcome.key] = outcome
+    return [
+        _pair(model, liquidity, first, second, by_name)
+        for (model, liquidity), by_name in sorted(groups.items(), key=_first)
+        for first, second in permutations(by_name, 2)
+    ]
+
+
+def _pair(model: str, liquidity: str, a: str, b: str, by_name: dict[str, dict[object, Outcome]]) -> Row:
+    couples = [(one, by_name[b][key]) for key, one in by_name[a].items() if key in by_name[b]]
+    blocks = [(one.file, one.block) for one, _ in couples]
+    cents = estimated([_cents(one) - _cents(other) for one, other in couples], blocks)
+    bps = estimated([_bps(one) - _bps(other) for one, other in couples], blocks)
+    return {
+        "a": a,
+        "b": b,
+        "liquidity": liquidity,
+        "queue_model": model,
+        "mean_bps": bps.mean,
+        "ci_low": bps.low,
+        "ci_high": bps.high,
+        "mean_cents": cents.mean,
+        "cents_low": cents.low,
+        "cents_high": cents.high,
+        "parents": len(couples),
+    }
+
+
+def _row(key: tuple[str, str, str, str], group: list[Outcome], takes: dict[object, Outcome]) -> Row:
+    model, liquidity, file, algorithm = key
+    blocks = [(outcome.file, outcome.block) for outcome in group]
+    cents = [_cents(outcome) for outcome in group]
+    shortfall, bps = estimated(cents, blocks), estimated([_bps(outcome) for outcome in group], blocks)
+    results = [outcome.result for outcome in group]
+    wanted = sum(result.sampled.parent.count for result in results)
+    within = [result for result in results if result.sampled.reachable]
+    full = [result.last / SECOND for result in results if result.full and result.last is not None]
+    return {
+        "algorithm": algorithm,
+        "liquidity": liquidity,
+        "file": file,
+        "queue_model": model,
+        "parents": len(group),
+        "fill_rate": sum(result.filled for result in results) / wanted,
+        "fill_rate_of_bound": sum(outcome.bound_filled for outcome in group) / wanted,
+        "fill_rate_in_reach": _mean([result.filled / result.sampled.parent.count for result in within]),
+        "shortfall_cents": shortfall.mean,
+        "shortfall_cents_ci": _interval(shortfall),
+        "shortfall_cents_median": quantile(cents, 0.5),
+        "shortfall_cents_p90": quantile(cents, 0.9),
+        "shortfall_cents_p99": quantile(cents, 0.99),
+        "shortfall_bps": bps.mean,
+        "shortfall_ci": _interval(bps),
+        "bound_cents": _mean([_each(outcome, outcome.bound) for outcome in group]),
+        "switch_cents": _mean([_each(outcome, outcome.switch) for outcome in group]),
+        **_captured(group, takes, blocks),
+        "slippage_bps": _slippage(results),
+        "slippage_bps_in_reach": _slippage(within),
+        "fee_bps": _mean([_fee_bps(result) for result in results]),
+        "seconds_to_first": _mean([result.first / SECOND for result in results if result.first is not None]),
+        "seconds_to_full": _mean(full),
+        "walks": _mean([result.walks for result in results]),
+        "calls": _mean([result.calls for result in results]),
+        "calls_most": max(result.calls for result in results),
+        "tokens": _mean([result.tokens for result in results]),
+        **{f"markout_{seconds}s_cents": _markout(group, place) for place, seconds in enumerate((5, 30, 60))},
+    }
+
+
+def _captured(group: list[Outcome], takes: dict[object, Outcome], blocks: list[tuple[str, int]]) -> Row:
+    """Return the share of the saving between taking at once and the bound, a ratio of sums over parents."""
+    if any(outcome.key not in takes for outcome in group):
+        return {"captured": None, "captured_ci": None, "captured_by_switch": None}
+    saved = [_cents(takes[outcome.key]) - _cents(outcome) for outcome in group]
+    most = [_cents(takes[outcome.key]) - _each(outcome, outcome.bound) for outcome in group]
+    switch = [_cents(takes[outcome.key]) - _each(outcome, outcome.switch) for outcome in group]
+    share = ratio(saved, most, blocks)
+    return {
+        "captured": share.mean,
+        "captured_ci": _interval(share),
+        "captured_by_switch": ratio(switch, most, blocks).mean,
+    }
+
+
+def _slippage(results: list[Result]) -> float | None:
+    """Return the mean slippage of the fills against the target (the specification's), in basis points."""
+    targets = [(result, result.sampled.parent.target) for result in results if result.filled]
+    return _mean([10_000 * (result.value / result.filled - target) / target for result, target in targets])
+
+
+def _markout(group: list[Outcome], place: int) -> float | None:
+    marks = [outcome.result.markouts[place] for outcome in group]
+    count = sum(mark.count for mark in marks)
+    return sum(mark.gained for mark in marks) / (2 * CENT * count) if count else None
+
+
+def _cents(outcome: Outcome) -> float:
+    return _each(outcome, outcome.result.twice_shortfall)
+
+
+def _each(outcome: Outcome, twice: int) -> float:
+    """Return a doubled sum of money as cents a contract of the parent."""
+    return twice / (2 * CENT * outcome.result.sampled.parent.count)
+
+
+def _bps(outcome: Outcome) -> float:
+    sampled = outcome.result.sampled
+    return 10_000 * outcome.result.twice_shortfall / (sampled.twice_mid * sampled.parent.count)
+
+
+def _fee_bps(result: Result) -> float:
+    return 20_000 * result.fees / (result.sampled.twice_mid * result.sampled.parent.count)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _interval(estimate: Estimate) -> list[float] | None:
+    return None if estimate.low is None or estimate.high is None else [estimate.low, estimate.high]
+
+
+def _first(item: tuple[T, object]) -> T:
+    return item[0]

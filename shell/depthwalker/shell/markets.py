@@ -1,0 +1,109 @@
+"""The markets of one process: a feed for each, read the first time somebody asks, followed while somebody watches."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Protocol, TypeVar, assert_never
+
+from depthwalker.core.answer import Rejected, Trouble
+from depthwalker.core.book import OwnOrder
+from depthwalker.core.outcome import Failure, Outcome, Success
+from depthwalker.core.reply import describe
+from depthwalker.core.units import Micros
+from depthwalker.shell.api import ExchangeTrouble
+from depthwalker.shell.feed import Feed, Line
+from depthwalker.shell.limiter import Limiter, Purpose
+from depthwalker.shell.ports import Clock, Venue
+
+T = TypeVar("T")
+
+
+class Follower(Line, Protocol):
+    """The websocket as the markets need it."""
+
+    def want(self, tickers: Iterable[str]) -> None: ...
+
+
+class Markets:
+    """Feeds by ticker. `own` gives what a market's book may show of our own orders."""
+
+    def __init__(
+        self, venue: Venue, clock: Clock, limiter: Limiter, interval: Micros, own: Callable[[str], tuple[OwnOrder, ...]]
+    ) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._limiter = limiter
+        self._interval = interval
+        self._own = own
+        self._follower: Follower | None = None
+        self._feeds: dict[str, Feed] = {}
+        self._watched: dict[str, Feed] = {}
+        self._lock = asyncio.Lock()
+
+    @property
+    def feeds(self) -> Mapping[str, Feed]:
+        """Return the feeds there are."""
+        return self._feeds
+
+    def follow_by(self, follower: Follower) -> None:
+        """Use a websocket for the feeds made from now on."""
+        self._follower = follower
+
+    async def feed(self, ticker: str) -> Feed:
+        """Return the market's feed, reading the market and its fees the first time. Raises ExchangeTrouble."""
+        async with self._lock:
+            feed = self._feeds.get(ticker)
+            if feed is not None:
+                await feed.refresh_market()
+                return feed
+            await self._limiter.acquire(Purpose.PUBLIC)
+            market = succeeded(ticker, await self._venue.market(ticker))
+            await self._limiter.acquire(Purpose.PUBLIC)
+            rates = succeeded(ticker, await self._venue.fee_rates(market))
+            feed = Feed(
+                market,
+                rates,
+                self._venue,
+                self._clock,
+                self._limiter,
+                self._interval,
+                partial(self._own, ticker),
+                self._follower,
+                self._follow,
+            )
+            self._feeds[ticker] = feed
+            return feed
+
+    def keep(self, feed: Feed) -> None:
+        """Keep a market current, whether or not anything is executed in it."""
+        ticker = feed.market.ticker
+        if ticker not in self._watched:
+            feed.watch(_nothing)
+            self._watched[ticker] = feed
+
+    async def close(self) -> None:
+        """Keep no market current any more."""
+        while self._watched:
+            _, feed = self._watched.popitem()
+            await feed.leave(_nothing)
+
+    def _follow(self) -> None:
+        if self._follower is not None:
+            self._follower.want(ticker for ticker, feed in self._feeds.items() if feed.wanted)
+
+
+def succeeded(ticker: str, outcome: Outcome[T, Trouble]) -> T:
+    """Return what the exchange told of a market. Raises ExchangeTrouble."""
+    match outcome:
+        case Success(found):
+            return found
+        case Failure(Rejected(404, _, _)):
+            raise ExchangeTrouble(f"there is no market {ticker}: check the ticker and the exchange (base_url)")
+        case Failure(trouble):
+            raise ExchangeTrouble(f"{ticker}: {describe(trouble)}")
+        case _ as never:
+            assert_never(never)
+
+
+def _nothing() -> None:
+    """Watch a feed for its history alone."""

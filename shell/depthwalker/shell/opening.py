@@ -1,0 +1,45 @@
+"""Opens what an engine stands on: the database, embedded or named, and the key. Every trouble says what to do."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import assert_never
+
+from depthwalker.core.outcome import Failure, Success
+from depthwalker.shell.api import DatabaseTrouble, ExchangeTrouble
+from depthwalker.shell.journal import StoreError
+from depthwalker.shell.postgres import connect_string
+from depthwalker.shell.settings import Settings
+from depthwalker.shell.signing import Signer, load_signer
+from depthwalker.shell.store import PostgresStore
+
+
+def load_key(settings: Settings) -> Signer | None:
+    """Return the signer of the settings' key, or None where no key is named. Raises ExchangeTrouble."""
+    if settings.key_id is None or settings.key_file is None:
+        return None
+    match load_signer(settings.key_id, settings.key_file):
+        case Success(signer):
+            return signer
+        case Failure(trouble):
+            raise ExchangeTrouble(trouble.in_words())
+        case _ as never:
+            assert_never(never)
+
+
+async def open_store(stack: AsyncExitStack, url: str) -> PostgresStore:
+    """Return the store of a database, with its schema loaded, for as long as the stack is open. Raises DatabaseTrouble."""
+    store = PostgresStore(url)
+    try:
+        await stack.enter_async_context(store)
+        await store.migrate()
+    except StoreError as error:
+        raise DatabaseTrouble(f"the database cannot be used: {error}; check DATABASE_URL") from error
+    return store
+
+
+async def embedded_server(stack: AsyncExitStack, settings: Settings) -> str:
+    """Start or join the embedded server, for as long as the stack is open."""
+    server = connect_string(settings.state_directory / "postgres")
+    url = await asyncio.to_thread(server.__enter__)
+    stack.push(server)
+    return url

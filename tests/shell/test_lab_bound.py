@@ -1,0 +1,119 @@
+"""The bound is a true lower bound: nobody beats it, and in a small world where everything is tried it is reached."""
+
+from dataclasses import replace
+from itertools import combinations_with_replacement, product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.shell.lab_tapes import drawn_tape, parent_of
+
+from depthwalker.core.book import Book, Ladders, Leg
+from depthwalker.core.config import DEFAULT_EXECUTION
+from depthwalker.core.depth import Liquidity
+from depthwalker.core.fees import WITH_MAKER_FEES
+from depthwalker.core.grid import CENT_GRID
+from depthwalker.core.ledger import OrderKey, Style
+from depthwalker.core.parent import Parent
+from depthwalker.core.tape import Arrive, Event, Flow, Take, Tape, Withdraw
+from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
+from depthwalker.shell.lab.bound import bound, single_switch
+from depthwalker.shell.lab.columns import ORIGIN
+from depthwalker.shell.lab.cost import complete, measure, twice_shortfall
+from depthwalker.shell.lab.experiment import indexed
+from depthwalker.shell.lab.index import Index, offers
+from depthwalker.shell.lab.indexed import Indexed
+from depthwalker.shell.lab.market import QueueModel
+from depthwalker.shell.lab.parents import Sampled
+from depthwalker.shell.lab.players import players
+from depthwalker.shell.lab.replay import LATENCY
+
+MODELS = st.sampled_from(QueueModel)
+
+
+def sampled_of(index: Index, parent: Parent) -> Sampled:
+    events = index.before(parent.started)
+    leg = parent.leg
+    ladders = Ladders(index.sides[leg].ladder(events), offers(index.sides[leg.other()].ladder(events)))
+    return Sampled(parent, ladders.twice_mid() or 10_000, Liquidity.THIN, True, parent.deadline)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    name=st.sampled_from(sorted(players(DEFAULT_EXECUTION))),
+    leg=st.sampled_from(Leg),
+    model=MODELS,
+    count=st.sampled_from((1, 10, 60)),
+    makers_pay=st.booleans(),
+)
+def test_no_algorithm_ever_beats_the_bound(
+    seed: int, name: str, leg: Leg, model: QueueModel, count: int, makers_pay: bool
+) -> None:
+    index = indexed(drawn_tape(seed))
+    parent = parent_of(leg, count, 51 if leg is Leg.YES else 53)
+    sampled = sampled_of(index, replace(parent, rates=WITH_MAKER_FEES) if makers_pay else parent)
+    least = bound(index, sampled, model)
+    exchange = Indexed(index, sampled.parent, model)
+    result = measure(exchange, index, sampled, players(DEFAULT_EXECUTION)[name], LATENCY)
+    assert result.twice_shortfall >= twice_shortfall(sampled, least.cost)
+    assert single_switch(index, sampled, model) >= least.cost
+
+
+OPENING = Book(
+    ((Price(4_800), Count(3 * CONTRACT)), (Price(4_700), Count(CONTRACT))),
+    ((Price(4_900), Count(CONTRACT)), (Price(4_800), Count(2 * CONTRACT))),
+    Micros(0),
+)
+ONE, SOME = Count(CONTRACT), Count(4 * CONTRACT)
+
+
+def small(*flows: Flow) -> Tape:
+    """Return ten seconds with these events, two seconds apart."""
+    events = tuple(Event(Micros(2 * n * SECOND), flow) for n, flow in enumerate(flows, 1))
+    return Tape("T", CENT_GRID, OPENING, events, Micros(40 * SECOND))
+
+
+@pytest.mark.parametrize("model", QueueModel)
+@pytest.mark.parametrize(
+    "tape",
+    [
+        small(),
+        small(Take(Leg.NO, Price(5_200), SOME)),
+        small(Take(Leg.NO, Price(5_300), Count(5 * CONTRACT))),
+        small(Arrive(Leg.NO, Price(5_100), ONE)),
+        small(Withdraw(Leg.YES, Price(4_800), Count(3 * CONTRACT)), Take(Leg.NO, Price(5_300), Count(2 * CONTRACT))),
+        small(Withdraw(Leg.NO, Price(4_900), ONE), Take(Leg.YES, Price(5_300), ONE)),
+        small(Take(Leg.NO, Price(5_200), ONE), Arrive(Leg.YES, Price(4_900), ONE), Take(Leg.NO, Price(5_100), ONE)),
+    ],
+    ids=["still", "taker", "sweep", "better offer", "queue leaves", "offers leave", "bid improves"],
+)
+def test_in_a_small_world_the_bound_is_what_trying_everything_finds(tape: Tape, model: QueueModel) -> None:
+    index = indexed(tape)
+    short = replace(parent_of(count=2, target=50), started=ORIGIN, deadline=Micros(ORIGIN + 10 * SECOND))
+    sampled = sampled_of(index, short)
+    least = bound(index, sampled, model)
+    tried = [schedule(index, sampled, model, units) for units in combinations_with_replacement(CHOICES, 2)]
+    assert min(tried) - least.cost in range(
+        200
+    )  # a cent is 10,000; only each fill's fee is rounded up, by less than 100
+
+
+MOMENTS = tuple(Micros(ORIGIN + second * SECOND) for second in (0, 3, 5, 7))
+PRICES = tuple(Price(cents * 100) for cents in (47, 48, 49, 50, 51, 52, 53))
+CHOICES = tuple(product(MOMENTS, PRICES))
+Choice = tuple[Micros, Price]
+
+
+def schedule(index: Index, sampled: Sampled, model: QueueModel, units: tuple[Choice, ...]) -> int:
+    """Return what it costs to send one contract at each of these instants and prices, resting or taking as it comes."""
+    exchange = Indexed(index, sampled.parent, model)
+    account = exchange.account
+    for number, (at, price) in enumerate(sorted(units), 1):
+        facing = exchange.offers(at)
+        style = Style.TAKE if facing and facing[0][0] <= price else Style.REST
+        exchange.place(OrderKey(number, 0), price, ONE, style, at)
+    facing = exchange.offers(sampled.deadline)
+    left = Count(sampled.parent.count - sum(fill.count for fill in account.fills))
+    paid = sum(fill.price * fill.count + fill.fee for fill in account.fills)
+    parent = sampled.parent
+    return paid + complete(facing, left, parent.rates, parent.grid.highest())

@@ -1,0 +1,204 @@
+"""The command: parents are sampled, everyone executes them, and the report says by what fill model."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+from tests.shell.lab_tapes import drawn_tape
+
+from depthwalker.core.book import Leg
+from depthwalker.core.config import DEFAULT_EXECUTION
+from depthwalker.core.parent import Action
+from depthwalker.core.tape import Event, Replace, Take, Tape
+from depthwalker.core.units import SECOND, Count, Micros
+from depthwalker.shell.lab.command import register
+from depthwalker.shell.lab.experiment import UNTRADED, indexed
+from depthwalker.shell.lab.parents import Aim, LeftOut, Sampled, Sampling, sample
+from depthwalker.shell.lab.players import players
+from depthwalker.shell.lab.statistics import Estimate, estimated, ratio
+from depthwalker.shell.recording import save
+
+ASKED = ("--horizon", "8", "--every", "7", "--count", "5")
+
+
+def long_tape(seed: int, times: int = 5) -> Tape:
+    """Return a few minutes: one minute after another."""
+    events: list[Event] = []
+    minute = drawn_tape(seed)
+    for number in range(times):
+        drawn = drawn_tape(seed + number)
+        if number:
+            events.append(Event(Micros(number * 60 * SECOND), _back(drawn)))
+        events.extend(Event(Micros(event.at + number * 60 * SECOND), event.flow) for event in drawn.events)
+    return Tape("T", minute.grid, minute.opening, tuple(events), Micros(times * 60 * SECOND))
+
+
+def _back(tape: Tape) -> Replace:
+    return Replace(tape.opening.yes, tape.opening.no)
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    register(parser.add_subparsers(required=True))
+    given = parser.parse_args(["backtest", *words])
+    return int(given.run(given))
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("lab") / "market.jsonl.gz"
+    save(long_tape(3), path)
+    return path
+
+
+def test_everyone_executes_the_same_parents(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+    assert run(str(recording), *ASKED, "--json", str(out)) == 0
+    shown = capsys.readouterr().out
+    found = json.loads(out.read_text())
+    names = set(players(DEFAULT_EXECUTION))
+    whole = [row for row in found["rows"] if row["file"] == "all" and row["queue_model"] == "worst"]
+    assert {row["algorithm"] for row in found["rows"]} == names
+    assert all(name in shown for name in names)
+    parents = sum(row["parents"] for row in whole if row["algorithm"] == "take_now")
+    assert found["runs"] == 2 * parents * len(names)
+    assert found["fill_model"].startswith("tape")
+    assert all(row["shortfall_cents"] >= row["bound_cents"] for row in found["rows"])
+    assert {row["captured"] for row in whole if row["algorithm"] == "take_now"} <= {0.0}
+    keys = {
+        "fill_rate",
+        "shortfall_bps",
+        "shortfall_ci",
+        "slippage_bps",
+        "fee_bps",
+        "seconds_to_full",
+        "walks",
+        "calls",
+    }
+    assert keys <= set(found["rows"][0])
+    assert {"a", "b", "liquidity", "mean_bps", "ci_low", "ci_high", "parents"} <= set(found["paired"][0])
+    pair = {(row["a"], row["b"], row["liquidity"], row["queue_model"]): row["mean_cents"] for row in found["paired"]}
+    assert all(pair[b, a, *rest] == pytest.approx(-mean) for (a, b, *rest), mean in pair.items())
+
+
+def test_the_same_words_give_the_same_bytes(recording: Path, tmp_path: Path) -> None:
+    texts = []
+    for name in ("one", "two"):
+        run(str(recording), *ASKED, "--queue", "worst", "--algorithm", "chase", "--json", str(tmp_path / name))
+        texts.append((tmp_path / name).read_bytes())
+    assert texts[0] == texts[1]
+
+
+def test_a_recording_without_trades_says_what_its_fills_stand_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tape = long_tape(4)
+    kept = tuple(event for event in tape.events if not isinstance(event.flow, Take))
+    save(Tape(tape.ticker, tape.grid, tape.opening, kept, tape.span), tmp_path / "silent.jsonl")
+    assert run(str(tmp_path / "silent.jsonl"), *ASKED, "--algorithm", "twap", "--queue", "worst") == 0
+    assert UNTRADED in capsys.readouterr().out
+
+
+def test_a_synthetic_market_needs_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("moderate", "--every", "900", "--algorithm", "dynamic_depth_walker", "--queue", "prorata", "--seed", "2")
+    assert run(*words, "--action", "sell", "--outcome", "no", "--target", "mid+1", "--cap", "2.5%") == 0
+    assert "prorata" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("nowhere.jsonl",), "nowhere.jsonl cannot be read"),
+        (("thin", "--algorithm", "luck"), "there is no algorithm 'luck'"),
+        (("thin", "--count", "0"), "--count '0'"),
+        (("thin", "--cap", "free"), "--cap 'free'"),
+        (("thin", "--cap", "200%"), "--cap '200%'"),
+        (("thin", "--policy", "nowhere.toml"), "cannot be read as execution_config"),
+        (("thin", "--horizon", "3600"), "no parent could be sampled"),
+    ],
+)
+def test_what_is_wrong_is_said(words: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*words) == 2
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("a.toml", "algorithm = 'luck'", "allowed is"),
+        ("a.json", "[1]", "holds no table"),
+        ("b.json", '{"execution_config": {"order_timeout_seconds": 40}}', ""),
+    ],
+)
+def test_a_policy_is_an_execution_config(
+    name: str, text: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text(text)
+    code = run("thin", "--every", "3000", "--algorithm", "twap", "--policy", str(tmp_path / name))
+    assert (code, complaint in capsys.readouterr().err) == (2 if complaint else 0, True)
+
+
+@pytest.mark.parametrize("target", ["ask", "mid+x", "offer++1"])
+def test_a_target_is_a_side_and_ticks(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("thin", "--target", target)
+    assert "is not bid, mid or offer" in capsys.readouterr().err
+
+
+def drawn(**changes: object) -> list[Sampled | LeftOut]:
+    wanted = {
+        "counts": (Count(500),),
+        "outcomes": tuple(Leg),
+        "action": Action.BUY,
+        "aim": Aim("offer", 0),
+        "every": Micros(10 * SECOND),
+        "offset": Micros(0),
+        "config": DEFAULT_EXECUTION,
+    }
+    return list(sample(indexed(long_tape(5)), Sampling(**{**wanted, **changes})))  # type: ignore[arg-type] # as named
+
+
+def test_a_target_is_taken_from_the_book_in_the_frame_of_the_leg() -> None:
+    offered = [found for found in drawn() if isinstance(found, Sampled)]
+    bid = [found for found in drawn(aim=Aim("bid", 0)) if isinstance(found, Sampled)]
+    above = [found for found in drawn(aim=Aim("bid", 1)) if isinstance(found, Sampled)]
+    below = [found for found in drawn(aim=Aim("bid", -1)) if isinstance(found, Sampled)]
+    assert len(offered) == len(bid) == len(above) == len(below) == 42
+    assert all(
+        one.parent.target + other.parent.target == one.twice_mid for one, other in zip(offered, bid, strict=True)
+    )
+    assert all(one.parent.target == other.parent.target + 100 for one, other in zip(above, bid, strict=True))
+    assert all(one.parent.target == other.parent.target - 100 for one, other in zip(below, bid, strict=True))
+
+
+def test_selling_an_outcome_acquires_the_other_leg() -> None:
+    buys = [found.parent for found in drawn(outcomes=(Leg.NO,)) if isinstance(found, Sampled)]
+    sells = [found.parent for found in drawn(outcomes=(Leg.YES,), action=Action.SELL) if isinstance(found, Sampled)]
+    assert [(one.leg, one.target) for one in buys] == [(one.leg, one.target) for one in sells]
+    assert sells[0].ticket.action is Action.SELL
+
+
+def test_a_parent_without_a_mid_or_a_price_is_left_out_and_counted() -> None:
+    tape = long_tape(5)
+    bare = Tape(tape.ticker, tape.grid, tape.opening, (Event(Micros(1), Replace((), ())),), tape.span)
+    wanted = Sampling(
+        (Count(100),), (Leg.YES,), Action.BUY, Aim("offer", 99), Micros(90 * SECOND), Micros(0), DEFAULT_EXECUTION
+    )
+    reasons = [found.reason for found in sample(indexed(bare), wanted) if isinstance(found, LeftOut)]
+    assert reasons == ["no price at the target", "no mid at arrival", "no mid at arrival"]
+
+
+def test_an_interval_is_of_blocks_and_too_few_claim_nothing() -> None:
+    values = [float(n % 7) for n in range(100)]
+    each = estimated(values, list(range(100)))
+    whole = estimated(values, [n // 20 for n in range(100)])
+    assert each.mean == whole.mean == pytest.approx(sum(values) / 100)
+    assert each.low is not None
+    assert each.high is not None
+    assert each.low < each.mean < each.high
+    assert estimated(values, [0] * 100) == Estimate(each.mean, None, None)
+    assert ratio([1.0, 2.0], [2.0, 4.0], [1, 2]).mean == pytest.approx(0.5)
+    assert ratio([0.0], [0.0], [1]).mean != ratio([0.0], [0.0], [1]).mean
