@@ -1,6 +1,6 @@
 """A trading engine that executes one edge: run `depthwalker exchange` in another terminal first, export what it prints.
 
-    python examples/engine.py TICKER
+python examples/engine.py TICKER
 """
 
 import asyncio

@@ -73,29 +73,37 @@ def small(*flows: Flow) -> Tape:
     return Tape("T", CENT_GRID, OPENING, events, Micros(40 * SECOND))
 
 
+STILL = small()
+BETTER = small(Arrive(Leg.NO, Price(5_100), ONE))
+FEWER = small(Withdraw(Leg.NO, Price(4_900), ONE), Take(Leg.YES, Price(5_300), ONE))
+TIGHT = (STILL, BETTER, FEWER)
+
+
 @pytest.mark.parametrize("model", QueueModel)
 @pytest.mark.parametrize(
     "tape",
     [
-        small(),
+        STILL,
         small(Take(Leg.NO, Price(5_200), SOME)),
         small(Take(Leg.NO, Price(5_300), Count(5 * CONTRACT))),
-        small(Arrive(Leg.NO, Price(5_100), ONE)),
+        BETTER,
         small(Withdraw(Leg.YES, Price(4_800), Count(3 * CONTRACT)), Take(Leg.NO, Price(5_300), Count(2 * CONTRACT))),
-        small(Withdraw(Leg.NO, Price(4_900), ONE), Take(Leg.YES, Price(5_300), ONE)),
+        FEWER,
         small(Take(Leg.NO, Price(5_200), ONE), Arrive(Leg.YES, Price(4_900), ONE), Take(Leg.NO, Price(5_100), ONE)),
     ],
     ids=["still", "taker", "sweep", "better offer", "queue leaves", "offers leave", "bid improves"],
 )
 def test_in_a_small_world_the_bound_is_what_trying_everything_finds(tape: Tape, model: QueueModel) -> None:
+    """For one contract it is; of two, one at a better price may keep a taker from the other, which the bound allows."""
     index = indexed(tape)
-    short = replace(parent_of(count=2, target=50), started=ORIGIN, deadline=Micros(ORIGIN + 10 * SECOND))
-    sampled = sampled_of(index, short)
-    least = bound(index, sampled, model)
-    tried = [schedule(index, sampled, model, units) for units in combinations_with_replacement(CHOICES, 2)]
-    assert min(tried) - least.cost in range(
-        200
-    )  # a cent is 10,000; only each fill's fee is rounded up, by less than 100
+    for contracts in (1, 2):
+        parent = parent_of(count=contracts, target=50)
+        short = replace(parent, started=ORIGIN, deadline=Micros(ORIGIN + 10 * SECOND))
+        sampled = sampled_of(index, short)
+        least = bound(index, sampled, model)
+        tried = [schedule(index, sampled, model, units) for units in combinations_with_replacement(CHOICES, contracts)]
+        missed = min(tried) - least.cost  # microdollars, of which a cent is 10,000: fees rounded up are below 200
+        assert missed in range(200) if contracts == 1 or tape in TIGHT else missed >= 0
 
 
 MOMENTS = tuple(Micros(ORIGIN + second * SECOND) for second in (0, 3, 5, 7))

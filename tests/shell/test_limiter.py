@@ -2,10 +2,10 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.shell.clocks import SteppingClock
 
 from depthwalker.core.units import SECOND
 from depthwalker.shell.limiter import Limiter, Purpose
-from tests.shell.clocks import SteppingClock
 
 
 async def test_ninety_calls_a_minute_pass_at_once_and_the_next_waits() -> None:

@@ -23,8 +23,8 @@ from depthwalker.shell.config import parse_config
 from depthwalker.shell.db import prepare
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, UNRESOLVED
 from depthwalker.shell.engine import Engine
-from depthwalker.shell.opening import load_key
 from depthwalker.shell.follow import Follower, is_live
+from depthwalker.shell.opening import load_key
 from depthwalker.shell.postgres import connect_string
 from depthwalker.shell.scene import terminal_job
 from depthwalker.shell.settings import Settings, SettingsError

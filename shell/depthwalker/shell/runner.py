@@ -7,7 +7,7 @@ gone nothing is raised any more: what rests is cancelled, and the facts wait, in
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Final, assert_never
@@ -139,7 +139,7 @@ class Runner:
             for task in self._tasks:
                 task.cancel()  # before anything is awaited: whoever cancels twice leaves nothing under way either
             await self._feed.leave(self._on_feed)
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._under_way(), return_exceptions=True)
         return self.state
 
     async def _turn(self) -> None:
@@ -316,6 +316,9 @@ class Runner:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _under_way(self) -> list[Awaitable[object]]:
+        return list(self._tasks)
+
     def _called_off(self, kind: Kind) -> str:
         """Return why a request that waited for the rate budget must not go out any more, or nothing."""
         if self._writer.lost is not None:
@@ -328,7 +331,7 @@ class Runner:
         """Cancel or burn everything that may rest, without asking anybody: only its expiration would end it otherwise."""
         with suppress(Exception):
             self._remember((StopRequested("internal error", self._clock.now()),))  # nothing that waits is sent any more
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._under_way(), return_exceptions=True)
             self._remember(tuple(self._inbox))
         orders = [order for order in self.state.orders if order.phase is not Phase.CLOSED]
         lowest = self.state.grid.lowest()

@@ -37,7 +37,18 @@ from depthwalker.shell.journal import (
 )
 from depthwalker.shell.pool import Connection, Database
 from depthwalker.shell.postgres import schema_path
-from depthwalker.shell.queries import BEGIN, CLAIM, FIND, LEASE_TOKENS, LOAD, PROMISED, SLIPPAGES, STATUS, TRADE, UNFINISHED
+from depthwalker.shell.queries import (
+    BEGIN,
+    CLAIM,
+    FIND,
+    LEASE_TOKENS,
+    LOAD,
+    PROMISED,
+    SLIPPAGES,
+    STATUS,
+    TRADE,
+    UNFINISHED,
+)
 from depthwalker.shell.rows import instant, rows, snapshot_row
 
 POLL_S: Final = 1.0  # for a notification that a lost connection swallowed

@@ -134,7 +134,8 @@ class Feed:
     def _tell(self, one: Subscription, kind: str, msg: object = None, number: int | None = None) -> None:
         if one.sid not in self._live:  # it has ended meanwhile
             return
-        frame: Frame = {"type": kind} | ({} if number is None else {"id": number}) | {"sid": one.sid}
+        asked: Frame = {} if number is None else {"id": number}
+        frame: Frame = {"type": kind} | asked | {"sid": one.sid}
         if kind not in _UNNUMBERED:
             one.seq += 1
             frame["seq"] = one.seq

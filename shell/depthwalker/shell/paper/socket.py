@@ -71,6 +71,8 @@ class Line:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self._silent:  # who is silent says no goodbye either
+                self._abort()
 
     def strike(self, blow: Blow) -> None:
         """Have a blow fall once what waits has been sent; silence falls at once."""
