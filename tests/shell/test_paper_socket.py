@@ -3,21 +3,23 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import pytest
-from tests.shell.paper_desk import ED, ORDERS, START, TICKER, Desk, Json, desk, tape
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.shell.paper_desk import ED, ORDERS, RSA, START, TICKER, Desk, Json, desk, tape
 
 from depthwalker.core.book import EMPTY, Book, Leg, apply
 from depthwalker.core.channel import BookDelta, BookSnapshot, Channel
 from depthwalker.core.line import BookChanged, BookLost
 from depthwalker.core.subscriptions import News
 from depthwalker.core.tape import Arrive, Flow, Take, Withdraw
-from depthwalker.core.units import SECOND, Count, Micros, Price
+from depthwalker.core.units import MILLION, SECOND, Count, Micros, Money, Price
 from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.dialler import AioHttpDialler
 from depthwalker.shell.frames import read_frame
@@ -31,10 +33,13 @@ from depthwalker.shell.paper import (
     Held,
     Listing,
     Lost,
+    Notice,
+    Options,
     Reply,
     Side,
 )
 from depthwalker.shell.paper.channels import CHANNELS, TYPES
+from depthwalker.shell.paper.notices import LevelChanged
 from depthwalker.shell.paper.socket import PATH
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.socket import Pace, Socket
@@ -143,10 +148,17 @@ async def test_open_connections_are_closed_when_the_exchange_stops() -> None:
             await third.heard()
             assert len(me.exchange.sockets) == 3
             await me.exchange.stop()
-            assert (await third.opened.receive()).type in GONE
-            assert third.opened.close_code == 1_001
+            goodbye = await third.opened.receive()
+            assert (goodbye.type, goodbye.data) == (aiohttp.WSMsgType.CLOSE, 1_001)
         assert (await ear.opened.receive()).type in GONE
         assert len(me.exchange.sockets) == 0
+
+
+async def test_frames_are_compressed_for_who_asks_for_it() -> None:
+    async with desk() as me, listening(me, compress=15) as ear:
+        frames = await ear.subscribed("orderbook_delta", market_ticker=TICKER)
+        assert kinds(frames) == ["subscribed", "orderbook_snapshot"]
+        assert ear.opened.compress == 15
 
 
 # Commands
@@ -275,7 +287,7 @@ async def everything(me: Desk) -> list[Json]:
         await me.send("DELETE", group)
         first = await me.placed(price="0.55", count="5", client_order_id="c")
         await me.placed(side="ask", price="0.56", client_order_id="d")
-        await me.other().placed(price="0.56", count="1")
+        await me.other().placed(price="0.56", count="9")
         await me.send("DELETE", f"{ORDERS}/{first}")
         for verb, body in (
             ("deactivate", {}),
@@ -303,6 +315,7 @@ async def test_every_frame_is_as_the_document_has_it(shared: Path) -> None:
         frames = await everything(me)
     assert [fault for frame in frames for fault in checked.faults(frame)] == []
     assert set(kinds(frames)) == TYPES
+    assert checked.faults({"type": "trade", "sid": 1, "msg": {}})
 
 
 @pytest.mark.parametrize("name", ["noleg", "yes"])
@@ -317,12 +330,14 @@ async def test_the_frames_of_a_market_have_the_recorded_keys(shared: Path, name:
         assert [list(frame["msg"]) for frame in frames[:3]] == [list(frame["msg"]) for frame in recorded[:3]]
 
 
-async def test_the_private_frames_have_the_recorded_heads_and_order_groups_the_recorded_life(shared: Path) -> None:
-    recorded = recording(shared, "fortuna_perps_demo_2026-06/ws__private_lifecycle")
+async def test_all_frames_have_the_recorded_heads_and_order_groups_the_recorded_life(shared: Path) -> None:
+    folder = "fortuna_perps_demo_2026-06"
+    recorded = recording(shared, f"{folder}/ws__private_lifecycle")
+    public = recording(shared, f"{folder}/ws__public_orderbook_ticker")
     async with desk(*two()) as me:
         frames = await everything(me)
-    for kind in ("user_order", "fill", "order_group_updates"):
-        heads = [{frozenset(frame) for frame in some if frame["type"] == kind} for some in (frames, recorded)]
+    for kind in ("user_order", "fill", "order_group_updates", "ticker", "trade", "orderbook_delta", "subscribed"):
+        heads = [{frozenset(frame) for frame in some if frame["type"] == kind} for some in (frames, recorded + public)]
         assert heads[0] == heads[1]
     groups = [
         [(msg["event_type"], set(msg), msg.get("contracts_limit_fp")) for msg in messages(some, "order_group_updates")]
@@ -354,7 +369,8 @@ async def test_an_account_hears_of_itself_alone_and_everybody_of_the_market() ->
 async def test_reasons_and_fee_changes_are_told() -> None:
     async with desk(*two()) as me:
         frames = await everything(me)
-    assert [msg["last_update_reason"] for msg in messages(frames, "user_order")] == ["", "Decrease", "", "", "Trade"]
+    reasons = [msg["last_update_reason"] for msg in messages(frames, "user_order")]
+    assert reasons == ["", "Decrease", "", "", "Trade", "HaltCancel"]
     assert messages(frames, "event_fee_update") == [
         {"event_ticker": "PAPER-26", "fee_type_override": "flat", "fee_multiplier_override": 0.5},
         {"event_ticker": "PAPER-26", "fee_type_override": None, "fee_multiplier_override": None},
@@ -420,10 +436,15 @@ async def test_after_hundreds_of_operations_the_frames_lead_to_the_exchanges_own
 ) -> None:
     chance, mine = random.Random(seed), list[str]()
     listings = (Listing(tape(*flow())), Listing(tape(*flow(), ticker=OTHER_TICKER)))
-    async with desk(*listings) as me, listening(me) as legs, listening(me) as yes:
+    wealth = Money(10_000 * MILLION)
+    async with (
+        desk(*listings, options=Options(write_rate=MILLION), cash=wealth) as me,
+        listening(me) as legs,
+        listening(me) as yes,
+    ):
         for ear, scale in ((legs, False), (yes, True)):
             await ear.subscribed("orderbook_delta", market_tickers=[TICKER, OTHER_TICKER], use_yes_price=scale)
-        for number in range(300):
+        for number in range(600):
             await meddle(me, chance, mine)
             if number % 50 == 0:
                 await yes.say("update_subscription", sids=[1], action="get_snapshot", market_tickers=[TICKER])
@@ -472,6 +493,21 @@ async def test_an_overflow_ends_the_subscription_and_nothing_else() -> None:
             "subscribed",
             "orderbook_snapshot",
         ]
+
+
+async def test_who_does_not_read_loses_the_subscription_in_the_end() -> None:
+    async with desk() as me:
+        me.exchange.sockets.buffer = 4
+        async with listening(me) as ear:
+            await ear.subscribed("orderbook_delta", market_ticker=TICKER)
+            me.exchange.faults.add(FRAME + "orderbook_delta", Delayed(Micros(SECOND)))
+            for _ in range(8):
+                await me.placed(price="0.20", count="1")
+            await me.clock.move(1)
+            frames = await ear.heard()
+            assert kinds(frames) == [*(["orderbook_delta"] * (len(frames) - 1)), "error"]
+            assert 4 <= len(frames) - 1 < 8
+            assert errors(frames) == [(25, "Subscription buffer overflow")]
 
 
 async def test_a_reset_ends_the_connection_without_a_close_frame_and_redialling_meets_a_gateway() -> None:
@@ -561,12 +597,17 @@ async def test_the_control_endpoint_plans_faults_of_frames_and_strikes_connectio
 # The client against the server
 
 
+def client(me: Desk, listener: Callable[[News], None]) -> Socket:
+    """Our own client, on real time but in a hurry; its signatures bear the exchange's time."""
+    pace = Pace(*(Micros(ms * 1_000) for ms in (20, 1_000, 30_000, 10, 50)))
+    dialler = AioHttpDialler(me.exchange.socket_url, Signer("key-1", ED), me.clock)
+    return Socket(dialler, SystemClock(), Still(), listener, (Channel.FILL, Channel.ORDER), pace)
+
+
 async def test_our_own_client_ends_in_the_true_book_after_a_gap_a_reset_and_a_bad_gateway() -> None:
     async with desk() as me:
         news: asyncio.Queue[News] = asyncio.Queue()
-        pace = Pace(*(Micros(ms * 1_000) for ms in (20, 1_000, 30_000, 10, 50)))
-        dialler = AioHttpDialler(me.exchange.socket_url, Signer("key-1", ED), me.clock)
-        owner = Socket(dialler, SystemClock(), Still(), news.put_nowait, (Channel.FILL, Channel.ORDER), pace)
+        owner = client(me, news.put_nowait)
         owner.want([TICKER])
         owner.start()
         try:
@@ -589,6 +630,81 @@ async def test_our_own_client_ends_in_the_true_book_after_a_gap_a_reset_and_a_ba
             assert me.exchange.answers[HANDSHAKE, 502] == 1
         finally:
             await owner.close()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_our_own_client_ends_in_the_true_book_whatever_befalls_the_frames(seed: int) -> None:
+    chance, mine = random.Random(seed), list[str]()
+    faults = (Lost(applied=True), Duplicated(), Held(), Blow.OVERFLOW, Blow.RESET)
+    listings = (Listing(tape(*flow())), Listing(tape(ticker=OTHER_TICKER)))
+    async with desk(*listings, options=Options(write_rate=MILLION)) as me:
+        news: asyncio.Queue[News] = asyncio.Queue()
+        claimed: set[Book] = set()
+
+        def hear(each: News) -> None:
+            news.put_nowait(each)
+            claimed.update({undated(each.book)} if isinstance(each, BookChanged) and each.ticker == TICKER else ())
+
+        true = history(me)
+        owner = client(me, hear)
+        owner.want([TICKER, OTHER_TICKER])
+        owner.start()
+        try:
+            await book_told(news, me)
+            for number in range(200):
+                if number % 10 == 0:
+                    me.exchange.faults.add(FRAME + "orderbook_delta", chance.choice(faults))
+                if number % 70 == 0:
+                    me.exchange.faults.add(HANDSHAKE, Answered(Reply(502, b"<html>", "text/html")))
+                await meddle(me, chance, mine)
+            me.exchange.faults.heal()
+            await me.placed(price="0.01")
+            await book_told(news, me)
+            assert claimed <= set(true)
+            assert len(claimed) > 1
+        finally:
+            await owner.close()
+
+
+async def test_a_client_that_others_wrote_hears_it_too(tmp_path: Path) -> None:
+    pykalshi = pytest.importorskip("pykalshi")
+    file = tmp_path / "key.pem"
+    file.write_bytes(RSA.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    async with desk() as me:
+        me.exchange.faults.skew = Micros(SystemClock().now() - START)  # it signs in its own time
+        names = {"api_key_id": "key-2", "private_key_path": str(file), "api_base": me.exchange.url}
+        async with pykalshi.AsyncKalshiClient(**names, max_retries=0) as theirs:
+            feed = theirs.feed()
+            feed._ws_url = me.exchange.socket_url
+            for channel in ("orderbook_delta", "fill", "user_orders", "market_positions", "trade"):
+                feed.subscribe(channel, market_ticker=TICKER)
+            async with feed, asyncio.timeout(PATIENCE):
+                frames = aiter(feed)
+                first = await anext(frames)
+                assert (first.market_ticker, first.yes_dollars[-1]) == (TICKER, ("0.4700", "3.00"))
+                await theirs.portfolio.place_order(TICKER, book_side="bid", price_dollars="0.5200", count_fp="1.00")
+                heard = {type(each).__name__: each for each in [await anext(frames) for _ in range(5)]}
+                await frames.aclose()
+    assert set(heard) == {f"{each}Message" for each in ("OrderbookDelta", "Trade", "Fill", "Position", "UserOrder")}
+    assert (heard["FillMessage"].post_position_fp, heard["UserOrderMessage"].status) == ("1.00", "executed")
+
+
+def undated(book: Book) -> Book:
+    return replace(book, at=START)
+
+
+def history(me: Desk) -> list[Book]:
+    """Every book that the market has from now on."""
+    books = [undated(me.exchange.book(TICKER))]
+
+    def follow(notice: Notice) -> None:
+        if isinstance(notice, LevelChanged) and notice.ticker == TICKER:
+            book = apply(books[-1], notice.delta)
+            assert isinstance(book, Book)
+            books.append(undated(book))
+
+    me.exchange.notices.subscribe(follow)
+    return books
 
 
 class Still:
@@ -615,7 +731,7 @@ async def book_told(news: "asyncio.Queue[News]", me: Desk) -> None:
     while True:
         changed = await told(news, BookChanged)
         assert isinstance(changed, BookChanged)
-        if (changed.book.yes, changed.book.no) == (true.yes, true.no):
+        if (changed.ticker, undated(changed.book)) == (TICKER, undated(true)):
             return
 
 

@@ -57,8 +57,8 @@ async def test_an_order_that_waited_for_its_budget_is_not_sent_once_the_executio
         rigged(postgres, tmp_path) as rig,
         rig.engine(on_turn=intended.when(lambda state: bool(state.orders))) as engine,
     ):
-        engine._limiter = Gated(rig.clock, None, lambda: 0)
-        gate = engine._limiter.hold()
+        engine._conductor._limiter = gated = Gated(rig.clock, None, lambda: 0)
+        gate = gated.hold()
         call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.47", 60), simple(20)))
         await intended.come()
         engine.stop("enough")

@@ -44,9 +44,7 @@ def pressure(flow: Flow) -> int | None:
     traded = flow.rivals + flow.suppliers
     imbalance = round_div((flow.rivals - flow.suppliers) * MILLION, traded) if traded else 0
     return round_div(
-        2 * imbalance
-        + _change(flow.queue_mean, flow.queue_now)
-        - _change(flow.offers_mean, flow.offers_now),
+        2 * imbalance + _change(flow.queue_mean, flow.queue_now) - _change(flow.offers_mean, flow.offers_now),
         4,
     )
 

@@ -11,14 +11,16 @@ from depthwalker.core.config import ExecutionConfig
 from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
 from depthwalker.core.units import SECOND, Micros
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """`stale_after`: age from which a book takes and walks nothing. `lookup_every`: how often own orders are read.
 
-    `take_before`: how long before winding down the unfilled remainder is taken.
+    `take_before`: how long before winding down the unfilled remainder is taken. `patience_per_tick`: by how much (ppm) the
+    best bid must outweigh the best offer before that offer is taken, for each tick of room inside the spread, and
+    `most_patience` in a wide one: with one tick there is no room and whatever outweighs the offer takes it.
     """
 
     version: int
@@ -27,6 +29,8 @@ class Policy:
     stale_after: Micros
     lookup_every: Micros
     take_before: Micros
+    patience_per_tick: int = 300_000
+    most_patience: int = 900_000
 
 
 def policy_for(config: ExecutionConfig, thresholds: Thresholds = SPEC_THRESHOLDS) -> Policy:
@@ -37,5 +41,5 @@ def policy_for(config: ExecutionConfig, thresholds: Thresholds = SPEC_THRESHOLDS
         thresholds=thresholds,
         stale_after=Micros(5 * SECOND),
         lookup_every=config.walker.walk_interval,
-        take_before=Micros(4 * SECOND),
+        take_before=SECOND,
     )

@@ -123,7 +123,7 @@ class _Keys(Table):
     liquid_contracts: _Contracts = 10_000
     websocket: Annotated[
         bool, BeforeValidator(_truth), Field(description="true or false: whether to use the websocket beside polling")
-    ] = False
+    ] = True
     calls_per_minute: Annotated[
         int | None,
         BeforeValidator(optional(whole(0, "1", "1000000"))),

@@ -33,7 +33,7 @@ def plan(state: State, view: View, policy: Policy) -> tuple[Split, ...]:
         analysis = analyze(view.ladders, state.cap, parent.target, parent.count, policy.thresholds)
         candidates = tuple(level.price for level in analysis.levels)
     else:
-        candidates = _resting_levels(state, view.ladders)
+        candidates = _resting_levels(state, view.ladders, min(parent.target, state.cap))
     liquidity = categorize(view.queue_near, view.offers_near, policy.thresholds)
     return split(parent.count, candidates, config.split_ratios, liquidity, parent.target)
 
@@ -59,17 +59,16 @@ def moments(state: State, view: View, policy: Policy) -> tuple[Micros, ...]:
     return (tick_after(state, view, policy), take_from(state, policy))
 
 
-def _resting_levels(state: State, ladders: Ladders) -> tuple[Price, ...]:
+def _resting_levels(state: State, ladders: Ladders, ceiling: Price) -> tuple[Price, ...]:
     """Return the levels to rest at: inside the spread where there is room (else join), then one behind.
 
-    None is above the target or meets the best offer.
+    None is above the ceiling or meets the best offer.
     """
-    ceiling = min(state.parent.target, state.cap)
     bid = ladders.queue[0][0] if ladders.queue else None
     offer = ladders.offers[0][0] if ladders.offers else None
     inside = ceiling if bid is None else state.grid.up(bid)
     if offer is not None and inside is not None and inside >= offer:
-        inside = bid if bid is not None else state.grid.down(offer)
+        inside = bid if bid is not None and bid < offer else state.grid.down(offer)
     if inside is None:
         return ()
     first = min(inside, ceiling)
@@ -98,16 +97,21 @@ def _by_the_letter(state: State, view: View, policy: Policy, part: SplitState, w
 
 
 def _tuned(state: State, view: View, policy: Policy, part: SplitState, walks_wanted: int) -> Quote:
-    strength = pressure(view.flow)
-    order = open_order(state, part.number)
-    if order is not None and _queue_reaches(state, view, order):
-        return _stay(part, view, "the queue is about to reach us", strength or 0)
-    if strength is not None and strength >= policy.config.walker.momentum_threshold:
-        return _walked(state, view, policy, part, walks_wanted, strength, "pressure against us")
-    if _behind(state, view):
-        reason = "behind schedule" if strength is not None else "behind schedule, no history"
-        return _walked(state, view, policy, part, walks_wanted, strength or 0, reason)
-    return _stay(part, view, "on schedule", strength or 0)
+    """Return the split at its level of the book as it is now: up is a walk, down follows a market that comes to us."""
+    strength = imbalance(view.ladders)
+    levels = _resting_levels(state, view.ladders, state.cap)
+    if not levels:
+        return _stay(part, view, "nowhere to rest", strength)
+    price = levels[min(part.level, len(levels)) - 1]
+    if price == part.price:
+        return _stay(part, view, "at its level", strength)
+    if price < part.price:
+        return Quote(part.number, price, Style.REST, "the market came to us", momentum=strength)
+    match allowed(_walker(state, part, walks_wanted), _rules(policy)):
+        case Hold(why):
+            return _stay(part, view, why, strength)
+        case _:
+            return Quote(part.number, price, Style.REST, "the market moved away", walk=True, momentum=strength)
 
 
 def _walked(

@@ -1,4 +1,4 @@
-"""The paper exchange as a server: real HTTP on a free loopback port, for tests, demos and anything that speaks the contract.
+"""The paper exchange as a server: real HTTP and websockets on one free loopback port, for whoever speaks the contract.
 
     async with PaperExchange([Listing(tape)], [Account(...)], clock, chance) as exchange:
         ... exchange.url ...

@@ -49,7 +49,13 @@ class Line:
     """One open connection of one key."""
 
     def __init__(
-        self, request: web.Request, opened: web.WebSocketResponse, account: str, exchange: Exchange, faults: Faults
+        self,
+        request: web.Request,
+        opened: web.WebSocketResponse,
+        account: str,
+        exchange: Exchange,
+        faults: Faults,
+        buffer: int,
     ) -> None:
         self.key_id = request.headers[KEY]
         self.feed = Feed(exchange, account, self._emit)
@@ -57,6 +63,7 @@ class Line:
         self._opened = opened
         self._clock = exchange.clock
         self._faults = faults
+        self._buffer = buffer
         self._silent = False
         self._outbox: deque[Waiting] = deque()
         self._held: list[bytes] = []
@@ -70,20 +77,20 @@ class Line:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
             if self._silent:  # who is silent says no goodbye either
                 self._abort()
+        for result in results:  # that the other end is gone is no news, a bug is
+            if isinstance(result, Exception) and not isinstance(result, ConnectionError):
+                raise result
 
     def strike(self, blow: Blow) -> None:
-        """Have a blow fall once what waits has been sent; silence falls at once."""
+        """Have a blow fall once what waits has been sent."""
         match blow:
             case Blow.OVERFLOW:
                 for sid in self.feed.sids():
                     self.feed.end(sid)
-            case Blow.SILENCE:
-                self._silent = True
-                self._outbox.clear()
-            case Blow.RESET | Blow.CLOSE:
+            case Blow.RESET | Blow.CLOSE | Blow.SILENCE:
                 self._put(blow)
 
     async def leave(self) -> None:
@@ -96,7 +103,7 @@ class Line:
         if self._silent:
             return
         kind, sid = str(frame["type"]), frame.get("sid")
-        if len(self._outbox) >= BUFFER and isinstance(sid, int) and kind != "error":
+        if len(self._outbox) >= self._buffer and isinstance(sid, int) and kind != "error":
             self.feed.end(sid)
             return
         text = msgspec.json.encode(frame) + b"\n"
@@ -154,6 +161,9 @@ class Line:
                         await self._opened.send_frame(text, WSMsgType.TEXT)
                 case Delayed(by):
                     await self._clock.sleep_until(Micros(self._clock.now() + by))
+                case Blow.SILENCE:
+                    self._silent = True
+                    self._outbox.clear()
                 case Blow.CLOSE:
                     return
                 case _:
@@ -168,7 +178,7 @@ class Line:
 
 
 class Sockets:
-    """All open connections of an exchange."""
+    """All open connections of an exchange; `buffer` is how many frames may wait on those that are yet to come."""
 
     def __init__(
         self,
@@ -178,6 +188,7 @@ class Sockets:
         requests: Counter[str],
         answers: Counter[tuple[str, int]],
     ) -> None:
+        self.buffer = BUFFER
         self._keys: Mapping[str, tuple[str, PublicKey]] = {
             account.key_id: (account.name, account.public_key) for account in accounts
         }
@@ -229,7 +240,7 @@ class Sockets:
             return self._refused(refusal(400, "bad_request").reply)
         await opened.prepare(request)
         self._answers[HANDSHAKE, 101] += 1
-        await self._hold(Line(request, opened, account, exchange, self._faults), exchange)
+        await self._hold(Line(request, opened, account, exchange, self._faults, self.buffer), exchange)
         return opened
 
     async def _hold(self, line: Line, exchange: Exchange) -> None:

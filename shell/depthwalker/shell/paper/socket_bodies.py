@@ -142,12 +142,13 @@ def fill(notice: Filled, shard: int) -> dict[str, object]:
 
 
 def order(kept: Kept, user: str) -> dict[str, object]:
-    """Return an order after a change, and what changed it."""
+    """Return an order after a change, and what changed it; with no action beside it, the legacy side is the outcome's."""
     told = {name: value for name, value in bodies.order(kept, user).items() if name not in _NOT_OF_ORDERS}
     if "expiration_time" in told:
         told["expiration_ts_ms"] = kept.expires // _MILLI
     return told | {
-        "is_yes": told["side"] == Leg.YES.value,
+        "side": kept.leg.value,
+        "is_yes": kept.leg is Leg.YES,
         "created_ts_ms": kept.created // _MILLI,
         "last_updated_ts_ms": kept.updated // _MILLI,
         "last_update_reason": kept.reason,
