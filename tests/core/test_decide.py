@@ -219,7 +219,7 @@ def test_it_waits_for_the_tick_and_for_a_better_offer() -> None:
 def test_at_a_tick_it_says_what_holds_each_split_and_waits_for_the_next() -> None:
     state = fold(Filled(match("a", 60), NOW), LookedUp("", after(3)), state=live())
     commands = decided(state, view(after(4)))
-    assert commands[0] == Tick(((1, "on schedule"),))
+    assert commands[0] == Tick(((1, "at its level"),))
     assert waits(commands).at == after(7)
     assert waits(decided(fold(LookedUp("", after(4)), state=state), view(after(4)))).at == after(8)
 
@@ -256,7 +256,7 @@ def test_a_short_execution_still_takes_before_its_end() -> None:
 
 
 def test_the_working_order_of_a_take_is_one_crossing_amend_and_ioc_is_only_for_what_has_none() -> None:
-    late = view(after(33), offers=((52, 500),))
+    late = view(after(34), offers=((52, 500),))
     amended = decided(live(), late)
     assert [(type(command).__name__, getattr(command, "style", None)) for command in amended[1:2]] == [
         ("Amend", Style.TAKE)

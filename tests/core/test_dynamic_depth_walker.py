@@ -27,12 +27,11 @@ from depthwalker.core.flow import Flow
 from depthwalker.core.ledger import Style
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Quote
-from depthwalker.core.units import Count, Price
+from depthwalker.core.units import Count
 from depthwalker.core.view import View
 
 TUNED, SPEC = policy(), policy(PolicyName.SPEC)
 CALM = Flow(Count(0), Count(0), contracts(10), contracts(10), contracts(10), contracts(10), (Count(100), Count(100)))
-AGAINST = replace(CALM, rivals=contracts(50))
 RISING = replace(CALM, volumes=(Count(100), Count(115)))
 SURGING = replace(CALM, volumes=(Count(100), Count(130)))
 
@@ -90,8 +89,8 @@ def test_to_the_letter_without_reach_it_starts_at_the_target() -> None:
 def test_between_ticks_it_stays_and_repeats_why() -> None:
     stayed = quote(live(), view(after(1)))
     assert (stayed.price, stayed.reason, stayed.walk) == (cents(49), "placed", False)
-    told = fold(Held(((1, "on schedule"),), after(1)), state=live())
-    assert quote(told, view(after(2), flow=AGAINST)).reason == "on schedule"
+    told = fold(Held(((1, "at its level"),), after(1)), state=live())
+    assert quote(told, view(after(2), queue=((50, 5),))).reason == "at its level"
     assert quote(live(), view(after(1), flow=SURGING), SPEC).reason == "placed"
 
 
@@ -109,102 +108,120 @@ def test_a_bad_book_holds_everything_and_says_why() -> None:
 # Tuned
 
 
-def test_pressure_against_us_walks_one_tick() -> None:
-    walked = quote(live(), view(after(4), flow=AGAINST))
+def weighed(bid: int, offer: int, at: float = 4, *, spread: int = 4, ema_slippage: int = 10_000) -> View:
+    """Return a view with so many contracts at the best bid of 48 cents and at the best offer."""
+    return view(after(at), queue=((48, bid),), offers=((48 + spread, offer), (54, 500)), ema_slippage=ema_slippage)
+
+
+def test_at_a_tick_it_follows_its_level_up_and_that_is_a_walk() -> None:
+    walked = quote(live(), view(after(4), queue=((49, 500),)))
     assert (walked.price, walked.style, walked.reason, walked.walk) == (
         cents(50),
         Style.REST,
-        "pressure against us",
+        "the market moved away",
         True,
     )
-    assert walked.momentum == 500_000
+    assert quote(live(), view(after(3), queue=((49, 500),))).price == cents(49)
 
 
-def test_behind_schedule_it_walks_with_or_without_history() -> None:
-    assert quote(live(), view(after(4), flow=CALM)).reason == "behind schedule"
-    assert quote(live(), view(after(4))).reason == "behind schedule, no history"
+def test_it_follows_a_market_that_comes_to_us() -> None:
+    moved = quote(live(), view(after(4), queue=((46, 500),)))
+    assert (moved.price, moved.reason, moved.walk) == (cents(47), "the market came to us", False)
 
 
-def test_on_schedule_it_stays() -> None:
-    filled = fold(Filled(match("a", 40), NOW), state=live())
-    assert quote(filled, view(after(4), flow=CALM)).reason == "on schedule"
+def test_the_second_split_rests_behind_the_first() -> None:
+    state = planned((49, 60), (48, 40))
+    assert [each.price for each in desire(state, view(after(4)), TUNED).quotes] == [cents(49), cents(48)]
+    moved = desire(state, view(after(4), queue=((49, 500),)), TUNED).quotes
+    assert [each.price for each in moved] == [cents(50), cents(49)]
 
 
-def test_it_stays_where_the_queue_is_about_to_reach_it() -> None:
-    supplied = replace(AGAINST, suppliers=contracts(1_000))
-    near = view(after(4), flow=supplied, ahead=((1, contracts(1)),))
-    assert quote(live(), near).reason == "the queue is about to reach us"
-    far = view(after(4), flow=supplied, ahead=((1, contracts(9_999)),))
-    assert quote(live(), far).reason != "the queue is about to reach us"
-    assert quote(planned((49, 100)), near).reason != "the queue is about to reach us"
-    assert (
-        quote(live(), view(after(4), flow=supplied, ahead=((2, Count(0)),))).reason != "the queue is about to reach us"
-    )
+def test_at_its_level_it_stays_and_says_so() -> None:
+    assert desire(live(), view(after(4)), TUNED).held == ((1, "at its level"),)
 
 
-def test_it_walks_up_to_the_offer_and_no_further() -> None:
-    state = live(50, 100)
-    wide = replace(TUNED, config=replace(TUNED.config, walker=replace(TUNED.config.walker, base_increment=Price(300))))
-    touched = quote(state, view(after(4), offers=((52, 500),)), wide)
-    assert (touched.price, touched.style, touched.walk) == (cents(51), Style.REST, True)
-    held = quote(live(51, 100), view(after(4), offers=((52, 500),)))
-    assert (held.walk, held.reason) == (False, "next to the offer: taking waits for the end")
+def test_without_room_it_joins_and_above_the_cap_it_stays_at_the_cap() -> None:
+    assert quote(live(), view(after(4), queue=((50, 5),), offers=((51, 5),))).price == cents(50)
+    assert quote(live(), view(after(4), queue=((60, 5),), offers=((62, 5),))).price == cents(53)
+    nowhere = live(1, 100)
+    assert quote(nowhere, view(after(4), queue=(), offers=((1, 5),))).reason == "nowhere to rest"
+
+
+@pytest.mark.parametrize(
+    ("spread", "bid", "takes"),
+    [
+        (1, 500, True),  # walking would be crossing: whatever does not speak against it takes
+        (1, 400, False),
+        (2, 1000, True),  # one tick of room: 0.30
+        (2, 900, False),
+        (3, 2100, True),  # two ticks: 0.60
+        (3, 1900, False),
+        (4, 9600, True),  # 0.90, and no more in a wider spread
+        (4, 9400, False),
+        (5, 9600, True),
+    ],
+)
+def test_it_takes_the_best_offer_when_the_bids_outweigh_it_by_enough(spread: int, bid: int, takes: bool) -> None:
+    found = quote(live(48, 100), weighed(bid, 500, 1, spread=spread))
+    assert (found.style is Style.TAKE) is takes
+    assert (found.reason == "the bids outweigh the offer") is takes
+    assert found.price == (cents(48 + spread) if takes else cents(48))
+
+
+def test_slippage_paid_lately_makes_it_less_patient() -> None:
+    assert quote(live(48, 100), weighed(800, 500, 1, spread=2)).style is Style.REST
+    assert quote(live(48, 100), weighed(800, 500, 1, spread=2, ema_slippage=30_000)).style is Style.TAKE
+    assert quote(live(48, 100), weighed(1100, 500, 1, spread=2, ema_slippage=-5_000)).style is Style.REST
+
+
+def test_an_offer_above_the_cap_is_not_taken_and_nobody_s_bid_outweighs_nothing() -> None:
+    assert quote(live(), view(after(4), queue=((48, 5),), offers=((54, 1),))).style is Style.REST
+    assert quote(live(), view(after(4), queue=(), offers=((52, 1),))).style is Style.REST
 
 
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
         (live(53, 100), "at the cap"),
-        (live(49, 100, *walks(10)), "max_walks of the split reached"),
+        (live(49, 100, *walks(9)), "max_walks of the split reached"),
     ],
 )
 def test_what_forbids_a_walk(state: State, reason: str) -> None:
-    held = desire(state, view(after(4), offers=()), TUNED).held
-    assert held == ((1, reason),)
+    found = desire(state, view(after(4), queue=((60, 5),), offers=()), TUNED).held
+    assert found == ((1, "at its level" if reason == "at the cap" else reason),)
 
 
 def test_splits_share_the_walks_of_the_parent() -> None:
     state = planned((49, 60), (48, 40))
-    few = policy(max_total_walks=3)  # two are kept back, one for each split to take with at the end
-    desired = desire(state, view(after(4)), few)
+    few = policy(max_total_walks=3)
+    desired = desire(state, view(after(4), queue=((49, 500),)), few)
     assert [each.walk for each in desired.quotes] == [True, False]
     assert desired.held == ((2, "max_total_walks of the parent reached"),)
 
 
-# Taking
+# Taking before the end
 
 
 def test_before_the_end_it_takes_what_is_left_at_the_price_for_it() -> None:
-    taken = quote(live(), view(after(32), offers=((51, 60), (52, 60), (53, 900))))
+    taken = quote(live(), view(after(34), offers=((51, 60), (52, 60), (53, 900))))
     assert (taken.price, taken.style, taken.reason) == (cents(52), Style.TAKE, "taking the rest before the end")
-    short = quote(live(), view(after(32), offers=((51, 60), (54, 900))))
+    short = quote(live(), view(after(34), offers=((51, 60), (54, 900))))
     assert short.price == cents(51)
 
 
 def test_with_nothing_offered_under_the_cap_it_goes_on_resting() -> None:
-    assert quote(live(), view(after(32), offers=((54, 900),))).style is Style.REST
-    assert quote(live(), view(after(32), offers=())).style is Style.REST
+    assert quote(live(), view(after(34), offers=((54, 900),))).style is Style.REST
+    assert quote(live(), view(after(34), offers=())).style is Style.REST
 
 
 def test_at_the_taking_price_already_it_stays() -> None:
-    stayed = quote(live(52, 100), view(after(32), offers=((52, 900),)))
+    stayed = quote(live(52, 100), view(after(34), offers=((52, 900),)))
     assert (stayed.price, stayed.style, stayed.walk) == (cents(52), Style.TAKE, False)
 
 
 def test_taking_is_a_walk_and_max_walks_holds_to_the_deadline() -> None:
-    held = quote(live(49, 100, *walks(10)), view(after(32)))
+    held = quote(live(49, 100, *walks(10)), view(after(34)))
     assert (held.price, held.walk, held.reason) == (cents(49), False, "max_walks of the split reached")
-
-
-def test_it_takes_at_once_where_that_costs_less_than_waiting() -> None:
-    cheap = view(after(1), offers=((50, 500),), ema_slippage=40_000)
-    taken = quote(live(), cheap)
-    assert (taken.price, taken.style, taken.reason) == (
-        cents(50),
-        Style.TAKE,
-        "taking costs less than waiting is expected to",
-    )
-    assert quote(live(), view(after(1), offers=((50, 500),), ema_slippage=10_000)).style is Style.REST
 
 
 # To the letter
@@ -230,5 +247,5 @@ def test_it_walks_into_the_offer() -> None:
 
 def test_a_tick_is_counted_from_the_last_one() -> None:
     state = fold(Viewed(view(after(4)), True, after(4)), state=live())
-    assert not quote(state, view(after(7), flow=AGAINST)).walk
-    assert quote(state, view(after(8), flow=AGAINST)).walk
+    assert not quote(state, view(after(7), queue=((50, 5),))).walk
+    assert quote(state, view(after(8), queue=((50, 5),))).walk

@@ -26,4 +26,5 @@ def test_the_specification_s_thresholds_are_the_default_and_others_may_be_given(
 
 def test_the_constants() -> None:
     policy = policy_for(DEFAULT_EXECUTION)
-    assert (policy.stale_after, policy.take_before, policy.lookup_every) == (5 * SECOND, 4 * SECOND, 4 * SECOND)
+    assert (policy.stale_after, policy.take_before, policy.lookup_every) == (5 * SECOND, 2 * SECOND, 4 * SECOND)
+    assert (policy.patience_per_tick, policy.most_patience) == (300_000, 900_000)

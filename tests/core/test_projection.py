@@ -34,7 +34,7 @@ from depthwalker.core.flow import Flow
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.ledger import Fill, Kind, OrderKey, Phase, Style
 from depthwalker.core.parent import Action, Parent, Ticket
-from depthwalker.core.policy import policy_for
+from depthwalker.core.policy import VERSION, policy_for
 from depthwalker.core.projection import project, slippage, told_fills
 from depthwalker.core.row import Bought, Entry, MetricsRow, Projection, SplitStatus, WalkerRow
 from depthwalker.core.split import Split
@@ -147,7 +147,7 @@ def test_an_execution_that_has_only_started() -> None:
     assert (row.status, row.algorithm, row.reason) == (Status.EXECUTING, Algorithm.DYNAMIC_DEPTH_WALKER, "")
     assert (row.target, row.cap, row.count, row.filled, row.fill_rate) == (7000, 7100, 10_000, 0, 0)
     assert row.bought == Bought(Count(0), Money(0), Money(0), None)
-    assert (row.policy, row.policy_version) == (PolicyName.TUNED, 1)
+    assert (row.policy, row.policy_version) == (PolicyName.TUNED, VERSION)
     assert (row.completed, row.ending, row.error) == (None, "", "")
     assert projection.walker == WalkerRow(0, 10, 10, 0, None, None)
     assert (projection.splits, projection.orders, projection.metrics) == ((), (), None)

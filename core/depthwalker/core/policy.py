@@ -41,5 +41,5 @@ def policy_for(config: ExecutionConfig, thresholds: Thresholds = SPEC_THRESHOLDS
         thresholds=thresholds,
         stale_after=Micros(5 * SECOND),
         lookup_every=config.walker.walk_interval,
-        take_before=SECOND,
+        take_before=Micros(2 * SECOND),
     )

@@ -1,10 +1,10 @@
-"""The Dynamic Depth Walker: splits over the best levels, walks what stays unfilled, takes the rest before the end.
+"""The Dynamic Depth Walker: rests over the best levels, walks with the market, takes when waiting is not worth it.
 
 Two policies. `spec` is the specification to the letter: splits on the first offers up to the cap, and every walk interval
-each unfilled split walks when the absolute volume momentum reaches the threshold. `tuned` asks what the specification's
-own risk section asks for: it walks when the market moves *against us* or the schedule is behind, holds where the queue is
-about to reach us, and takes at the end what resting did not bring, or at once where taking costs less than recent
-slippage says waiting will.
+each unfilled split walks when the absolute volume momentum reaches the threshold. `tuned` is what the laboratory found:
+at every tick it rests inside the spread (then one behind), up and down with the book; whenever the best bid outweighs the
+best offer by enough it takes that offer and no more; shortly before the end it takes the rest. How much is enough grows
+with the room inside the spread.
 """
 
 from typing import assert_never
@@ -12,16 +12,14 @@ from typing import assert_never
 from depthwalker.core.algorithms.tick import due, take_from, tick_after
 from depthwalker.core.book import Ladders
 from depthwalker.core.config import PolicyName
-from depthwalker.core.depth import analyze, categorize, price_for
-from depthwalker.core.execution import SplitState, State, open_order, split_filled, total_filled, total_walks
-from depthwalker.core.fees import estimate
-from depthwalker.core.flow import WINDOW
-from depthwalker.core.ledger import Order, Style, filled
-from depthwalker.core.momentum import momentum, pressure
+from depthwalker.core.depth import analyze, categorize, imbalance, price_for
+from depthwalker.core.execution import SplitState, State, split_filled, total_filled, total_walks
+from depthwalker.core.ledger import Style
+from depthwalker.core.momentum import DEFAULT_SLIPPAGE, momentum
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Desire, Quote
 from depthwalker.core.split import Split, split
-from depthwalker.core.units import CONTRACT, MILLION, Count, Micros, Price
+from depthwalker.core.units import Count, Micros, Price
 from depthwalker.core.view import View
 from depthwalker.core.walk import Hold, Walk, Walker, WalkRules, walk
 
@@ -107,32 +105,31 @@ def _tuned(state: State, view: View, policy: Policy, part: SplitState, walks_wan
         return _stay(part, view, "at its level", strength)
     if price < part.price:
         return Quote(part.number, price, Style.REST, "the market came to us", momentum=strength)
-    match allowed(_walker(state, part, walks_wanted), _rules(policy)):
+    reason = "the market moved away"
+    judgement = walk(
+        _walker(state, part, walks_wanted), 0, state.grid, state.cap, _walking_rules(state, policy), reason
+    )
+    match judgement:
         case Hold(why):
             return _stay(part, view, why, strength)
-        case _:
-            return Quote(part.number, price, Style.REST, "the market moved away", walk=True, momentum=strength)
+        case Walk():
+            return Quote(part.number, price, Style.REST, reason, walk=True, momentum=strength)
+        case _ as never:
+            assert_never(never)
 
 
 def _walked(
     state: State, view: View, policy: Policy, part: SplitState, walks_wanted: int, strength: int, reason: str
 ) -> Quote:
-    """Return the split one walk further, or held with what forbids it; the tuned policy does not walk into an offer."""
-    rules = _rules(policy) if policy.config.walker.policy is PolicyName.SPEC else _walking_rules(state, policy)
-    judgement = walk(_walker(state, part, walks_wanted), strength, state.grid, state.cap, rules, reason)
+    """Return the split one walk further, into an offer too, or held with what forbids it."""
+    judgement = walk(_walker(state, part, walks_wanted), strength, state.grid, state.cap, _rules(policy), reason)
     match judgement:
         case Hold(why):
             return _stay(part, view, why, strength)
         case Walk(price, why):
             offer = view.best_offer()
-            if offer is None or price < offer:
-                return Quote(part.number, price, Style.REST, why, walk=True, momentum=strength)
-            if policy.config.walker.policy is PolicyName.SPEC:
-                return Quote(part.number, price, Style.TAKE, why, walk=True, momentum=strength)
-            touch = state.grid.down(offer)
-            if touch is not None and touch > part.price:
-                return Quote(part.number, touch, Style.REST, why, walk=True, momentum=strength)
-            return _stay(part, view, "next to the offer: taking waits for the end", strength)
+            style = Style.REST if offer is None or price < offer else Style.TAKE
+            return Quote(part.number, price, style, why, walk=True, momentum=strength)
         case _ as never:
             assert_never(never)
 
@@ -146,11 +143,20 @@ def _taking(state: State, view: View, policy: Policy) -> tuple[Price, str] | Non
     if view.now >= take_from(state, policy):
         price = price_for(view.ladders.offers, left, state.cap)
         return None if price is None else (price, "taking the rest before the end")
-    fee = estimate(view.conditions.rates, taker=True, price=offer, count=CONTRACT)
-    cost = (offer - state.parent.target) * CONTRACT + fee
-    if cost * MILLION <= view.conditions.ema_slippage * state.parent.target * CONTRACT:
-        return offer, "taking costs less than waiting is expected to"
+    if imbalance(view.ladders) >= _patience(state, view, policy, offer):
+        return offer, "the bids outweigh the offer"
     return None
+
+
+def _patience(state: State, view: View, policy: Policy, offer: Price) -> int:
+    """Return by how much the best bid must outweigh the best offer before that is taken.
+
+    Room inside the spread is worth waiting for; slippage paid lately, beyond the usual, makes waiting dearer.
+    """
+    enough = policy.most_patience // max(1, policy.patience_per_tick) + 1
+    room = _room(state, view.best_bid(), offer, enough)
+    patience = min(policy.most_patience, policy.patience_per_tick * room)
+    return patience * 2 * DEFAULT_SLIPPAGE // (DEFAULT_SLIPPAGE + max(0, view.conditions.ema_slippage))
 
 
 def _take(
@@ -163,7 +169,7 @@ def _take(
         case Hold(why):
             return _stay(part, view, why)
         case Walk(_, why):
-            return Quote(part.number, price, Style.TAKE, why, walk=True, momentum=pressure(view.flow) or 0)
+            return Quote(part.number, price, Style.TAKE, why, walk=True, momentum=imbalance(view.ladders))
         case _ as never:
             assert_never(never)
 
@@ -191,17 +197,10 @@ def _walking_rules(state: State, policy: Policy) -> WalkRules:
     return WalkRules(rules.base, rules.aggressive, rules.max_walks - 1, rules.max_total_walks - unfilled)
 
 
-def _behind(state: State, view: View) -> bool:
-    """Return whether less of the parent is filled than of its time has passed."""
-    parent = state.parent
-    elapsed = view.now - parent.started
-    return total_filled(state) * (parent.wind_down - parent.started) < parent.count * elapsed
-
-
-def _queue_reaches(state: State, view: View, order: Order) -> bool:
-    """Return whether the takers' pace of the window would empty the queue before us, and fill us, in the time left."""
-    ahead = next((count for split_number, count in view.ahead if split_number == order.key.split), None)
-    if ahead is None:
-        return False
-    left = max(0, state.parent.wind_down - view.now)
-    return view.flow.suppliers * left >= (ahead + order.total - filled(order)) * WINDOW
+def _room(state: State, bid: Price | None, offer: Price, most: int) -> int:
+    """Return how many valid prices lie between bid and offer, at most so many."""
+    price = None if bid is None else state.grid.up(bid)
+    found = 0
+    while price is not None and price < offer and found < most:
+        price, found = state.grid.up(price), found + 1
+    return found if bid is not None else most
