@@ -141,7 +141,7 @@ def test_at_its_level_it_stays_and_says_so() -> None:
 
 
 def test_without_room_it_joins_and_above_the_cap_it_stays_at_the_cap() -> None:
-    assert quote(live(), view(after(4), queue=((50, 5),), offers=((51, 5),))).price == cents(50)
+    assert quote(live(), view(after(4), queue=((50, 4),), offers=((51, 5),))).price == cents(50)
     assert quote(live(), view(after(4), queue=((60, 5),), offers=((62, 5),))).price == cents(53)
     nowhere = live(1, 100)
     assert quote(nowhere, view(after(4), queue=(), offers=((1, 5),))).reason == "nowhere to rest"
