@@ -10,7 +10,7 @@ from typing import Final
 from bench import scene, script
 from bench.measure import Effort, Table, Timing, clocked, deep_bytes
 from depthwalker.core import matching
-from depthwalker.core.book import Delta, Leg, apply, ladders
+from depthwalker.core.book import Book, Delta, Leg, apply, ladders
 from depthwalker.core.command import Amend
 from depthwalker.core.config import PolicyName
 from depthwalker.core.crowd import seed
@@ -103,15 +103,22 @@ def _policy_cases(name: PolicyName) -> tuple[Case, ...]:
 
 
 def walking(told: script.Story, name: PolicyName) -> script.Turn:
-    """Return a tick that walks; the scripted market is too calm for `spec`, so its last volume is raised."""
-    if name is PolicyName.TUNED:
-        return script.at_tick(told, walks=True)
+    """Return a tick that walks: the scripted market is too calm for either policy.
+
+    For `spec` its last volume is raised; for `tuned` others join our best bid, so that it is the touch.
+    """
     calm = script.at_tick(told, walks=False)
     *samples, last = calm.history.samples
     history = replace(calm.history, samples=(*samples, replace(last, total=Count(last.total * 3 // 2))))
-    view = script.looked(calm.state, calm.book, history, calm.now)
-    turn = replace(calm, history=history, view=view, commands=decide(calm.state, view, scene.policy(name)))
-    assert any(isinstance(command, Amend) for command in turn.commands)
+    best = calm.view.best_bid()
+    assert best is not None
+    higher = calm.state.grid.up(best)
+    assert higher is not None
+    raised = apply(calm.book, Delta(Leg.YES, higher, Count(700 * CONTRACT), calm.now))
+    assert isinstance(raised, Book)
+    view = script.looked(calm.state, raised, history, calm.now)
+    turn = replace(calm, book=raised, history=history, view=view, commands=decide(calm.state, view, scene.policy(name)))
+    assert any(isinstance(command, Amend) for command in turn.commands), turn.commands
     return turn
 
 

@@ -166,6 +166,8 @@ class Runner:
         if commands and isinstance(commands[-1], WaitUntil):
             await self._rest(commands[-1])  # whatever was sent ends in a fact, which wakes
         else:
+            if all(isinstance(command, Plan | WindDown) for command in commands):
+                self._woken_by = view  # nothing that it shows has changed by that
             await asyncio.sleep(0)  # whatever is decided, others get their turn
 
     async def _act_durably(self, commands: tuple[Command, ...]) -> None:
