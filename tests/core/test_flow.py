@@ -29,7 +29,6 @@ from depthwalker.core.flow import (
     Sample,
     flow,
     observe,
-    price_of,
     record,
     supplied,
 )
@@ -158,7 +157,3 @@ def test_the_latest_sample_is_now_and_the_mean_is_of_those_before_it() -> None:
     assert (seen.queue_now, seen.queue_mean) == (90, 15)
     assert (seen.offers_now, seen.offers_mean) == (900, 150)
     assert seen.volumes == (110, 220, 990)
-
-
-def test_a_trade_has_a_price_on_either_leg_s_scale() -> None:
-    assert (price_of(trade("a", yes_price=300), YES), price_of(trade("a", yes_price=300), NO)) == (300, 9700)

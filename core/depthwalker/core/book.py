@@ -153,8 +153,12 @@ def within(ladder: Ladder, distance: Price) -> Count:
     """Return how many contracts rest within `distance` of the ladder's best price, that distance included."""
     if not ladder:
         return Count(0)
-    best = ladder[0][0]
-    return Count(sum(count for price, count in ladder if abs(price - best) <= distance))
+    best, total = ladder[0][0], 0
+    for price, count in ladder:
+        if abs(price - best) > distance:
+            break
+        total += count
+    return Count(total)
 
 
 def _place(bids: Ladder, price: Price) -> int:

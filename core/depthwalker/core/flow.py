@@ -102,18 +102,11 @@ def supplied(history: History, leg: Leg, price: Price, since: Micros) -> Count:
 
     Those trades consume the queue in which an order of ours at `price` waits.
     """
-    return Count(
-        sum(
-            trade.count
-            for trade in _after(history.trades, since)
-            if trade.taker is not leg and price_of(trade, leg) <= price
-        )
-    )
-
-
-def price_of(trade: TradePrint, leg: Leg) -> Price:
-    """Return a trade's price on the scale of `leg`."""
-    return trade.yes_price if leg is Leg.YES else Price(DOLLAR - trade.yes_price)
+    trades = _after(history.trades, since)
+    if leg is Leg.YES:
+        return Count(sum([trade.count for trade in trades if trade.taker is Leg.NO and trade.yes_price <= price]))
+    other = DOLLAR - price
+    return Count(sum([trade.count for trade in trades if trade.taker is Leg.YES and trade.yes_price >= other]))
 
 
 def _since(samples: tuple[Sample, ...], now: Micros) -> tuple[Sample, ...]:

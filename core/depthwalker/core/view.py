@@ -99,6 +99,7 @@ def look(
     """Return the view of one execution. `own` are all orders of the account in that market, at every price they may have."""
     seen = without(book, own)
     queue, bids = seen.bids(leg), seen.bids(leg.other())  # offers are those bids at 1 - p: only what is shown is turned
+    passed = [(order, supplied(history, leg, order.price, order.since)) for order in waiting]
     return View(
         now=now,
         book_at=book.at,
@@ -108,8 +109,8 @@ def look(
         reach=_reach(bids, cap),
         flow=flow(history, leg, now),
         conditions=conditions,
-        ahead=tuple([(order.split, _ahead(order, queue, history, leg)) for order in waiting]),
-        passages=tuple([passage for order in waiting for passage in _passages(order, history, leg)]),
+        ahead=tuple([(order.split, _ahead(order, count, queue)) for order, count in passed]),
+        passages=tuple([passage for order, count in passed for passage in _passages(order, count, history)]),
     )
 
 
@@ -133,12 +134,11 @@ def _descending(level: Level) -> int:
     return -level[0]
 
 
-def _ahead(order: Waiting, queue: Ladder, history: History, leg: Leg) -> Count:
+def _ahead(order: Waiting, passed: Count, queue: Ladder) -> Count:
     """Return the queue before an order, pessimistically: trades at its price shorten it, cancels only to what is there."""
-    passed = supplied(history, leg, order.price, order.since)
     return Count(max(0, min(order.ahead - passed, queue_at(queue, order.price))))
 
 
-def _passages(order: Waiting, history: History, leg: Leg) -> tuple[Passage, ...]:
-    past = Count(supplied(history, leg, order.price, order.since) - order.ahead)
+def _passages(order: Waiting, passed: Count, history: History) -> tuple[Passage, ...]:
+    past = Count(passed - order.ahead)
     return (Passage(order.split, past, history.trades[-1].at),) if past > 0 else ()

@@ -34,6 +34,25 @@ class Line(Protocol):
     def following(self, channel: Channel) -> bool: ...
 
 
+class Due:
+    """Something that is to be read, until a reading that began after it was last asked for has succeeded."""
+
+    def __init__(self, *, asked: bool = False) -> None:
+        self.asked = int(asked)
+        self._done = 0
+
+    def __bool__(self) -> bool:
+        return self.asked > self._done
+
+    def ask(self) -> None:
+        """Ask for it, again if it is being read just now: that reading may have begun before what speaks for it."""
+        self.asked += 1
+
+    def done(self, asked: int) -> None:
+        """Count as read what was asked for when the reading began."""
+        self._done = max(self._done, asked)
+
+
 class Feed:
     """Book, history and market of one ticker; `watch` it and it polls, `leave` it and the last one stops it."""
 
@@ -64,8 +83,9 @@ class Feed:
         self._own = own
         self._line = line
         self._watched = watched or _nobody
-        self._trades_missed = True
-        self._fees_changed = False
+        self._trades_due = Due(asked=True)
+        self._fees_due = Due()
+        self._market_due = Due()
         self._telling = False
         self._listeners: list[Callable[[], None]] = []
         self._hurry = asyncio.Event()
@@ -79,7 +99,7 @@ class Feed:
         if self._polling is None:
             # What traded while nobody watched is of no use, and may be more than can be read.
             self._traded_until = max(self._traded_until, Micros(self._clock.now() - WINDOW))
-            self._trades_missed = True
+            self._trades_due.ask()
             self._polling = asyncio.create_task(self._poll(), name=f"feed {self.market.ticker}")
             self._watched()
 
@@ -105,7 +125,8 @@ class Feed:
     def take_trade(self, trade: TradePrint) -> None:
         """Take in a trade of the websocket's."""
         self.history = record(self.history, (trade,))
-        self._traded_until = max(self._traded_until, trade.at)
+        if not self._trades_due:  # else what was missed came before this one, and is yet to be read
+            self._traded_until = max(self._traded_until, trade.at)
         self._tell_soon()
 
     def take_market(self, market: Market) -> None:
@@ -115,12 +136,12 @@ class Feed:
 
     def miss_trades(self) -> None:
         """Read the trades again: the websocket may have missed some."""
-        self._trades_missed = True
+        self._trades_due.ask()
         self._hurry.set()
 
     def reread_fees(self) -> None:
         """Read the market's fees again with the next poll."""
-        self._fees_changed = True
+        self._fees_due.ask()
         self._hurry.set()
 
     def open(self) -> bool:
@@ -139,12 +160,12 @@ class Feed:
 
     async def refresh_market(self) -> None:
         """Read the market now, unless it was read within the interval."""
-        if self._clock.now() - self._market_read >= MARKET_INTERVAL:
+        if self._market_due or self._clock.now() - self._market_read >= MARKET_INTERVAL:
             await self._read_market()
 
     def reread_market(self) -> None:
         """Read the market itself again with the next poll: its grid or status may have changed."""
-        self._market_read = Micros(0)
+        self._market_due.ask()
         self._hurry.set()
 
     async def _poll(self) -> None:
@@ -182,46 +203,61 @@ class Feed:
         if sample_due(self.history, book.at):
             self.history = observe(self.history, without(book, self._own()), book.at)
 
-    async def _read_book(self) -> None:
+    def _live_book(self) -> Book | None:
+        """Return the websocket's book while it is current."""
         live = None if self._line is None else self._line.book(self.market.ticker)
-        if live is not None and self._clock.now() - live.at <= LIVE_INTERVALS * self._interval:
+        late = live is None or self._clock.now() - live.at > LIVE_INTERVALS * self._interval
+        return None if late else live
+
+    async def _read_book(self) -> None:
+        live = self._live_book()
+        if live is not None:
             self._show(live)
             return
         await self._limiter.acquire(Purpose.PUBLIC)
+        before = self.book
         book = await self._venue.book(self.market.ticker)
-        if isinstance(book, Success):
+        if isinstance(book, Success) and self.book is before:  # what the websocket told meanwhile is newer
             self._show(book.unwrap())
 
     async def _read(self) -> None:
         await self._read_book()
         await self.refresh_market()
-        if self._fees_changed:
+        if self._fees_due:
             await self._read_fees()
-        if not self._trades_missed and self._line is not None and self._line.following(Channel.TRADE):
-            return
-        self._trades_missed = False
+        if self._trades_due or not self._trades_followed():
+            await self._read_trades()
+
+    def _trades_followed(self) -> bool:
+        """Return whether the websocket tells all trades: one that has gone silent still has its subscription."""
+        return self._line is not None and self._line.following(Channel.TRADE) and self._live_book() is not None
+
+    async def _read_trades(self) -> None:
+        asked = self._trades_due.asked
         await self._limiter.acquire(Purpose.PUBLIC)
         trades = await self._venue.trades(self.market.ticker, Micros(self._traded_until - OVERLAP))
         if isinstance(trades, Success):
             prints = trades.unwrap()
             self.history = record(self.history, prints)
             self._traded_until = max((trade.at for trade in prints), default=self._traded_until)
-        else:
-            self._trades_missed = True
+            self._trades_due.done(asked)
 
     async def _read_fees(self) -> None:
+        asked = self._fees_due.asked
         await self._limiter.acquire(Purpose.PUBLIC)
         rates = await self._venue.fee_rates(self.market)
         if isinstance(rates, Success):
             self.rates = rates.unwrap()
-            self._fees_changed = False
+            self._fees_due.done(asked)
 
     async def _read_market(self) -> None:
+        asked = self._market_due.asked
         await self._limiter.acquire(Purpose.PUBLIC)
         market = await self._venue.market(self.market.ticker)
         if isinstance(market, Success):
             self.market = market.unwrap()
             self._market_read = self._clock.now()
+            self._market_due.done(asked)
 
 
 def _nobody() -> None:

@@ -55,3 +55,4 @@ class NewsRoom:
                 feed.miss_trades()
             elif channel is Channel.LIFECYCLE:
                 feed.reread_market()
+                feed.reread_fees()  # they are told on the same channel
