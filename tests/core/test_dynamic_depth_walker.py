@@ -12,7 +12,6 @@ from tests.core.scenes import (
     fold,
     live,
     match,
-    parent,
     planned,
     policy,
     started,
@@ -54,28 +53,27 @@ def walks(number: int, first: int = 1) -> tuple[Fact, ...]:
 @pytest.mark.parametrize(
     ("bid", "offer", "found"),
     [
-        (48, 52, [49, 48]),  # inside the spread, and the best bid
-        (48, 49, [48, 47]),  # no room inside: join, and one behind
-        (None, 52, [50, 49]),  # nobody bids: the target
-        (None, 50, [49, 48]),  # nobody bids and the target is offered: one below
-        (48, None, [49, 48]),
-        (None, None, [50, 49]),
-        (60, 62, [50, 49]),  # the market is above the target: the target
-        (99, None, [50]),  # no price inside: the target alone
+        (48, 52, 49),  # inside the spread
+        (48, 49, 48),  # no room inside: join
+        (None, 52, 50),  # nobody bids: the target
+        (None, 50, 49),  # nobody bids and the target is offered: one below
+        (48, None, 49),
+        (None, None, 50),
+        (60, 62, 50),  # the market is above the target: the target
+        (99, None, 50),  # no price inside: the target
     ],
 )
-def test_where_it_rests_first(bid: int | None, offer: int | None, found: list[int]) -> None:
+def test_where_it_rests_first(bid: int | None, offer: int | None, found: int) -> None:
     queue = () if bid is None else ((bid, 500),)
     offers = () if offer is None else ((offer, 500),)
     state = started()
     seen = replace(view(queue=queue, offers=offers), queue_near=contracts(500), offers_near=contracts(500))
-    assert [split.price // 100 for split in plan(state, seen, TUNED)] == found
+    assert [(split.price, split.count) for split in plan(state, seen, TUNED)] == [(cents(found), contracts(100))]
 
 
-def test_at_the_lowest_price_there_is_nothing_behind() -> None:
-    state = started(parent(target=cents(1), cap=cents(2)))
-    seen = replace(view(queue=(), offers=()), queue_near=contracts(500), offers_near=contracts(500))
-    assert [split.price // 100 for split in plan(state, seen, TUNED)] == [1]
+def test_to_the_letter_it_splits_over_the_offers_up_to_the_cap() -> None:
+    seen = replace(view(offers=((51, 500), (52, 500))), queue_near=contracts(500), offers_near=contracts(500))
+    assert [split.price for split in plan(started(), seen, SPEC)] == [cents(51), cents(52)]
 
 
 def test_to_the_letter_without_reach_it_starts_at_the_target() -> None:
@@ -129,7 +127,7 @@ def test_it_follows_a_market_that_comes_to_us() -> None:
     assert (moved.price, moved.reason, moved.walk) == (cents(47), "the market came to us", False)
 
 
-def test_the_second_split_rests_behind_the_first() -> None:
+def test_a_second_split_of_an_older_journal_rests_behind_the_first() -> None:
     state = planned((49, 60), (48, 40))
     assert [each.price for each in desire(state, view(after(4)), TUNED).quotes] == [cents(49), cents(48)]
     moved = desire(state, view(after(4), queue=((49, 500),)), TUNED).quotes
@@ -143,6 +141,11 @@ def test_at_its_level_it_stays_and_says_so() -> None:
 def test_without_room_it_joins_and_above_the_cap_it_stays_at_the_cap() -> None:
     assert quote(live(), view(after(4), queue=((50, 4),), offers=((51, 5),))).price == cents(50)
     assert quote(live(), view(after(4), queue=((60, 5),), offers=((62, 5),))).price == cents(53)
+    lowest = planned((1, 60), (1, 40))
+    assert [each.price for each in desire(lowest, view(after(4), queue=(), offers=((2, 5),)), TUNED).quotes] == [
+        100,
+        100,
+    ]
     nowhere = live(1, 100)
     assert quote(nowhere, view(after(4), queue=(), offers=((1, 5),))).reason == "nowhere to rest"
 

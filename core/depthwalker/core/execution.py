@@ -227,13 +227,14 @@ def evolve(state: State, fact: Fact) -> State:
             return replace(state, splits=tuple(_held(split, reasons) for split in state.splits))
         case PlaceIntended(key, price, count, style, ahead, _, at):
             placed = ledger.place(key, price, count, style, ahead, at)
-            ordered = replace(state, orders=(*state.orders, placed))
-            return _called(_moved(ordered, key.split, key.birth, price, _placing_step(state, fact)))
+            moved = _moved(state.splits, key.split, key.birth, price, _placing_step(state, fact))
+            return replace(state, orders=(*state.orders, placed), splits=moved, calls=state.calls + 1)
         case AmendIntended(key, revision, price, _, _, _, walk, momentum, reason, at):
             found = _order(state, key)
             step = WalkStep(at, found.price, price, momentum, reason) if found is not None and walk else None
-            amending = _with(state, key, lambda order: _amending(order, fact))
-            return _called(_moved(replace(amending, momentum=momentum), key.split, revision, price, step))
+            orders = tuple([_amending(order, fact) if order.key == key else order for order in state.orders])
+            moved = _moved(state.splits, key.split, revision, price, step)
+            return replace(state, orders=orders, splits=moved, calls=state.calls + 1, momentum=momentum)
         case Requested(key, kind, at):
             return _called(_with(state, key, lambda order: _requesting(order, kind, at)))
         case Accepted(key, _, _, _):
@@ -299,19 +300,22 @@ def _held(split: SplitState, reasons: tuple[tuple[int, str], ...]) -> SplitState
     return replace(split, held=reason)
 
 
-def _moved(state: State, number: int, revision: int, price: Price, step: WalkStep | None) -> State:
-    splits = tuple(
-        replace(
-            split,
-            price=price,
-            revisions=max(split.revisions, revision + 1),
-            walks=split.walks if step is None else (*split.walks, step),
-        )
-        if split.number == number
-        else split
-        for split in state.splits
+def _moved(
+    splits: tuple[SplitState, ...], number: int, revision: int, price: Price, step: WalkStep | None
+) -> tuple[SplitState, ...]:
+    return tuple(
+        [
+            replace(
+                split,
+                price=price,
+                revisions=max(split.revisions, revision + 1),
+                walks=split.walks if step is None else (*split.walks, step),
+            )
+            if split.number == number
+            else split
+            for split in splits
+        ]
     )
-    return replace(state, splits=splits)
 
 
 def _placing_step(state: State, fact: PlaceIntended) -> WalkStep | None:

@@ -38,6 +38,9 @@ class NewsRoom:
                 if (feed := self._feeds.get(ticker)) is not None:
                     feed.take_market(told.changed(feed.market, news))
                     feed.reread_market()
+                for runner in self._runners():
+                    if runner.state.parent.ticker == ticker:
+                        runner.receive()  # no fact, but reason to decide at once: it may have to wind down
             case FeeUpdate(_, _, event_ticker):
                 for feed in self._feeds.values():
                     if feed.market.event_ticker == event_ticker:

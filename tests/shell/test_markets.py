@@ -1,0 +1,132 @@
+"""The markets of a process: each read once, followed by the websocket exactly while somebody watches it."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import pytest
+from tests.shell.rig import Hurried
+from tests.shell.test_feed import FAST, Changes, Told, market
+from typing_extensions import override
+
+from depthwalker.core.answer import Market, NotApplied, Rejected, Trouble
+from depthwalker.core.book import Book
+from depthwalker.core.channel import Channel
+from depthwalker.core.outcome import Failure, Outcome, Success
+from depthwalker.shell.api import ExchangeTrouble
+from depthwalker.shell.limiter import Limiter
+from depthwalker.shell.markets import Markets
+
+A, B = "RIG-26-A", "RIG-26-B"
+
+
+class Several(Told):
+    """An exchange with any number of markets."""
+
+    refuses: Trouble | None = None
+
+    @override
+    async def market(self, ticker: str) -> Outcome[Market, Trouble]:
+        if self.refuses is not None:
+            return Failure(self.refuses)
+        self.markets += 1
+        return Success(replace(market(), ticker=ticker))
+
+
+@dataclass
+class Wished:
+    """A websocket that remembers what was wanted of it."""
+
+    wanted: list[list[str]] = field(default_factory=list)
+
+    def want(self, tickers: Iterable[str]) -> None:
+        self.wanted.append(sorted(tickers))
+
+    def book(self, ticker: str) -> Book | None:
+        assert ticker in {A, B}
+
+    def following(self, channel: Channel) -> bool:
+        assert channel is Channel.TRADE
+        return False
+
+
+def some(follower: Wished | None = None) -> tuple[Markets, Several]:
+    clock = Hurried(1)
+    venue = Several(clock)
+    markets = Markets(venue, clock, Limiter(clock, None, lambda: 0), FAST, lambda _: ())
+    if follower is not None:
+        markets.follow_by(follower)
+    return markets, venue
+
+
+async def test_a_market_and_its_fees_are_read_once_however_many_ask_at_a_time() -> None:
+    markets, venue = some()
+    feeds = await asyncio.gather(*(markets.feed(A) for _ in range(5)))
+    assert len({id(feed) for feed in feeds}) == 1
+    assert (venue.markets, venue.fees) == (1, 1)
+    assert list(markets.feeds) == [A]
+    assert await markets.feed(B) is not feeds[0]
+
+
+@pytest.mark.parametrize(
+    ("refuses", "says"),
+    [
+        pytest.param(Rejected(404, "not_found", ""), f"there is no market {A}", id="no such market"),
+        pytest.param(NotApplied("no connection"), f"{A}: no connection", id="no exchange"),
+    ],
+)
+async def test_a_market_that_cannot_be_read_is_told_and_may_be_asked_for_again(refuses: Trouble, says: str) -> None:
+    markets, venue = some()
+    venue.refuses = refuses
+    with pytest.raises(ExchangeTrouble, match=says):
+        await markets.feed(A)
+    assert not markets.feeds
+    venue.refuses = None
+    assert (await markets.feed(A)).market.ticker == A
+
+
+async def test_a_market_is_followed_from_the_first_watcher_to_the_last() -> None:
+    wished = Wished()
+    markets, _ = some(wished)
+    a, b = await markets.feed(A), await markets.feed(B)
+    assert wished.wanted == []
+    one, two = Changes(), Changes()
+    a.watch(one)
+    a.watch(two)
+    b.watch(one)
+    assert wished.wanted == [[A], [A, B]]
+    await a.leave(one)
+    assert len(wished.wanted) == 2
+    await a.leave(two)
+    await b.leave(one)
+    assert wished.wanted[2:] == [[B], []]
+    assert not a.wanted
+    assert not b.wanted
+    a.watch(one)
+    assert wished.wanted[-1] == [A]
+    await a.leave(one)
+
+
+async def test_a_market_that_is_kept_is_followed_until_the_end() -> None:
+    wished = Wished()
+    markets, _ = some(wished)
+    feed = await markets.feed(A)
+    markets.keep(feed)
+    markets.keep(feed)
+    watcher = Changes()
+    feed.watch(watcher)
+    await feed.leave(watcher)
+    assert wished.wanted == [[A]]
+    await markets.close()
+    assert wished.wanted == [[A], []]
+    await markets.close()
+
+
+async def test_without_a_websocket_watching_asks_nobody() -> None:
+    markets, venue = some()
+    feed = await markets.feed(A)
+    heard = Changes()
+    feed.watch(heard)
+    await heard.next()
+    await feed.leave(heard)
+    assert venue.books == 1
