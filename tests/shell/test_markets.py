@@ -44,6 +44,7 @@ class Wished:
 
     def book(self, ticker: str) -> Book | None:
         assert ticker in {A, B}
+        return None
 
     def following(self, channel: Channel) -> bool:
         assert channel is Channel.TRADE
