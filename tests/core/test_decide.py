@@ -85,7 +85,7 @@ def refused(times: int, code: str = "invalid_order", detail: str = "", kind: Kin
 
 
 def test_tuned_it_splits_sixty_to_forty_inside_the_spread_and_behind() -> None:
-    assert decided(started()) == (Plan(Algorithm.DYNAMIC_DEPTH_WALKER, "configured", splits((49, 100))),)
+    assert decided(started()) == (Plan(Algorithm.DYNAMIC_DEPTH_WALKER, "configured", splits((49, 60), (48, 40))),)
 
 
 def test_a_thin_market_gets_one_order() -> None:

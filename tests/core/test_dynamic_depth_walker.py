@@ -12,6 +12,7 @@ from tests.core.scenes import (
     fold,
     live,
     match,
+    parent,
     planned,
     policy,
     started,
@@ -53,22 +54,28 @@ def walks(number: int, first: int = 1) -> tuple[Fact, ...]:
 @pytest.mark.parametrize(
     ("bid", "offer", "found"),
     [
-        (48, 52, 49),  # inside the spread
-        (48, 49, 48),  # no room inside: join
-        (None, 52, 50),  # nobody bids: the target
-        (None, 50, 49),  # nobody bids and the target is offered: one below
-        (48, None, 49),
-        (None, None, 50),
-        (60, 62, 50),  # the market is above the target: the target
-        (99, None, 50),  # no price inside: the target
+        (48, 52, [49, 48]),  # inside the spread, and the best bid
+        (48, 49, [48, 47]),  # no room inside: join, and one behind
+        (None, 52, [50, 49]),  # nobody bids: the target
+        (None, 50, [49, 48]),  # nobody bids and the target is offered: one below
+        (48, None, [49, 48]),
+        (None, None, [50, 49]),
+        (60, 62, [50, 49]),  # the market is above the target: the target
+        (99, None, [50]),  # no price inside: the target alone
     ],
 )
-def test_where_it_rests_first(bid: int | None, offer: int | None, found: int) -> None:
+def test_where_it_rests_first(bid: int | None, offer: int | None, found: list[int]) -> None:
     queue = () if bid is None else ((bid, 500),)
     offers = () if offer is None else ((offer, 500),)
     state = started()
     seen = replace(view(queue=queue, offers=offers), queue_near=contracts(500), offers_near=contracts(500))
-    assert [(split.price, split.count) for split in plan(state, seen, TUNED)] == [(cents(found), contracts(100))]
+    assert [split.price // 100 for split in plan(state, seen, TUNED)] == found
+
+
+def test_at_the_lowest_price_there_is_nothing_behind() -> None:
+    state = started(parent(target=cents(1), cap=cents(2)))
+    seen = replace(view(queue=(), offers=()), queue_near=contracts(500), offers_near=contracts(500))
+    assert [split.price // 100 for split in plan(state, seen, TUNED)] == [1]
 
 
 def test_to_the_letter_it_splits_over_the_offers_up_to_the_cap() -> None:

@@ -71,13 +71,13 @@ async def test_counts_are_exact_to_a_hundredth_whatever_they_come_as(
         await rig.settled(trade)
 
 
-async def test_the_walker_walks_and_takes_the_rest(postgres: str, tmp_path: Path) -> None:
+async def test_the_walker_splits_walks_and_takes_the_rest(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
         trade = await engine.execute_trade(AnEdge(1, "0.45", 60), walker(3))
         state = await rig.settled(trade)
         assert trade.quantity == 60
-        assert len(state.splits) == 1
-        assert trade.result.total_walks >= 1
+        assert len(state.splits) == 2
+        assert trade.result.total_walks >= 2
         assert trade.result.algorithm == "dynamic_depth_walker"
         history = await rig.rows("SELECT walk_count FROM split_orders ORDER BY level")
         assert sum(int(str(count)) for (count,) in history) == trade.result.total_walks

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from depthwalker.shell.ending import EXPLAINED, FAILED, INTERRUPTED
+from depthwalker.shell.ending import EXPLAINED, FAILED, INTERRUPTED, REFUSED
 from depthwalker.shell.voice import complain
 
 TRACEBACK: Final = "DEPTHWALKER_TRACEBACK"
@@ -21,7 +21,13 @@ PROFILES: Final = ("thin", "moderate", "liquid")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    try:
+        parser = _parser(laboratory=given[:1] == ["backtest"])
+    except ModuleNotFoundError as missing:
+        complain(f"backtest needs {missing.name}: pip install 'depthwalker[lab]'")
+        return REFUSED
+    arguments = parser.parse_args(given)
     run: Callable[[argparse.Namespace], int] = arguments.run
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -117,7 +123,8 @@ def _database(arguments: argparse.Namespace) -> int:
     return run_database(arguments.what)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, laboratory: bool) -> argparse.ArgumentParser:
+    """Return the parser; the laboratory, which imports numpy, describes its command only where it is called."""
     text = "Fills orders on prediction markets."
     parser = argparse.ArgumentParser(prog="depthwalker", usage=_usage("COMMAND"), description=text, epilog=EXPLAINED)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, prog="depthwalker")
@@ -145,6 +152,12 @@ def _parser() -> argparse.ArgumentParser:
         "shell": "open psql",
         "load": "load schema.sql; loading it again changes nothing",
     }
+    if laboratory:
+        from depthwalker.shell.lab.command import register
+
+        register(commands)
+    else:
+        commands.add_parser("backtest", help="execute parents sampled from recordings by every algorithm")
     texts = "; ".join(f"{name}: {text}" for name, text in what.items())
     database.add_argument("what", choices=tuple(what), metavar="|".join(what), help=texts)
     return parser

@@ -27,6 +27,8 @@ UNFINISHED: Final[LiteralString] = """
     ORDER BY e.execution_id
 """
 
+SCHEMA_MARK: Final[LiteralString] = "SELECT obj_description(to_regclass('depthwalker_installation'), 'pg_class')"
+
 SLIPPAGES: Final[LiteralString] = """
     SELECT (m.slippage_percent * 1000000)::bigint
     FROM execution_metrics m JOIN execution_state e USING (execution_id)

@@ -5,6 +5,7 @@ are kept once, a claim only raises the epoch. A lost connection is therefore tri
 StoreUnavailable tells the caller that the outcome is unknown.
 """
 
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -44,6 +45,7 @@ from depthwalker.shell.queries import (
     LEASE_TOKENS,
     LOAD,
     PROMISED,
+    SCHEMA_MARK,
     SLIPPAGES,
     STATUS,
     TRADE,
@@ -80,8 +82,13 @@ class PostgresStore:
     async def migrate(self) -> None:
         """Load schema.sql: makes what is absent, changes nothing else."""
         schema = schema_path().read_bytes()
+        mark = f"schema.sql {hashlib.sha256(schema).hexdigest()}"
         async with self._database.alone() as connection:
-            await connection.execute(schema)
+            # Loading locks tables that running executions write: a database that has this very schema is left alone.
+            row = await (await connection.execute(SCHEMA_MARK)).fetchone()
+            if row is None or row[0] != mark:
+                await connection.execute(schema)
+                await connection.execute(f"COMMENT ON TABLE depthwalker_installation IS '{mark}'".encode())
 
     async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached:
         """Make an execution whose journal holds `started`, or find the one that the request key has. Raises MissingRow."""

@@ -2,9 +2,9 @@
 
 Two policies. `spec` is the specification to the letter: splits on the first offers up to the cap, and every walk interval
 each unfilled split walks when the absolute volume momentum reaches the threshold. `tuned` is what the laboratory found:
-at every tick one order rests inside the spread, up and down with the book (a second one behind it fills too late to be
-worth its calls); whenever the best bid outweighs the best offer by enough it takes that offer and no more; shortly before
-the end it takes the rest. How much is enough grows with the room inside the spread.
+at every tick the splits rest inside the spread and one level behind, up and down with the book; whenever the best bid
+outweighs the best offer by enough it takes that offer and no more; shortly before the end it takes the rest. How much is
+enough grows with the room inside the spread.
 """
 
 from typing import assert_never
@@ -25,13 +25,13 @@ from depthwalker.core.walk import Hold, Walk, Walker, WalkRules, walk
 
 
 def plan(state: State, view: View, policy: Policy) -> tuple[Split, ...]:
-    """Return the splits of the parent over the policy's candidate levels; tuned has one level."""
+    """Return the splits of the parent over the policy's candidate levels."""
     parent, config = state.parent, policy.config.walker
     if config.policy is PolicyName.SPEC:
         analysis = analyze(view.ladders, state.cap, parent.target, parent.count, policy.thresholds)
         candidates = tuple(level.price for level in analysis.levels)
     else:
-        candidates = _resting_levels(state, view.ladders, min(parent.target, state.cap))[:1]
+        candidates = _resting_levels(state, view.ladders, min(parent.target, state.cap))
     liquidity = categorize(view.queue_near, view.offers_near, policy.thresholds)
     return split(parent.count, candidates, config.split_ratios, liquidity, parent.target)
 
