@@ -144,21 +144,28 @@ class Exchange(Protocol):
 
     def advance(self, now: Micros) -> None:
         """Let everything happen until an instant, that instant included."""
+        ...
 
     def place(self, key: OrderKey, price: Price, count: Count, style: Style, now: Micros) -> Outcome[Ack, Trouble]:
         """Take a new order."""
+        ...
 
     def amend(self, order_id: str, revision: int, price: Price, total: Count, now: Micros) -> Outcome[Ack, Trouble]:
         """Change an order."""
+        ...
 
     def cancel(self, order_id: str, now: Micros) -> Outcome[CancelAck, Trouble]:
         """Take an order out."""
+        ...
 
     def view(self, state: State, now: Micros) -> View:
         """Return what an execution sees."""
+        ...
 
     def wake(self, state: State, wakes: tuple[Wake, ...], since: Micros, until: Micros) -> Micros | None:
         """Let things happen until one of the wakes holds, before `until`; return when, or None."""
+        ...
 
     def offers(self, now: Micros) -> Ladder:
         """Return all that is offered, less what we took."""
+        ...
