@@ -71,6 +71,6 @@ $(STAMP): requirements.lock pyproject.toml
 			"(Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "setting up .venv (once)"
 	@$(PY) -m pip --version >/dev/null 2>&1 || { rm -rf .venv && $(PYTHON) -m venv .venv; }
-	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --require-hashes -r requirements.lock
 	@$(PIP) --no-build-isolation --no-deps -e .
 	@pwd -P >$@
