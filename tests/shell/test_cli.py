@@ -24,6 +24,7 @@ from depthwalker.core.tape import Tape
 from depthwalker.core.units import MILLION, SECOND, Count, Micros, Money, Price
 from depthwalker.shell.cli import main
 from depthwalker.shell.clock import SystemChance, SystemClock
+from depthwalker.shell.commands import TABLE
 from depthwalker.shell.paper import Account, Delayed, Listing, PaperExchange
 
 HEAVY = ("aiohttp", "psycopg", "pydantic", "rich", "cryptography", "msgspec")
@@ -444,3 +445,16 @@ def test_the_schema_loads_into_a_database_and_again(
     seen = capsys.readouterr()
     assert seen.out.splitlines()[-1] == database
     assert "unset it to start the embedded one" in seen.err
+
+
+# The table of commands
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"usage: depthwalker {name} ")
+    assert TABLE[name].text in " ".join(shown.split())

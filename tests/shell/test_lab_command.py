@@ -14,7 +14,7 @@ from depthwalker.core.config import DEFAULT_EXECUTION
 from depthwalker.core.parent import Action
 from depthwalker.core.tape import Event, Replace, Tape, books
 from depthwalker.core.units import SECOND, Count, Micros
-from depthwalker.shell.lab.command import register
+from depthwalker.shell.lab.command import arguments, run_backtest
 from depthwalker.shell.lab.experiment import UNTRADED, indexed
 from depthwalker.shell.lab.parents import Aim, LeftOut, Sampled, Sampling, sample
 from depthwalker.shell.lab.players import players
@@ -46,9 +46,8 @@ def after(tape: Tape) -> Iterator[Book]:
 
 def run(*words: str) -> int:
     parser = argparse.ArgumentParser()
-    register(parser.add_subparsers(required=True))
-    given = parser.parse_args(["backtest", *words])
-    return int(given.run(given))
+    arguments(parser)
+    return run_backtest(parser.parse_args(words))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,4 @@
-"""`depthwalker backtest`: the laboratory on recordings and synthetic markets, as a table or as JSON.
-
-`register` adds it to the command line: commands = parser.add_subparsers(...); register(commands).
-"""
+"""`depthwalker backtest`: the laboratory on recordings and synthetic markets, as a table or as JSON."""
 
 import argparse
 import json
@@ -19,7 +16,7 @@ from depthwalker.core.parent import Action
 from depthwalker.core.tape import Tape
 from depthwalker.core.units import MILLION, SECOND, Count, Micros, Price, parse_count
 from depthwalker.shell.config import parse_config
-from depthwalker.shell.ending import EXPLAINED, OK, REFUSED
+from depthwalker.shell.ending import OK, REFUSED
 from depthwalker.shell.exact import PLAIN_NUMBER
 from depthwalker.shell.lab.experiment import Design, Measured, experiment, indexed
 from depthwalker.shell.lab.market import QueueModel
@@ -39,16 +36,6 @@ CAP: Final = "0.03"
 
 class Wrong(Exception):
     """What is wrong with the command line or with a file that it names."""
-
-
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    """Add the command to a command line."""
-    text = "execute parents sampled from recordings by every algorithm, and tell what each cost"
-    usage = "depthwalker backtest DATA ... [OPTION ...] (--help explains)"
-    parser = commands.add_parser("backtest", usage=usage, help=text, description=text, epilog=EXPLAINED)
-    parser.set_defaults(run=run_backtest)
-    arguments(parser)
-    return parser
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,39 @@
+"""`depthwalker execute`."""
+
+import argparse
+from pathlib import Path
+
+from depthwalker.shell.commands.arguments import output
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("ticker", metavar="TICKER", help="the market")
+    parser.add_argument("--outcome", required=True, choices=("yes", "no"))
+    parser.add_argument("--action", required=True, choices=("buy", "sell"))
+    parser.add_argument("--count", required=True, metavar="N", help="contracts, with at most 2 decimals")
+    parser.add_argument("--target", required=True, metavar="P", help="target price in dollars, such as 0.48")
+    parser.add_argument(
+        "--method", type=Path, metavar="FILE", help="execution_config as .toml or .json; else its defaults"
+    )
+    parser.add_argument("--key", metavar="REQUEST_KEY", help="calling again with the same key never buys twice")
+    output(parser)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Execute one parent order."""
+    from depthwalker.shell.execute import Order, run_execute
+
+    return run_execute(
+        Order(
+            ticker=given.ticker,
+            outcome=given.outcome,
+            action=given.action,
+            count=given.count,
+            target=given.target,
+            method=given.method,
+            key=given.key,
+            plain=given.plain,
+            as_json=given.json,
+        )
+    )
