@@ -33,6 +33,7 @@ from depthwalker.core.units import (
 )
 
 _GZIP: Final = b"\x1f\x8b"
+_TAIL: Final = 1 << 20  # longer than any line
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _START: Final = Micros(0)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -103,8 +104,38 @@ def load_window(path: Path, seconds: int, seed: int) -> Outcome[Tape, Unplayable
 
 def save(tape: Tape, path: Path, start: Micros = _START) -> None:
     """Write the tape as a recording that begins at `start`, gzip'd where the name ends in .gz; the same bytes each time."""
-    text = "".join(_text(tape.ticker, line) for line in lines_of(tape, start)).encode()
+    text = "".join(line_text(tape.ticker, line) for line in lines_of(tape, start)).encode()
     path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
+
+
+def resume(path: Path, ticker: str) -> Micros:
+    """Return the time of a recording's last whole line, 0 where there is none; a line torn by a crash is cut off.
+
+    Raises ValueError where the file is something else than this market's recording, uncompressed.
+    """
+    if not path.exists():
+        return Micros(0)
+    with path.open("r+b") as file:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(max(0, size - _TAIL))
+        tail = file.read()
+        whole = tail.rfind(b"\n") + 1
+        last = _last(path, ticker, tail[:whole].splitlines(), tail[whole:])
+        file.truncate(size - len(tail) + whole)
+    return last
+
+
+def _last(path: Path, ticker: str, lines: list[bytes], torn: bytes) -> Micros:
+    """Return the time of the last whole line. Raises ValueError where these are not lines of this market's recording."""
+    if not lines and (not torn or torn.startswith(b'{"ts"')):
+        return Micros(0)
+    try:
+        found, line = _line(0, lines[-1] if lines else torn)
+    except _Refused as refused:
+        raise ValueError(f"{path} is no recording: move it away, or record into another folder") from refused
+    if found != ticker:
+        raise ValueError(f"{path} is a recording of {found}: move it away, or record into another folder")
+    return line.body.at
 
 
 def _fits(number: int, following: tuple[str, Line], only: str, lines: list[Line]) -> None:
@@ -183,7 +214,8 @@ def _instant(text: str) -> Micros:
     return Micros((moment - _EPOCH) // _MICROSECOND)
 
 
-def _text(ticker: str, line: Line) -> str:
+def line_text(ticker: str, line: Line) -> str:
+    """Return a line of a recording as text, its newline included."""
     body, seq = line.body, line.seq
     record: dict[str, object] = {"ts": _time_text(body.at), "ticker": ticker}
     match body:

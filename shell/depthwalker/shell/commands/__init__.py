@@ -33,6 +33,7 @@ TABLE: Final[Mapping[str, Entry]] = {
     "execute": Entry("execute one parent order on the exchange that the settings name", "TICKER OPTION ..."),
     "exchange": Entry("run a paper exchange until Ctrl-C, to try `execute` against"),
     "backtest": Entry("execute parents sampled from recordings by every algorithm", "DATA ... [OPTION ...]", "lab"),
+    "record": Entry("keep a market's book and trades in the backtest's format", "TICKER ... [OPTION ...]"),
     "db": Entry("the database: $DATABASE_URL, or the embedded server", "start|url|shell|load"),
 }
 

@@ -1,0 +1,167 @@
+"""The `record` command: a market's book and trades as the exchange shows them, kept in the backtest's format.
+
+One file a market, JSON Lines, only ever appended to: a recorder that was stopped or killed goes on in the same file, and
+what it missed is an empty book there (core `recorder`). Needs no database; without a key it polls what is public.
+"""
+
+import asyncio
+import json
+import signal
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from depthwalker.core.recorder import Recorder, begin, close, record_look, unknown_from
+from depthwalker.core.recording import Line, Print
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.api import ExchangeTrouble
+from depthwalker.shell.clock import SystemChance, SystemClock
+from depthwalker.shell.dialler import AioHttpDialler, socket_url
+from depthwalker.shell.ending import FAILED, OK, REFUSED
+from depthwalker.shell.feed import Feed
+from depthwalker.shell.kalshi import KalshiVenue
+from depthwalker.shell.limiter import Limiter
+from depthwalker.shell.markets import Markets
+from depthwalker.shell.news import NewsRoom
+from depthwalker.shell.opening import load_key
+from depthwalker.shell.ports import Clock
+from depthwalker.shell.recording import line_text, resume
+from depthwalker.shell.settings import Settings, SettingsError
+from depthwalker.shell.socket import Socket
+from depthwalker.shell.transport import AioHttpTransport
+from depthwalker.shell.voice import complain, say
+
+STALE_INTERVALS: Final = 4  # of polling: a book not heard of for longer counts as unknown
+PROGRESS_EVERY: Final = Micros(10 * SECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asked for; `seconds` None records until Ctrl-C."""
+
+    tickers: tuple[str, ...]
+    folder: Path
+    seconds: int | None
+    as_json: bool
+
+
+class Reel:
+    """One market's file, open for appending. Raises ValueError where the file is something else."""
+
+    def __init__(self, ticker: str, path: Path, clock: Clock, stale_after: Micros) -> None:
+        self.lines = 0
+        self.trades = 0
+        self.path = path
+        self._ticker = ticker
+        self._clock = clock
+        self._stale_after = stale_after
+        last = resume(path, ticker)
+        self._recorder: Recorder = begin(last)
+        self._file = path.open("a", encoding="utf-8")
+        if last:
+            self._write((unknown_from(last),))  # what happened since is not known
+
+    def look(self, feed: Feed) -> None:
+        """Write what has changed in a market."""
+        self._recorder, lines = record_look(
+            self._recorder, feed.book, feed.history.trades, self._clock.now(), self._stale_after
+        )
+        self._write(lines)
+
+    def close(self) -> None:
+        """Close the file; it ends with a book that is not known any more."""
+        self._write(close(self._recorder))
+        self._file.close()
+
+    def told(self) -> dict[str, object]:
+        """Return what this run has written."""
+        return {"ticker": self._ticker, "file": str(self.path), "lines": self.lines, "trades": self.trades}
+
+    def _write(self, lines: Iterable[Line]) -> None:
+        for line in lines:
+            self._file.write(line_text(self._ticker, line))
+            self.lines += 1
+            self.trades += isinstance(line.body, Print)
+        self._file.flush()
+
+
+def run_record(wish: Wish) -> int:
+    """Record until Ctrl-C, or for as long as was asked, and return the exit code."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        complain(str(error))
+        return REFUSED
+    try:
+        wish.folder.mkdir(parents=True, exist_ok=True)
+        reels = asyncio.run(_record(wish, settings))
+    except ExchangeTrouble as error:
+        complain(f"{error} (asked at {settings.base_url})")
+        return FAILED
+    except ValueError as wrong:
+        complain(str(wrong))
+        return REFUSED
+    told = [reel.told() for reel in reels]
+    if wish.as_json:
+        say(json.dumps(told, indent=2))
+    else:
+        say(*(f"{one['file']}: {one['lines']} lines more, {one['trades']} of them trades" for one in told))
+        say(f"try: depthwalker backtest {' '.join(str(reel.path) for reel in reels)}")
+    return OK
+
+
+async def _record(wish: Wish, settings: Settings) -> list[Reel]:
+    clock, chance = SystemClock(), SystemChance()
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with AsyncExitStack() as stack:
+        key = load_key(settings)
+        wire = AioHttpTransport(settings.base_url)
+        stack.push_async_callback(wire.close)
+        limiter = Limiter(clock, settings.calls_per_minute, lambda: 0)
+        markets = Markets(KalshiVenue(wire, key, clock), clock, limiter, settings.book_interval, lambda _: ())
+        if key is not None and settings.websocket:
+            newsroom = NewsRoom(markets.feeds, tuple, clock)
+            socket = Socket(AioHttpDialler(socket_url(settings.base_url), key, clock), clock, chance, newsroom.hear)
+            markets.follow_by(socket)
+            socket.start()
+            stack.push_async_callback(socket.close)
+        feeds = {ticker: await markets.feed(ticker) for ticker in dict.fromkeys(wish.tickers)}
+        stack.push_async_callback(markets.close)
+        reels = _open(stack, feeds, wish.folder, clock, Micros(STALE_INTERVALS * settings.book_interval))
+        await _until(stopped, reels, clock, wish.seconds)
+    return reels
+
+
+def _open(
+    stack: AsyncExitStack, feeds: Mapping[str, Feed], folder: Path, clock: Clock, stale_after: Micros
+) -> list[Reel]:
+    """Open the files, then watch the markets; they are left and closed in the opposite order."""
+    reels: list[Reel] = []
+    for ticker, feed in feeds.items():
+        reel = Reel(ticker, folder / f"{ticker}.jsonl", clock, stale_after)
+        stack.callback(reel.close)
+        listener = partial(reel.look, feed)
+        feed.watch(listener)
+        stack.push_async_callback(feed.leave, listener)
+        reels.append(reel)
+    return reels
+
+
+async def _until(stopped: asyncio.Event, reels: list[Reel], clock: Clock, seconds: int | None) -> None:
+    """Return when asked to stop or when the time is up, and tell meanwhile how it goes."""
+    asked = asyncio.ensure_future(stopped.wait())
+    end = None if seconds is None else clock.now() + seconds * SECOND
+    try:
+        while not stopped.is_set() and (end is None or clock.now() < end):
+            pause = PROGRESS_EVERY if end is None else min(PROGRESS_EVERY, end - clock.now())
+            alarm = asyncio.ensure_future(clock.sleep_until(Micros(clock.now() + pause)))
+            await asyncio.wait({asked, alarm}, return_when=asyncio.FIRST_COMPLETED)
+            alarm.cancel()
+            complain(*(f"{reel.path.stem}: {reel.lines} lines, {reel.trades} trades" for reel in reels))
+    finally:
+        asked.cancel()

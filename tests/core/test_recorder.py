@@ -1,0 +1,82 @@
+"""What the recorder writes leads back to what it saw: the same books, each trade once, in one order of time."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from depthwalker.core.answer import TradePrint
+from depthwalker.core.book import EMPTY, Book, Delta, Gap, Leg, Snapshot, apply
+from depthwalker.core.recorder import Recorder, begin, record_look
+from depthwalker.core.recording import Line, Print
+from depthwalker.core.units import SECOND, Count, Micros, Price
+
+STALE = Micros(4 * SECOND)
+LADDERS = st.dictionaries(st.integers(1, 49), st.integers(1, 900), max_size=6).map(
+    lambda levels: tuple((Price(100 * price), Count(levels[price])) for price in sorted(levels, reverse=True))
+)
+
+
+def at(second: float) -> Micros:
+    return Micros(round(second * SECOND))
+
+
+def book(second: float, yes: int = 44, no: int = 53, count: int = 1000) -> Book:
+    return Book(((Price(100 * yes), Count(count)),), ((Price(100 * no), Count(count)),), at(second))
+
+
+def trade(name: str, second: float) -> TradePrint:
+    return TradePrint(name, Leg.NO, Price(4_400), Count(300), at(second))
+
+
+def seen(recorder: Recorder, shown: Book, *trades: TradePrint, now: float) -> tuple[Recorder, tuple[Line, ...]]:
+    return record_look(recorder, shown, trades, at(now), STALE)
+
+
+@given(st.lists(st.tuples(LADDERS, LADDERS), min_size=1, max_size=8))
+def test_replaying_the_lines_gives_every_book_that_was_seen(books: list[tuple[object, object]]) -> None:
+    recorder, replayed = begin(Micros(0)), EMPTY
+    for second, (yes, no) in enumerate(books, 1):
+        shown = Book(yes, no, at(second))  # type: ignore[arg-type]  # the strategy makes ladders
+        recorder, lines = seen(recorder, shown, now=second)
+        for line in lines:
+            assert isinstance(line.body, Snapshot | Delta)
+            after = apply(replayed, line.body)
+            assert not isinstance(after, Gap)
+            replayed = after
+        assert (replayed.yes, replayed.no) == (shown.yes, shown.no)
+
+
+def test_a_recording_begins_with_the_whole_book_and_earlier_trades_are_not_of_it() -> None:
+    recorder, lines = seen(begin(Micros(0)), book(10), trade("before", 9), now=10)
+    assert lines == (Line(Snapshot(book(10).yes, book(10).no, at(10)), None),)
+    assert seen(recorder, book(11), trade("before", 9), now=11)[1] == ()
+
+
+def test_a_trade_is_written_once_before_the_level_that_it_emptied() -> None:
+    recorder, _ = seen(begin(Micros(0)), book(10), now=10)
+    recorder, lines = seen(recorder, book(11, count=700), trade("a", 10.8), now=11)
+    assert [type(line.body) for line in lines] == [Print, Delta, Delta]
+    assert [line.body.at for line in lines] == [at(10.8), at(11), at(11)]
+    assert seen(recorder, book(12, count=700), trade("a", 10.8), now=12)[1] == ()
+
+
+def test_times_never_run_back_whatever_the_exchanges_clock_says() -> None:
+    recorder, _ = seen(begin(at(20)), book(10), now=10)
+    assert recorder.at == at(20)
+    _, lines = seen(recorder, book(21, yes=45), trade("late", 3), trade("early", 99), now=21)
+    assert [line.body.at for line in lines] == [at(20), at(21), at(21), at(21)]
+
+
+def test_a_book_not_heard_of_for_long_is_unknown_until_it_is_seen_again() -> None:
+    recorder, _ = seen(begin(Micros(0)), book(10), now=10)
+    recorder, lines = seen(recorder, book(10), trade("in the dark", 13), now=14.5)
+    assert lines == (Line(Snapshot((), (), at(10)), None),)
+    recorder, lines = seen(recorder, book(10), now=15)
+    assert lines == ()
+    recorder, lines = seen(recorder, book(16), trade("in the dark", 13), now=16)
+    assert lines == (Line(Snapshot(book(16).yes, book(16).no, at(16)), None),)
+
+
+def test_before_the_first_book_there_is_nothing_to_write() -> None:
+    recorder, lines = seen(begin(at(5)), EMPTY, trade("a", 6), now=7)
+    assert lines == ()
+    assert recorder.known == {"a"}
