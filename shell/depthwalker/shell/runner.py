@@ -249,14 +249,16 @@ class Runner:
         self._wakes = wait.wakes
         if any(isinstance(wake, Fresh) for wake in wait.wakes):
             self._feed.hurry()
-        alarm = asyncio.ensure_future(self._clock.sleep_until(wait.at))
-        awake = asyncio.ensure_future(self._awake.wait())
+        alarm = asyncio.create_task(self._ring(wait.at))
         try:
-            await asyncio.wait({alarm, awake}, return_when=asyncio.FIRST_COMPLETED)
+            await self._awake.wait()
         finally:
             self._wakes = ()
             alarm.cancel()
-            awake.cancel()
+
+    async def _ring(self, at: Micros) -> None:
+        await self._clock.sleep_until(at)
+        self._awake.set()
 
     def _on_writer(self) -> None:
         """What cannot be journalled must not grow."""

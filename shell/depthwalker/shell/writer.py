@@ -70,11 +70,12 @@ class Writer:
 
     async def durable(self) -> bool:
         """Return whether all facts so far are durable now; a store that is too slow counts as away."""
-        writing = asyncio.create_task(self._write())
+        answered = asyncio.Event()
+        writing = asyncio.create_task(self._write(answered.set))
         self._own(writing)
-        alarm = asyncio.ensure_future(self._clock.sleep_until(Micros(self._clock.now() + STORE_PATIENCE)))
+        alarm = asyncio.create_task(self._ring(answered))
         try:
-            await asyncio.wait({writing, alarm}, return_when=asyncio.FIRST_COMPLETED)
+            await answered.wait()
         finally:
             alarm.cancel()
         if writing.done():
@@ -92,12 +93,19 @@ class Writer:
                 raise self.trouble
             await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
 
-    async def _write(self) -> None:
+    async def _ring(self, answered: asyncio.Event) -> None:
+        await self._clock.sleep_until(Micros(self._clock.now() + STORE_PATIENCE))
+        answered.set()
+
+    async def _write(self, done: Callable[[], None] | None = None) -> None:
         try:
             await self._append()
         except LeaseLost as lost:
             self.lost = lost
             self._changed()
+        finally:
+            if done is not None:
+                done()  # here, not in a callback of the task: whoever waits is woken a turn of the loop earlier
 
     async def _append(self) -> bool:
         """Return whether all facts so far are durable now. Raises LeaseLost."""
