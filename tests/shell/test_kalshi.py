@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.shell.clocks import SteppingClock
 from tests.shell.scripted import NOW, ROOT, FixedClock, trading
 
 from depthwalker.core.answer import Market, MarketStatus, NotApplied, Rejected, Trouble, Unknown
@@ -243,9 +244,43 @@ async def test_every_refusal_is_one_of_three_kinds_of_trouble(status: int, body:
         assert (await venue.place(PLACE)).failure() == classify(status, text) == trouble
 
 
+async def at_once() -> str:
+    return ""
+
+
+@pytest.mark.parametrize("order", ["place", "amend"])
+async def test_an_order_that_is_not_cleared_is_never_sent(order: str) -> None:
+    async def refused() -> str:
+        return "the store is unavailable"
+
+    async with trading((201, ACK)) as (exchange, venue):
+        outcome = venue.place(PLACE, refused) if order == "place" else venue.amend(AMEND, refused)
+        assert (await outcome).failure() == NotApplied("the store is unavailable")
+
+    assert exchange.requests == []
+    assert exchange.calls == []
+
+
+@pytest.mark.parametrize(("waited", "renewed"), [(SECOND, False), (Micros(SECOND + 1), True)])
+async def test_an_order_is_signed_before_it_is_cleared_and_again_if_that_took_long(
+    waited: Micros, *, renewed: bool
+) -> None:
+    clock = SteppingClock(NOW)
+
+    async def late() -> str:
+        await clock.sleep_until(Micros(NOW + waited))
+        return ""
+
+    async with trading((201, ACK), clock=clock) as (exchange, venue):
+        assert (await venue.place(PLACE, late)).unwrap().order_id == "o1"
+
+    signed_at = NOW + waited if renewed else NOW
+    assert exchange.requests[0].headers["KALSHI-ACCESS-TIMESTAMP"] == str(signed_at // 1_000)
+
+
 MUTATIONS: tuple[Callable[[Venue], Awaitable[Outcome[object, Trouble]]], ...] = (
-    lambda venue: venue.place(PLACE),
-    lambda venue: venue.amend(AMEND),
+    lambda venue: venue.place(PLACE, at_once),
+    lambda venue: venue.amend(AMEND, at_once),
     lambda venue: venue.cancel("T", "o1"),
 )
 

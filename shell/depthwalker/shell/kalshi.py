@@ -20,7 +20,7 @@ from depthwalker.core.fees import FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import Count, Micros, Money
 from depthwalker.shell.account_wire import read_status
-from depthwalker.shell.ports import AmendRequest, Clock, PlaceRequest, Transport
+from depthwalker.shell.ports import AmendRequest, Clearance, Clock, PlaceRequest, Transport
 from depthwalker.shell.request import amend_body, place_body
 from depthwalker.shell.rest import (
     ORDERS,
@@ -112,18 +112,17 @@ class KalshiVenue:
             case Failure(trouble):
                 return Failure(trouble)
 
-    async def place(self, request: PlaceRequest) -> Outcome[Ack, Trouble]:
+    async def place(self, request: PlaceRequest, cleared: Clearance | None = None) -> Outcome[Ack, Trouble]:
         """Send a new order. Rejected order_already_exists says that its id is spent, not by whom."""
-        answer = await self.rest.send(
-            WRITE, "POST", ORDERS, (), place_body(request, self.rest, self._group(request.ticker))
-        )
+        body = place_body(request, self.rest, self._group(request.ticker))
+        answer = await self.rest.send(WRITE, "POST", ORDERS, (), body, cleared)
         now = self.rest.now()
         return read_with(answer, lambda body: read_ack(body, now, client_order_id=request.client_order_id))
 
-    async def amend(self, request: AmendRequest) -> Outcome[Ack, Trouble]:
+    async def amend(self, request: AmendRequest, cleared: Clearance | None = None) -> Outcome[Ack, Trouble]:
         """Change an order's price or total count."""
         path = f"{ORDERS}/{part(request.order_id)}/amend"
-        answer = await self.rest.send(WRITE, "POST", path, (), amend_body(request, self.rest))
+        answer = await self.rest.send(WRITE, "POST", path, (), amend_body(request, self.rest), cleared)
         now = self.rest.now()
         return read_with(answer, lambda body: read_ack(body, now, order_id=request.order_id))
 

@@ -1,8 +1,8 @@
 """What the shell needs of the world, as protocols: the simulation and the tests put other worlds behind them."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from depthwalker.core.answer import (
     Ack,
@@ -100,8 +100,15 @@ class AmendRequest:
     total: Count
 
 
+# Asked when a request is signed and ready to go out: why it must not after all, or nothing. It may take its time.
+Clearance: TypeAlias = Callable[[], Awaitable[str]]
+
+
 class Venue(Protocol):
-    """The exchange in the core's words. No method raises for what the exchange or the network did."""
+    """The exchange in the core's words. No method raises for what the exchange or the network did.
+
+    An order is made ready first and cleared last; one that is not cleared is NotApplied, with the reason.
+    """
 
     async def market(self, ticker: str) -> Outcome[Market, Trouble]: ...
 
@@ -111,9 +118,9 @@ class Venue(Protocol):
 
     async def trades(self, ticker: str, since: Micros) -> Outcome[tuple[TradePrint, ...], Trouble]: ...
 
-    async def place(self, request: PlaceRequest) -> Outcome[Ack, Trouble]: ...
+    async def place(self, request: PlaceRequest, cleared: Clearance) -> Outcome[Ack, Trouble]: ...
 
-    async def amend(self, request: AmendRequest) -> Outcome[Ack, Trouble]: ...
+    async def amend(self, request: AmendRequest, cleared: Clearance) -> Outcome[Ack, Trouble]: ...
 
     async def cancel(self, ticker: str, order_id: str) -> Outcome[CancelAck, Trouble]: ...
 

@@ -5,7 +5,7 @@ that cannot be read leaves its request Unknown as well. `Rest` also keeps what e
 its clock, and the shards of its markets.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -13,7 +13,7 @@ from depthwalker.core.answer import NotApplied, Rejected, Trouble, Unknown
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.skew import UNKNOWN_SKEW, Skew, correction, sighted
 from depthwalker.core.units import SECOND, Micros
-from depthwalker.shell.ports import Clock, HttpRequest, HttpResponse, Lost, NotSent, Transport
+from depthwalker.shell.ports import Clearance, Clock, HttpRequest, HttpResponse, Lost, NotSent, Transport
 from depthwalker.shell.reading import Unreadable
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.timekeeping import sightings
@@ -34,6 +34,7 @@ MOST_PAGES: Final = 50
 PAUSES: Final = ("trading_is_paused", "exchange_is_paused")
 NOT_APPLIED: Final = (401, 403, 410, 429)
 TIMED_OUT: Final = (408, 499)  # a gateway's own time-outs
+FRESH: Final = Micros(SECOND)  # how old a signature may become before it goes out; five seconds are too old
 EXPIRED: Final = "header_timestamp_expired"
 
 Query: TypeAlias = tuple[tuple[str, str], ...]
@@ -98,22 +99,37 @@ class Rest:
         return await self.send(kind, "GET", path, query, None)
 
     async def send(
-        self, kind: str, method: str, path: str, query: Query = (), body: bytes | None = None
+        self,
+        kind: str,
+        method: str,
+        path: str,
+        query: Query = (),
+        body: bytes | None = None,
+        cleared: Clearance | None = None,
     ) -> Outcome[bytes, Trouble]:
         """Return the body of a successful answer, or what became of the request."""
-        return successful(await self.answer(kind, method, path, query, body))
+        return successful(await self.answer(kind, method, path, query, body, cleared))
 
     async def answer(
-        self, kind: str, method: str, path: str, query: Query = (), body: bytes | None = None, *, dated: bool = False
+        self,
+        kind: str,
+        method: str,
+        path: str,
+        query: Query = (),
+        body: bytes | None = None,
+        cleared: Clearance | None = None,
+        *,
+        dated: bool = False,
     ) -> Outcome[HttpResponse, Trouble]:
         """Return the answer whatever its status; `dated` learns the exchange's clock from its Date.
 
+        A request is signed before it is cleared, so that what it has to wait for and the signature take the same time.
         A read that the exchange finds signed at the wrong time is asked once more, by the clock just learned; a mutation
         is not: nothing is mutated without the core's knowing, and it was not applied.
         """
-        answer = await self._once(kind, method, path, query, body, dated=dated)
+        answer = await self._once(kind, method, path, query, body, cleared, dated=dated)
         if method == "GET" and isinstance(answer, Success) and _expired(answer.unwrap()):
-            return await self._once(kind, method, path, query, body, dated=dated)
+            return await self._once(kind, method, path, query, body, cleared, dated=dated)
         return answer
 
     async def pages(
@@ -133,13 +149,27 @@ class Rest:
         return Failure(Unknown(f"{path} has more than {MOST_PAGES} pages of {PAGE}"))
 
     async def _once(
-        self, kind: str, method: str, path: str, query: Query, body: bytes | None, *, dated: bool
+        self,
+        kind: str,
+        method: str,
+        path: str,
+        query: Query,
+        body: bytes | None,
+        cleared: Clearance | None,
+        *,
+        dated: bool,
     ) -> Outcome[HttpResponse, Trouble]:
         if self._signer is None and kind != PUBLIC:
             return Failure(NotApplied("no key: give key_id and key_file"))
         typed = {} if body is None else {"Content-Type": "application/json"}
-        now = self.on_their_clock(self._clock.now())
-        signed = {} if self._signer is None else await self._signer.sign_aside(method, path, now)
+        signed_at = self._clock.now()
+        signed = await self._signed(method, path, signed_at)
+        if cleared is not None:
+            reason = await cleared()
+            if reason:
+                return Failure(NotApplied(reason))
+            if self._clock.now() - signed_at > FRESH:
+                signed = await self._signed(method, path, self._clock.now())
         if self._on_call is not None:
             self._on_call(kind)
         sent = self._clock.now()
@@ -151,6 +181,11 @@ class Rest:
             return Failure(Unknown(f"no answer: {error}"))
         self._learn_clock(answer, sent, dated=dated, stamped=method != "GET")
         return Success(answer)
+
+    async def _signed(self, method: str, path: str, now: Micros) -> Mapping[str, str]:
+        if self._signer is None:
+            return {}
+        return await self._signer.sign_aside(method, path, self.on_their_clock(now))
 
     def _learn_clock(self, answer: HttpResponse, sent: Micros, *, dated: bool, stamped: bool) -> None:
         """Narrow the skew by an answer; one that refused our time says that what was known is wrong."""

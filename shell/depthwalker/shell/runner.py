@@ -35,7 +35,7 @@ from depthwalker.core.command import (
 )
 from depthwalker.core.decide import decide
 from depthwalker.core.execution import State, evolve
-from depthwalker.core.fact import Deferred, Fact, LookedUp, OutcomeUnknown, Refused, StopRequested
+from depthwalker.core.fact import Fact, LookedUp, OutcomeUnknown, Refused, StopRequested
 from depthwalker.core.ledger import Kind, Phase, shown
 from depthwalker.core.policy import Policy
 from depthwalker.core.units import Micros
@@ -44,7 +44,7 @@ from depthwalker.shell.feed import Feed
 from depthwalker.shell.journal import Store, StoreError
 from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.ports import Clock, Venue
-from depthwalker.shell.sender import Facts, Sender
+from depthwalker.shell.sender import Durable, Facts, Sender
 from depthwalker.shell.spool import Seat, Spool
 from depthwalker.shell.writer import LeaseLost, Writer
 
@@ -159,28 +159,18 @@ class Runner:
         for command in commands:
             if command not in raising:
                 self._act(command)
-        if not raising:
-            self._writer.write_soon()
+        if raising:
+            durable = self._writer.write_durably().known
+            for command in raising:
+                self._act(command, durable)
         else:
-            await self._act_durably(raising)
+            self._writer.write_soon()
         if commands and isinstance(commands[-1], WaitUntil):
             await self._rest(commands[-1])  # whatever was sent ends in a fact, which wakes
         else:
             if all(isinstance(command, Plan | WindDown) for command in commands):
                 self._woken_by = view  # nothing that it shows has changed by that
             await asyncio.sleep(0)  # whatever is decided, others get their turn
-
-    async def _act_durably(self, commands: tuple[Command, ...]) -> None:
-        """Act on commands whose intents have to be durable first, or call them off."""
-        durable = False
-        try:
-            durable = await self._writer.durable()
-        finally:
-            if not durable:
-                self._call_off(commands)
-        if durable:
-            for command in commands:
-                self._act(command)
 
     def _decided(self, view: View) -> tuple[Command, ...]:
         """Return what is to be done. A bug in an algorithm winds down, for which no algorithm is asked."""
@@ -266,23 +256,16 @@ class Runner:
             self.receive(StopRequested("the store is unavailable", self._clock.now()))
         self._awake.set()
 
-    def _call_off(self, commands: tuple[Command, ...]) -> None:
-        """Take back intents that were never sent, because they could not be made durable."""
-        now = self._clock.now()
-        for command in commands:
-            if isinstance(command, Place):
-                self.receive(Deferred(command.key, Kind.PLACE, "the store is unavailable", now))
-            elif isinstance(command, Amend):
-                self.receive(Deferred(command.key, Kind.AMEND, "the store is unavailable", now))
-
     # Acting
 
-    def _act(self, command: Command) -> None:
+    def _act(self, command: Command, durable: Durable | None = None) -> None:
+        """Start what a command asks for; an order goes out once its intent is `durable`, if that is given."""
         sender = self._sender
         match command:
             case Place(key, price, count, style, _, _):
                 self._send(
-                    sender.create(key, Kind.PLACE, price, count, style), partial(OutcomeUnknown, key, Kind.PLACE)
+                    sender.create(key, Kind.PLACE, price, count, style, durable),
+                    partial(OutcomeUnknown, key, Kind.PLACE),
                 )
             case Claim(key, price, count, style):
                 self._send(
@@ -291,7 +274,7 @@ class Runner:
             case Burn(key, price):
                 self._send(sender.burn(key, price), partial(OutcomeUnknown, key, Kind.BURN))
             case Amend():
-                self._send(sender.amend(command), partial(OutcomeUnknown, command.key, Kind.AMEND))
+                self._send(sender.amend(command, durable), partial(OutcomeUnknown, command.key, Kind.AMEND))
             case Cancel(key, order_id):
                 self._send(sender.cancel(key, order_id), partial(OutcomeUnknown, key, Kind.CANCEL))
             case Lookup():

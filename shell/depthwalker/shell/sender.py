@@ -1,22 +1,24 @@
 """Sends one execution's requests, each exactly once, and says which facts they came to."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 
 from depthwalker.core.command import Amend
 from depthwalker.core.execution import State
-from depthwalker.core.fact import Deferred, Fact
+from depthwalker.core.fact import Fact
 from depthwalker.core.ids import ClientId
 from depthwalker.core.ledger import Kind, OrderKey, Style
 from depthwalker.core.parent import Parent
 from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
 from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.shell.limiter import Limiter, Purpose
-from depthwalker.shell.ports import AmendRequest, Clock, PlaceRequest, Venue
+from depthwalker.shell.ports import AmendRequest, Clearance, Clock, PlaceRequest, Venue
 
 BURN_COUNT: Final = Count(1)
+STORE_AWAY: Final = "the store is unavailable"
 LOOK_BACK: Final = Micros(60 * SECOND)
 Facts = tuple[Fact, ...]
+Durable: TypeAlias = Callable[[], Awaitable[bool]]  # whether an intent is durable, once that is known
 
 
 class Sender:
@@ -37,8 +39,10 @@ class Sender:
         self._clock = clock
         self._called_off = called_off
 
-    async def create(self, key: OrderKey, kind: Kind, price: Price, count: Count, style: Style) -> Facts:
-        """Send a new order, or claim one of unknown outcome by sending it again."""
+    async def create(
+        self, key: OrderKey, kind: Kind, price: Price, count: Count, style: Style, durable: Durable | None = None
+    ) -> Facts:
+        """Send a new order once its intent is durable, or claim one of unknown outcome by sending it again."""
         rests = style is Style.REST
         request = PlaceRequest(
             ticker=self._parent.ticker,
@@ -50,19 +54,15 @@ class Sender:
             post_only=rests,
             expires=self._parent.expires if rests else None,
         )
-        await self._limiter.acquire(Purpose.ENTRY)
-        reason = self._called_off(kind)
-        if reason:
-            return (Deferred(key, kind, reason, self._clock.now()),)
-        outcome = await self._venue.place(request)
+        outcome = await self._venue.place(request, self._clearance(kind, durable))
         return (create_reply(key, kind, outcome, self._clock.now()),)
 
     async def burn(self, key: OrderKey, price: Price) -> Facts:
         """Spend the id of an order of unknown outcome."""
         return await self.create(key, Kind.BURN, price, BURN_COUNT, Style.TAKE)
 
-    async def amend(self, command: Amend) -> Facts:
-        """Change a live order."""
+    async def amend(self, command: Amend, durable: Durable | None = None) -> Facts:
+        """Change a live order once the intent is durable."""
         request = AmendRequest(
             ticker=self._parent.ticker,
             order_id=command.order_id,
@@ -72,11 +72,7 @@ class Sender:
             price=command.price,
             total=command.total,
         )
-        await self._limiter.acquire(Purpose.ENTRY)
-        reason = self._called_off(Kind.AMEND)
-        if reason:
-            return (Deferred(command.key, Kind.AMEND, reason, self._clock.now()),)
-        outcome = await self._venue.amend(request)
+        outcome = await self._venue.amend(request, self._clearance(Kind.AMEND, durable))
         return (amend_reply(command.key, command.revision, outcome, self._clock.now()),)
 
     async def cancel(self, key: OrderKey, order_id: str) -> Facts:
@@ -95,6 +91,17 @@ class Sender:
             await self._limiter.acquire(Purpose.READ)
             fills = await self._venue.fills(ticker, since)
         return lookup_reply(state(), orders, fills, self._clock.now())
+
+    def _clearance(self, kind: Kind, durable: Durable | None) -> Clearance:
+        """Return what lets an order out: its intent durable, its tokens there, and nothing that calls it off."""
+
+        async def cleared() -> str:
+            if durable is not None and not await durable():
+                return STORE_AWAY
+            await self._limiter.acquire(Purpose.ENTRY)
+            return self._called_off(kind)
+
+        return cleared
 
     def _client_id(self, split: int, revision: int) -> str:
         return ClientId(self._parent.installation, self._parent.execution, split, revision).text()

@@ -22,6 +22,25 @@ class LeaseLost(Exception):
     """Another worker has taken the execution over: this one writes and sends nothing more."""
 
 
+class Durability:
+    """Whether the facts up to some moment are durable: told once, to everyone who waits."""
+
+    def __init__(self) -> None:
+        self._told = asyncio.Event()
+        self._durable = False
+
+    def tell(self, *, durable: bool) -> None:
+        """Tell; what was told first holds."""
+        if not self._told.is_set():
+            self._durable = durable
+            self._told.set()
+
+    async def known(self) -> bool:
+        """Return it, once it is known."""
+        await self._told.wait()
+        return self._durable
+
+
 class Writer:
     """Holds the facts that are not durable yet. `trouble` is the store's last failure, until an append succeeds."""
 
@@ -68,20 +87,15 @@ class Writer:
         elif self.trouble is not None:
             self._failed(self.trouble)  # it still hangs, and there are newer facts to keep
 
-    async def durable(self) -> bool:
-        """Return whether all facts so far are durable now; a store that is too slow counts as away."""
-        answered = asyncio.Event()
-        writing = asyncio.create_task(self._write(answered.set))
+    def write_durably(self) -> Durability:
+        """Start an append of all facts so far; a store that is too slow counts as away."""
+        durability = Durability()
+        writing = asyncio.create_task(self._write(durability))
+        alarm = asyncio.create_task(self._give_up(durability))
+        writing.add_done_callback(lambda _: alarm.cancel())
         self._own(writing)
-        alarm = asyncio.create_task(self._ring(answered))
-        try:
-            await answered.wait()
-        finally:
-            alarm.cancel()
-        if writing.done():
-            return not self._unwritten and self.lost is None
-        self._failed(StoreUnavailable(f"no answer within {STORE_PATIENCE // SECOND} s"))
-        return False
+        self._own(alarm)
+        return durability
 
     async def write_all(self) -> None:
         """Return when the journal holds everything, however long the store is away.
@@ -93,19 +107,21 @@ class Writer:
                 raise self.trouble
             await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
 
-    async def _ring(self, answered: asyncio.Event) -> None:
-        await self._clock.sleep_until(Micros(self._clock.now() + STORE_PATIENCE))
-        answered.set()
-
-    async def _write(self, done: Callable[[], None] | None = None) -> None:
+    async def _write(self, durability: Durability | None = None) -> None:
+        durable = False
         try:
-            await self._append()
+            durable = await self._append()
         except LeaseLost as lost:
             self.lost = lost
             self._changed()
         finally:
-            if done is not None:
-                done()  # here, not in a callback of the task: whoever waits is woken a turn of the loop earlier
+            if durability is not None:
+                durability.tell(durable=durable)
+
+    async def _give_up(self, durability: Durability) -> None:
+        await self._clock.sleep_until(Micros(self._clock.now() + STORE_PATIENCE))
+        durability.tell(durable=False)
+        self._failed(StoreUnavailable(f"no answer within {STORE_PATIENCE // SECOND} s"))
 
     async def _append(self) -> bool:
         """Return whether all facts so far are durable now. Raises LeaseLost."""
