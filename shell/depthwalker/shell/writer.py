@@ -83,7 +83,7 @@ class Writer:
         if not self._unwritten or failed_lately:
             return
         if not self._lock.locked():
-            self._own(asyncio.create_task(self._write()))
+            self.write_durably()
         elif self.trouble is not None:
             self._failed(self.trouble)  # it still hangs, and there are newer facts to keep
 
@@ -107,7 +107,7 @@ class Writer:
                 raise self.trouble
             await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
 
-    async def _write(self, durability: Durability | None = None) -> None:
+    async def _write(self, durability: Durability) -> None:
         durable = False
         try:
             durable = await self._append()
@@ -115,8 +115,7 @@ class Writer:
             self.lost = lost
             self._changed()
         finally:
-            if durability is not None:
-                durability.tell(durable=durable)
+            durability.tell(durable=durable)
 
     async def _give_up(self, durability: Durability) -> None:
         await self._clock.sleep_until(Micros(self._clock.now() + STORE_PATIENCE))
