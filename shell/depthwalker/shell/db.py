@@ -13,7 +13,7 @@ from typing import Final
 import psycopg
 
 from depthwalker.shell.ending import FAILED, OK, REFUSED
-from depthwalker.shell.postgres import connect_string, schema_path
+from depthwalker.shell.postgres import connect_string, schema_marking, schema_path
 from depthwalker.shell.postmaster import PostgresUnavailable, find_binaries
 from depthwalker.shell.voice import complain, say
 
@@ -32,6 +32,7 @@ def load_schema(dsn: str) -> None:
     """Load schema.sql; where it is loaded already, nothing changes. Raises psycopg.Error."""
     with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
         connection.execute(schema_path().read_bytes())
+        connection.execute(schema_marking())
 
 
 def prepare(dsn: str, *, own: bool) -> None:

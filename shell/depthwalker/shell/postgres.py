@@ -88,6 +88,16 @@ def schema_path() -> Path:
     return packaged if packaged.exists() else Path(__file__).parents[3] / "schema.sql"
 
 
+def schema_mark() -> str:
+    """Return what a database is marked with that has this very schema.sql."""
+    return f"schema.sql {hashlib.sha256(schema_path().read_bytes()).hexdigest()}"
+
+
+def schema_marking() -> bytes:
+    """Return the statement that marks a database as having this very schema.sql."""
+    return f"COMMENT ON TABLE depthwalker_installation IS '{schema_mark()}'".encode()
+
+
 class Cluster:
     """A server over one folder, reached by a Unix socket only.
 

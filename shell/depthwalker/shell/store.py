@@ -5,7 +5,6 @@ are kept once, a claim only raises the epoch. A lost connection is therefore tri
 StoreUnavailable tells the caller that the outcome is unknown.
 """
 
-import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -37,7 +36,7 @@ from depthwalker.shell.journal import (
     Unfinished,
 )
 from depthwalker.shell.pool import Connection, Database
-from depthwalker.shell.postgres import schema_path
+from depthwalker.shell.postgres import schema_mark, schema_marking, schema_path
 from depthwalker.shell.queries import (
     BEGIN,
     CLAIM,
@@ -81,14 +80,12 @@ class PostgresStore:
 
     async def migrate(self) -> None:
         """Load schema.sql: makes what is absent, changes nothing else."""
-        schema = schema_path().read_bytes()
-        mark = f"schema.sql {hashlib.sha256(schema).hexdigest()}"
         async with self._database.alone() as connection:
             # Loading locks tables that running executions write: a database that has this very schema is left alone.
             row = await (await connection.execute(SCHEMA_MARK)).fetchone()
-            if row is None or row[0] != mark:
-                await connection.execute(schema)
-                await connection.execute(f"COMMENT ON TABLE depthwalker_installation IS '{mark}'".encode())
+            if row is None or row[0] != schema_mark():
+                await connection.execute(schema_path().read_bytes())
+                await connection.execute(schema_marking())
 
     async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached:
         """Make an execution whose journal holds `started`, or find the one that the request key has. Raises MissingRow."""
