@@ -1,6 +1,6 @@
 """The `doctor` command: what an execution stands on, looked at piece by piece, and how to mend what does not hold.
 
-It changes nothing: no schema is loaded, no order placed, nothing of the account is shown.
+It places no order, loads no schema and shows nothing of the account; the embedded server is started if none runs.
 """
 
 import asyncio
