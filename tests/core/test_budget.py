@@ -26,6 +26,7 @@ from depthwalker.core.budget import (
     rate_of,
     ready_at,
     refill,
+    rerated,
     spend,
     would_exceed,
 )
@@ -176,3 +177,12 @@ def test_reads_and_writes_have_buckets_of_their_own() -> None:
     assert [rate_of(limits, method).capacity for method in ("GET", "POST", "PUT", "DELETE")] == [900, 600, 600, 600]
     assert available(bucket_of(limits.read, NOW), NOW) == 900
     assert available_within(bucket_of(BASIC.write, NOW), SECOND, NOW) == 200
+
+
+@given(st.integers(0, 500), st.integers(1, 9_600), st.integers(1, 20_000))
+def test_another_rate_neither_gives_nor_takes_tokens_that_fit(spent: int, refill_rate: int, capacity: int) -> None:
+    now = Micros(1_000 * SECOND)
+    before = spend(full(500, SECOND, 500, now), spent, now)
+    after = rerated(before, Rate(refill_rate, capacity), now)
+    assert available(after, now) == min(500 - spent, capacity)
+    assert available(after, Micros(now + 10_000 * 3_600 * SECOND)) == capacity

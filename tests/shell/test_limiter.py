@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.shell.clocks import SteppingClock
 
-from depthwalker.core.units import SECOND
+from depthwalker.core.budget import BASIC, USUAL_COSTS, Costs, EndpointCost, Limits, Rate
+from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.limiter import Limiter, Purpose
 
 
@@ -62,3 +63,40 @@ async def test_no_second_holds_more_than_capacity_and_refill(purposes: list[Purp
             spent.append((clock.now(), 10 if purpose is Purpose.ENTRY else 2))
     for start, _ in spent:
         assert sum(cost for at, cost in spent if start <= at <= start + SECOND) <= 180
+
+
+PRIME = Limits("prime", Rate(4_800, 4_800), Rate(4_800, 14_400))
+
+
+async def test_the_accounts_own_rates_count_once_they_are_known_and_what_was_spent_stays_spent() -> None:
+    clock = SteppingClock()
+    limiter = Limiter(clock, None, lambda: 0)
+    for _ in range(8):
+        await limiter.acquire(Purpose.ENTRY)
+    limiter.learn(PRIME, USUAL_COSTS)
+    assert limiter.calls_left() == 4 * 4_800 // 10
+    await limiter.acquire(Purpose.ENTRY)
+    assert clock.now() - 1_000_000_000 == -(-10 * SECOND // 4_800)
+
+
+async def test_a_tier_that_falls_takes_away_what_it_does_not_hold() -> None:
+    clock = SteppingClock()
+    limiter = Limiter(clock, None, lambda: 0)
+    limiter.learn(PRIME, USUAL_COSTS)
+    await clock.sleep_until(Micros(clock.now() + 60 * SECOND))
+    limiter.learn(BASIC, USUAL_COSTS)
+    assert limiter.calls_left() == 48
+
+
+def test_costs_are_the_exchanges() -> None:
+    limiter = Limiter(SteppingClock(), None, lambda: 10)
+    create = EndpointCost("POST", "/trade-api/v2/portfolio/events/orders", 40)
+    cancel = EndpointCost("DELETE", "/trade-api/v2/portfolio/events/orders/:order_id", 4)
+    limiter.learn(BASIC, Costs(10, (create, cancel)))
+    assert limiter.calls_left() == (480 - 10 * 4) // 40
+
+
+def test_a_budget_that_is_named_stays() -> None:
+    limiter = Limiter(SteppingClock(), 90, lambda: 0)
+    limiter.learn(PRIME, USUAL_COSTS)
+    assert limiter.calls_left() == 96

@@ -127,6 +127,12 @@ def bucket_of(rate: Rate, at: Micros) -> Bucket:
     return full(rate.refill, SECOND, rate.capacity, at)
 
 
+def rerated(bucket: Bucket, rate: Rate, now: Micros) -> Bucket:
+    """Return the bucket under another rate, holding as many tokens as before: a tier that rises fills by itself."""
+    level = min(available(bucket, now), rate.capacity) * SECOND
+    return Bucket(rate.refill, SECOND, rate.capacity, level, now)
+
+
 def rate_of(limits: Limits, method: str) -> Rate:
     """Return the rate of the bucket that a request is billed to: reads are the GETs."""
     return limits.read if method == "GET" else limits.write

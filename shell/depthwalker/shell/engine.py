@@ -19,6 +19,7 @@ from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.units import SECOND, Count, Micros
 from depthwalker.core.view import View
+from depthwalker.shell.account import KalshiAccount
 from depthwalker.shell.api import (
     Edge,
     EngineClosed,
@@ -39,6 +40,7 @@ from depthwalker.shell.markets import Markets
 from depthwalker.shell.news import NewsRoom
 from depthwalker.shell.opening import embedded_server, load_key, open_store
 from depthwalker.shell.ports import Chance, Clock, Transport, Venue
+from depthwalker.shell.rates import keep_rates
 from depthwalker.shell.result import bounds
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.signing import Signer
@@ -113,6 +115,11 @@ class Engine:
             if dialler is None and transport is None and key is not None and chosen.websocket:
                 dialler = AioHttpDialler(socket_url(chosen.base_url), key, time)
             engine = cls(chosen, venue, store, time, chance or SystemChance(), on_turn, dialler)
+            if (
+                key is not None and chosen.calls_per_minute is None
+            ):  # else a budget is named, and no call is spent on it
+                learning = asyncio.create_task(keep_rates(KalshiAccount(venue.rest), engine._limiter, time))
+                stack.push_async_callback(_ended, learning)
             if engine._socket is not None:
                 engine._socket.start()
                 stack.push_async_callback(engine._socket.close)
@@ -233,6 +240,11 @@ class Engine:
 
     def _own_orders(self, ticker: str) -> tuple[OwnOrder, ...]:
         return own_orders(runners(self._conducts, ticker))
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 class Executor:

@@ -4,25 +4,29 @@ Two profiles of one limiter: the exchange's read and write buckets with their to
 minute, where every call costs one. Cancels never wait for what is kept in reserve for them (invariant 7).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Final, assert_never
 
 from depthwalker.core.budget import (
-    CANCEL_COST,
-    CREATE_COST,
+    BASIC,
+    USUAL_COSTS,
     Bucket,
+    Costs,
+    Limits,
+    Rate,
     available_within,
-    full,
+    bucket_of,
+    cost_of,
     per_minute,
     ready_at,
+    rerated,
     spend,
 )
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.ports import Clock
+from depthwalker.shell.rest import ORDERS
 
-BASIC_READ: Final = 200  # tokens a second of the lowest tier (fact sheet, section 6)
-BASIC_WRITE: Final = 100
 # Requests do not arrive as evenly as they leave: a fifth of the exchange's bucket is left to absorb that.
 USED: Final = 4
 USED_OF: Final = 5
@@ -48,16 +52,24 @@ class Limiter:
         self._live = live
         self._flat = calls_per_minute is not None
         self._write: Bucket = (
-            full(BASIC_WRITE, SECOND, BASIC_WRITE * USED // USED_OF, now)
-            if calls_per_minute is None
-            else per_minute(calls_per_minute, now)
+            bucket_of(_used(BASIC.write), now) if calls_per_minute is None else per_minute(calls_per_minute, now)
         )
-        self._read: Bucket = full(BASIC_READ, SECOND, BASIC_READ * USED // USED_OF, now)
+        self._read: Bucket = bucket_of(_used(BASIC.read), now)
+        self._costs = _costs(USUAL_COSTS)
+
+    def learn(self, limits: Limits, costs: Costs) -> None:
+        """Go by what the exchange gives this account from now on; what was spent stays spent."""
+        if self._flat:
+            return
+        now = self._clock.now()
+        self._read = rerated(self._read, _used(limits.read), now)
+        self._write = rerated(self._write, _used(limits.write), now)
+        self._costs = _costs(costs)
 
     def calls_left(self) -> int:
         """Return how many orders could be entered within one tick without touching the reserve."""
         left = available_within(self._write, TICK, self._clock.now()) - self._reserve()
-        return max(0, left if self._flat else left // CREATE_COST)
+        return max(0, left // self._cost(Purpose.ENTRY))
 
     async def acquire(self, purpose: Purpose) -> None:
         """Return when the request may be sent, with its tokens spent."""
@@ -77,9 +89,7 @@ class Limiter:
             self._write = spend(bucket, cost, now)
 
     def _cost(self, purpose: Purpose) -> int:
-        if self._flat:
-            return 1
-        return CANCEL_COST if purpose is Purpose.CANCEL else CREATE_COST
+        return 1 if self._flat else self._costs[purpose]
 
     def _kept_from(self, purpose: Purpose) -> int:
         """Return the tokens that this purpose must leave: polling a market must not starve what an execution needs to end."""
@@ -95,3 +105,17 @@ class Limiter:
 
     def _reserve(self) -> int:
         return self._live() * self._cost(Purpose.CANCEL)
+
+
+def _used(rate: Rate) -> Rate:
+    return Rate(rate.refill, rate.capacity * USED // USED_OF)
+
+
+def _costs(costs: Costs) -> Mapping[Purpose, int]:
+    """Return what a request of each kind costs; reads are lists and market data, none of which is cheaper."""
+    return {
+        Purpose.ENTRY: cost_of(costs, "POST", ORDERS),
+        Purpose.CANCEL: cost_of(costs, "DELETE", f"{ORDERS}/:order_id"),
+        Purpose.READ: costs.default,
+        Purpose.PUBLIC: costs.default,
+    }
