@@ -22,6 +22,7 @@ from depthwalker.core.tape import (
     after,
     books,
     drawn_window,
+    hastened,
     hit,
     play,
     resting,
@@ -167,3 +168,14 @@ def test_without_us_a_pit_holds_the_book_that_the_tape_says(drawn: list[Flow]) -
 def test_books_are_those_between_the_events() -> None:
     played = tape((1, Take(Leg.YES, Price(5_200), Count(300))), (2, Arrive(Leg.NO, Price(4_800), Count(100))))
     assert [shown.no[0] for shown in books(played)] == [(4_800, 300), (4_500, 1_000), (4_800, 100)]
+
+
+@given(st.lists(st.integers(0, 90 * SECOND), max_size=6).map(sorted), st.integers(1, 1_000_000))
+def test_a_hastened_tape_is_the_same_flow_at_other_times(instants: list[int], permille: int) -> None:
+    flows = [Withdraw(Leg.YES, Price(CENT), Count(number)) for number, _ in enumerate(instants, 1)]
+    events = tuple(Event(Micros(at), flow) for at, flow in zip(instants, flows, strict=True))
+    tape = Tape("T", CENT_GRID, Book((), (), Micros(0)), events, Micros(90 * SECOND))
+    sooner = hastened(tape, permille)
+    assert [event.flow for event in sooner.events] == flows
+    assert [event.at for event in sooner.events] == [at * 1_000 // permille for at in instants]
+    assert sooner.span == 90 * SECOND * 1_000 // permille

@@ -134,6 +134,12 @@ def window(tape: Tape, start: Micros, span: Micros) -> Tape:
     return Tape(tape.ticker, tape.grid, Book(opening.yes, opening.no, Micros(0)), kept, span)
 
 
+def hastened(tape: Tape, permille: int) -> Tape:
+    """Return a tape that plays `permille` thousandths as fast: the same flow, sooner where that is over a thousand."""
+    events = tuple(Event(Micros(event.at * 1_000 // permille), event.flow) for event in tape.events)
+    return Tape(tape.ticker, tape.grid, tape.opening, events, Micros(tape.span * 1_000 // permille))
+
+
 def drawn_window(tape: Tape, span: Micros, draw: int) -> Outcome[Tape, Unplayable]:
     """Return a window whose book has both sides throughout; `draw`, any whole number, chooses among all of them."""
     stretches = two_sided(tape)

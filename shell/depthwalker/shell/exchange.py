@@ -9,7 +9,7 @@ import secrets
 import shlex
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +21,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from depthwalker.core.book import Leg, ladders
 from depthwalker.core.outcome import Failure, Success
-from depthwalker.core.tape import Tape, two_sided, window
+from depthwalker.core.tape import Tape, hastened, two_sided, window
 from depthwalker.core.units import MILLION, SECOND, Micros, Money, format_count
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.ending import FAILED, OK, REFUSED
 from depthwalker.shell.figures import short_price
-from depthwalker.shell.paper import Account, Listing, PaperExchange
+from depthwalker.shell.paper import Account, Listing, PaperExchange, Side
+from depthwalker.shell.paper.reply import Refusal
 from depthwalker.shell.paper.server import PREFIX
 from depthwalker.shell.profiles import PROFILES
 from depthwalker.shell.recording import load
 from depthwalker.shell.synthetic import synthesize
 from depthwalker.shell.voice import complain, say
+from depthwalker.shell.wire import read_error
 
 CASH: Final = Money(100_000 * MILLION)
 NAME: Final = "paper"
@@ -39,45 +41,71 @@ NAME: Final = "paper"
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """What the command line asked for; `seed` None draws one, `port` 0 takes a free one."""
+    """What the command line asked for: `seed` None draws one, `port` 0 takes a free one, `speed` in thousandths.
+
+    `faults` are told as the control endpoint's POST /faults is; `skew` is in milliseconds.
+    """
 
     profile: str
-    data: Path | None
+    data: tuple[Path, ...]
     seed: int | None
     seconds: int
     port: int
+    speed: int = 1_000
+    faults: tuple[Mapping[str, object], ...] = ()
+    partition: str = ""
+    skew: int = 0
+
+
+class _Unplayable(Exception):
+    """What is wrong with what the exchange was to play."""
 
 
 def run_exchange(stall: Stall) -> int:
     """Run a paper exchange until Ctrl-C and return the exit code."""
-    seed = secrets.randbelow(MILLION) if stall.seed is None else stall.seed
-    tape = _tape(stall, seed)
-    if isinstance(tape, str):
-        complain(tape)
+    try:
+        tapes = _tapes(stall)
+    except _Unplayable as wrong:
+        complain(str(wrong))
         return REFUSED
     with _key_file() as (key, file):
         account = Account(NAME, NAME, key.public_key(), CASH)
         try:
-            asyncio.run(_serve(tape, account, file, stall.port))
+            asyncio.run(_serve(tapes, account, file, stall))
         except OSError as error:
             complain(f"port {stall.port} cannot be used: {error.strerror}; leave --port out for a free one")
             return FAILED
+        except Refusal as refused:
+            complain(f"--fault: {read_error(refused.reply.body).detail or 'it is not one that can be planned'}")
+            return REFUSED
     return OK
 
 
-def _tape(stall: Stall, seed: int) -> Tape | str:
-    if stall.data is None:
-        return synthesize(PROFILES[stall.profile], seed, stall.seconds)
+def _tapes(stall: Stall) -> list[Tape]:
+    """Return what is played. Raises _Unplayable."""
+    if not stall.data:
+        seed = secrets.randbelow(MILLION) if stall.seed is None else stall.seed
+        tapes = [synthesize(PROFILES[stall.profile], seed, stall.seconds)]
+    else:
+        tapes = [_recorded(file) for file in stall.data]
+    names = [tape.ticker for tape in tapes]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise _Unplayable(f"two of the recordings are of {twice}: a market can be played once")
+    return tapes if stall.speed == 1_000 else [hastened(tape, stall.speed) for tape in tapes]
+
+
+def _recorded(file: Path) -> Tape:
     try:
-        match load(stall.data):
+        match load(file):
             case Success(tape):
                 stretches = two_sided(tape)
                 start = stretches[0][0] if stretches else Micros(0)
                 return window(tape, start, Micros(tape.span - start))
             case Failure(unplayable):
-                return f"{stall.data} cannot be replayed: {unplayable.reason}"
+                raise _Unplayable(f"{file} cannot be replayed: {unplayable.reason}")
     except OSError as error:
-        return f"{stall.data} cannot be read: {error.strerror}; give the path of a recording"
+        raise _Unplayable(f"{file} cannot be read: {error.strerror}; give the path of a recording") from error
 
 
 @contextmanager
@@ -95,8 +123,8 @@ def _key_file() -> Iterator[tuple[Ed25519PrivateKey, Path]]:
 class _Exchange(PaperExchange):
     """A paper exchange that listens on a chosen port as well."""
 
-    def __init__(self, tape: Tape, account: Account, port: int) -> None:
-        super().__init__([Listing(tape)], [account], SystemClock(), SystemChance())
+    def __init__(self, tapes: Iterable[Tape], account: Account, port: int) -> None:
+        super().__init__([Listing(tape) for tape in tapes], [account], SystemClock(), SystemChance())
         self._port = port
 
     async def listen(self) -> str:
@@ -107,28 +135,41 @@ class _Exchange(PaperExchange):
         return self.url
 
 
-async def _serve(tape: Tape, account: Account, key_file: Path, port: int) -> None:
+async def _serve(tapes: list[Tape], account: Account, key_file: Path, stall: Stall) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with _Exchange(tape, account, port) as exchange:
-        say(*_welcome(await exchange.listen(), tape, key_file))
+    async with _Exchange(tapes, account, stall.port) as exchange:
+        for fault in stall.faults:
+            exchange.plan(fault)
+        if stall.partition:
+            exchange.faults.partition(Side(stall.partition))
+        exchange.faults.skew = Micros(stall.skew * 1_000)
+        say(*_welcome(await exchange.listen(), exchange.control_url, tapes, key_file))
         await stopped.wait()
         left = exchange.resting(NAME)
         say(f"# stopped; {len(left)} orders were resting" if left else "# stopped; nothing was resting")
 
 
-def _welcome(url: str, tape: Tape, key_file: Path) -> Iterator[str]:
+def _welcome(url: str, control_url: str, tapes: list[Tape], key_file: Path) -> Iterator[str]:
     yield f"export DEPTHWALKER_BASE_URL={url}"
     yield f"export DEPTHWALKER_KEY_ID={NAME}"
     yield f"export DEPTHWALKER_KEY_FILE={shlex.quote(str(key_file))}"
+    for tape in tapes:
+        yield _described(tape)
+    first = tapes[0]
+    seen = ladders(first.opening, Leg.YES)
+    target = seen.offers[0][0] if seen.offers else seen.queue[0][0] if seen.queue else first.grid.lowest()
+    yield "# set these in another terminal, then for example"
+    yield f"# depthwalker execute {first.ticker} --outcome yes --action buy --count 20 --target {short_price(target)}"
+    yield f"# what can be made to go wrong meanwhile: curl {control_url}"
+    yield "# Ctrl-C ends it"
+
+
+def _described(tape: Tape) -> str:
     seen = ladders(tape.opening, Leg.YES)
     bid, offer = (
         f"{short_price(side[0][0])} x {format_count(side[0][1])}" if side else "none"
         for side in (seen.queue, seen.offers)
     )
-    yield f"# {tape.ticker} opens with the best YES bid {bid} and offer {offer}, and plays for {tape.span // SECOND} s"
-    target = seen.offers[0][0] if seen.offers else seen.queue[0][0] if seen.queue else tape.grid.lowest()
-    yield "# set these in another terminal, then for example"
-    yield f"# depthwalker execute {tape.ticker} --outcome yes --action buy --count 20 --target {short_price(target)}"
-    yield "# Ctrl-C ends it"
+    return f"# {tape.ticker} opens with the best YES bid {bid} and offer {offer}, and plays for {tape.span // SECOND} s"

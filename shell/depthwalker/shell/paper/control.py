@@ -95,13 +95,16 @@ def mount(
     strike: Strike,
     requests: frozenset[str],
     touched: Callable[[], None],
-) -> None:
-    """Add the control endpoint to the server; `touched` is called after each request, `strike` hits open websockets."""
+) -> frozenset[str]:
+    """Add the control endpoint to the server and return the kinds of request and frame that can meet a fault.
+
+    `touched` is called after each request, `strike` hits open websockets.
+    """
     kinds = requests | {HANDSHAKE} | _FRAMES
     for method, path, act in (
         ("GET", "", lambda *_: answer(USAGE)),
         ("GET", "/faults", lambda *_: _planned(faults, kinds)),
-        ("POST", "/faults", lambda _, body: _plan(faults, kinds, body)),
+        ("POST", "/faults", lambda _, body: plan(faults, kinds, body)),
         ("DELETE", "/faults", lambda *_: _heal(faults)),
         ("POST", "/sockets", lambda _, body: _strike(strike, body)),
         ("POST", "/partition", lambda _, body: _partition(faults, body)),
@@ -112,6 +115,7 @@ def mount(
         ("POST", "/fees", lambda _, body: _fees(exchange, body)),
     ):
         app.router.add_route(method, PREFIX + path, _served(act, touched))
+    return kinds
 
 
 def _served(act: Act, touched: Callable[[], None]) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -136,7 +140,8 @@ def _planned(faults: Faults, kinds: frozenset[str]) -> Reply:
     return answer({"kinds": sorted(kinds), "planned": plans, "skew_ms": faults.skew // _MILLI})
 
 
-def _plan(faults: Faults, kinds: frozenset[str], body: bytes) -> Reply:
+def plan(faults: Faults, kinds: frozenset[str], body: bytes) -> Reply:
+    """Plan a fault for a request or a frame to come; raises Refusal."""
     fields = decode(body, "Fault", _FAULT)
     present(fields, ("kind", "fault"))
     if fields["kind"] not in kinds:

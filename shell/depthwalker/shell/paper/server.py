@@ -10,11 +10,12 @@ hear of every change subscribes, before or after the start.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Final, Literal, Self
 
+import msgspec
 from aiohttp import web
 
 from depthwalker.core.answer import FillRecord, OrderRecord
@@ -74,6 +75,7 @@ class PaperExchange:
         self.exchange = self._open()
         self._runner: web.AppRunner | None = None
         self._flow: asyncio.Task[None] | None = None
+        self._kinds: frozenset[str] = frozenset()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -114,6 +116,10 @@ class PaperExchange:
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+
+    def plan(self, fault: Mapping[str, object]) -> None:
+        """Plan a fault as the control endpoint's POST /faults does, once the exchange has started. Raises Refusal."""
+        control.plan(self.faults, self._kinds, msgspec.json.encode(fault))
 
     def resting(self, account: str) -> tuple[OrderRecord, ...]:
         """Return an account's live orders, oldest first."""
@@ -172,6 +178,6 @@ class PaperExchange:
             app.router.add_route(endpoint.method, PREFIX + endpoint.path, self._gate.serve(endpoint, meter))
         kinds = frozenset(endpoint.kind for endpoint in listed)
         self.sockets.mount(app, self.exchange)
-        control.mount(app, self.exchange, self.faults, self.sockets.strike, kinds, self._touched.set)
+        self._kinds = control.mount(app, self.exchange, self.faults, self.sockets.strike, kinds, self._touched.set)
         app.router.add_route("*", "/{rest:.*}", self._gate.missing)
         return app
