@@ -10,7 +10,7 @@ from depthwalker.core.depth import RECORDED_THRESHOLDS
 from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.fact import Started
 from depthwalker.core.fees import STANDARD
-from depthwalker.core.flow import History, Sample, observe
+from depthwalker.core.flow import NO_HISTORY, History, Sample, gather, observe
 from depthwalker.core.outcome import Success
 from depthwalker.core.parent import Action, Holding, Identity, Parent, Ticket, admit
 from depthwalker.core.policy import Policy, policy_for
@@ -45,7 +45,7 @@ def book(levels: int = LEVELS, at: Micros = NOW) -> Book:
 
 def history(end: Micros = NOW) -> History:
     """Return a full window: a sample every second, and a trade every 0.6 seconds."""
-    seen = observe(History((), ()), book(), Micros(0)).samples[0]
+    seen = observe(NO_HISTORY, book(), Micros(0)).samples[0]
     samples = tuple(
         Sample(Micros(end - (SAMPLES - 1 - n) * SECOND), seen.yes_near, Count(seen.no_near - n * 100), seen.total)
         for n in range(SAMPLES)
@@ -60,7 +60,7 @@ def history(end: Micros = NOW) -> History:
         )
         for n in range(TRADES)
     )
-    return History(samples, trades)
+    return gather(samples, trades)
 
 
 def config(policy: PolicyName, timeout: Micros = DEFAULT_EXECUTION.timeout) -> ExecutionConfig:

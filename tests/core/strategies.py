@@ -15,7 +15,7 @@ from depthwalker.core.book import Book, Ladders, Leg, OwnOrder, best_first, comp
 from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, ExecutionConfig, PolicyName, WalkerConfig
 from depthwalker.core.depth import RECORDED_THRESHOLDS, SPEC_THRESHOLDS
 from depthwalker.core.fees import STANDARD, WITH_MAKER_FEES, FeeRates
-from depthwalker.core.flow import History, Sample
+from depthwalker.core.flow import History, Sample, gather
 from depthwalker.core.grid import Band, PriceGrid
 from depthwalker.core.ids import ClientId
 from depthwalker.core.outcome import Success
@@ -107,7 +107,7 @@ def histories(draw: st.DrawFn, grid: PriceGrid, now: Micros = NOW) -> History:
     sizes = st.integers(0, 5_000 * CONTRACT)
     samples = draw(st.dictionaries(past, st.tuples(sizes, sizes, sizes), max_size=4))
     trades = draw(st.lists(st.tuples(past, LEGS, prices(grid), counts()), max_size=4))
-    return History(
+    return gather(
         tuple(
             Sample(at, Count(yes), Count(no), Count(yes + no + far)) for at, (yes, no, far) in sorted(samples.items())
         ),
@@ -245,7 +245,7 @@ def mirrored(book: Book) -> Book:
 
 def mirrored_history(history: History) -> History:
     """Return the history as it reads when the other leg is called yes."""
-    return History(
+    return gather(
         tuple(replace(sample, yes_near=sample.no_near, no_near=sample.yes_near) for sample in history.samples),
         tuple(
             replace(trade, taker=trade.taker.other(), yes_price=Price(DOLLAR - trade.yes_price))

@@ -28,6 +28,7 @@ from depthwalker.core.flow import (
     History,
     Sample,
     flow,
+    gather,
     observe,
     record,
     supplied,
@@ -111,7 +112,7 @@ def test_a_sample_counts_both_legs_near_their_best_and_in_all(book: Book) -> Non
     assert seen.yes_near == sum(count for price, count in book.yes if book.yes[0][0] - price <= 500)
     assert seen.no_near == sum(count for price, count in book.no if book.no[0][0] - price <= 500)
     assert seen.total == sum(count for _, count in (*book.yes, *book.no))
-    assert observe(NO_HISTORY, mirrored(book), NOW).samples == mirrored_history(History((seen,), ())).samples
+    assert observe(NO_HISTORY, mirrored(book), NOW).samples == mirrored_history(gather((seen,), ())).samples
 
 
 @given(any_books(CENT_GRID), st.lists(st.integers(-SECOND, 100 * SECOND), max_size=20))
@@ -145,15 +146,24 @@ def test_without_history_there_is_no_flow() -> None:
 
 @pytest.mark.parametrize(("ago", "counted"), [(WINDOW - 1, 100), (WINDOW, 0)])
 def test_the_window_is_two_minutes(ago: int, counted: int) -> None:
-    history = History((sample(100, 100, 200, ago),), (trade("a", ago=ago),))
+    history = gather((sample(100, 100, 200, ago),), (trade("a", ago=ago),))
     seen = flow(history, YES, NOW)
     assert WINDOW == 120 * SECOND
     assert (seen.rivals, seen.queue_now) == (counted, counted)
 
 
 def test_the_latest_sample_is_now_and_the_mean_is_of_those_before_it() -> None:
-    history = History((sample(100, 10, 110, 3), sample(200, 20, 220, 2), sample(900, 90, 990, 1)), ())
+    history = gather((sample(100, 10, 110, 3), sample(200, 20, 220, 2), sample(900, 90, 990, 1)), ())
     seen = flow(history, NO, NOW)
     assert (seen.queue_now, seen.queue_mean) == (90, 15)
     assert (seen.offers_now, seen.offers_mean) == (900, 150)
     assert seen.volumes == (110, 220, 990)
+
+
+@given(HISTORIES, grids().flatmap(any_books), st.lists(st.integers(0, 180), max_size=4))
+def test_a_history_that_grew_reads_as_one_that_was_gathered(history: History, book: Book, agos: list[int]) -> None:
+    fresh = tuple(trade(f"g{number}", NO, ago=ago * SECOND) for number, ago in enumerate(agos))
+    grown = observe(record(history, fresh), book, Micros(NOW + SECOND))
+    whole = gather(grown.samples, grown.trades)
+    for leg in Leg:
+        assert flow(grown, leg, Micros(NOW + SECOND)) == flow(whole, leg, Micros(NOW + SECOND))

@@ -11,7 +11,7 @@ from depthwalker.core.budget import WALKER_CALLS, Bucket, available, per_minute,
 from depthwalker.core.config import DEFAULT_EXECUTION, DEFAULT_WALKER
 from depthwalker.core.depth import SPEC_THRESHOLDS, DepthAnalysis, Liquidity, analyze, categorize
 from depthwalker.core.fees import STANDARD
-from depthwalker.core.flow import History, Sample, flow
+from depthwalker.core.flow import NO_HISTORY, Sample, flow, gather
 from depthwalker.core.grid import CENT_GRID, PriceGrid
 from depthwalker.core.momentum import ema_slippage, momentum
 from depthwalker.core.outcome import Failure, Success
@@ -188,7 +188,7 @@ class TestMomentumCalculator:
             Sample(Micros(NOW - (4 - index) * 30 * SECOND), Count(0), Count(0), volume)
             for index, volume in enumerate(self.RISING)
         )
-        seen = flow(History(samples, ()), Leg.YES, NOW)
+        seen = flow(gather(samples, ()), Leg.YES, NOW)
         assert seen.volumes == self.RISING[1:]
         assert momentum(seen.volumes) == 166_667
 
@@ -279,5 +279,5 @@ class TestMinVolumeThreshold:
         """Printed: of the side at or below the target. Corrected: of both ladders within five cents of their best."""
         seen = book(levels(("0.7000", near - 20)), levels(("0.2800", 20)))
         calm = Conditions(CENT_GRID, STANDARD, tokens=90, walkers=0, max_walkers=5, ema_slippage=10_000, open=True)
-        view = look(seen, History((), ()), Leg.YES, dollars("0.7200"), (), (), calm, NOW)
+        view = look(seen, NO_HISTORY, Leg.YES, dollars("0.7200"), (), (), calm, NOW)
         assert route(DEFAULT_EXECUTION, view).algorithm.value == algorithm

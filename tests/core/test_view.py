@@ -21,7 +21,7 @@ from tests.core.strategies import (
 from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Ladders, Leg, OwnOrder, ladders
 from depthwalker.core.fees import STANDARD
-from depthwalker.core.flow import NO_HISTORY, History, flow
+from depthwalker.core.flow import NO_HISTORY, History, flow, gather
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
 from depthwalker.core.view import LEVELS, Conditions, View, Waiting, look, offered, queue_at
@@ -99,7 +99,7 @@ def test_the_queue_before_us_is_never_more_than_it_was_nor_than_what_rests_there
 def test_trades_at_our_price_or_lower_shorten_the_queue_before_us(taker: Leg, yes_price: int, ahead: int) -> None:
     trades = (TradePrint("a", taker, Price(yes_price), Count(50), Micros(NOW - 1)),)
     waiting = (Waiting(1, Price(4700), Count(250), Micros(NOW - SECOND)),)
-    assert seen(history=History((), trades), waiting=waiting).ahead == ((1, ahead),)
+    assert seen(history=gather((), trades), waiting=waiting).ahead == ((1, ahead),)
 
 
 def test_cancels_shorten_the_queue_only_to_what_is_still_there() -> None:

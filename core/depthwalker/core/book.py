@@ -6,7 +6,7 @@ queue we would join and the offers we could take, both best first and in the pri
 in the core says yes or no.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -153,12 +153,12 @@ def within(ladder: Ladder, distance: Price) -> Count:
     """Return how many contracts rest within `distance` of the ladder's best price, that distance included."""
     if not ladder:
         return Count(0)
-    best, total = ladder[0][0], 0
-    for price, count in ladder:
-        if abs(price - best) > distance:
-            break
-        total += count
-    return Count(total)
+    best = ladder[0][0]
+
+    def away(level: Level) -> int:
+        return abs(level[0] - best)
+
+    return Count(sum([count for _, count in ladder[: bisect_right(ladder, int(distance), key=away)]]))
 
 
 def _place(bids: Ladder, price: Price) -> int:

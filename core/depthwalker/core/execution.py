@@ -213,12 +213,7 @@ def evolve(state: State, fact: Fact) -> State:
             orders = tuple(_interrupted(order, at) for order in state.orders)
             return replace(state, orders=orders, looking=False)
         case Viewed(view, tick, at):
-            return replace(
-                state,
-                arrival=state.arrival or view,
-                ticks=state.ticks + tick,
-                ticked_at=at if tick else state.ticked_at,
-            )
+            return _seen(state, view, at, tick=tick)
         case Planned(algorithm, reason, splits, _):
             return replace(
                 state, algorithm=algorithm, plan_reason=reason, splits=tuple(_begin(split) for split in splits)
@@ -228,13 +223,13 @@ def evolve(state: State, fact: Fact) -> State:
         case PlaceIntended(key, price, count, style, ahead, _, at):
             placed = ledger.place(key, price, count, style, ahead, at)
             moved = _moved(state.splits, key.split, key.birth, price, _placing_step(state, fact))
-            return replace(state, orders=(*state.orders, placed), splits=moved, calls=state.calls + 1)
+            return _at_work(state, moved, (*state.orders, placed), state.calls + 1, state.momentum)
         case AmendIntended(key, revision, price, _, _, _, walk, momentum, reason, at):
             found = _order(state, key)
             step = WalkStep(at, found.price, price, momentum, reason) if found is not None and walk else None
             orders = tuple([_amending(order, fact) if order.key == key else order for order in state.orders])
             moved = _moved(state.splits, key.split, revision, price, step)
-            return replace(state, orders=orders, splits=moved, calls=state.calls + 1, momentum=momentum)
+            return _at_work(state, moved, orders, state.calls + 1, momentum)
         case Requested(key, kind, at):
             return _called(_with(state, key, lambda order: _requesting(order, kind, at)))
         case Accepted(key, _, _, _):
@@ -278,6 +273,67 @@ def evolve(state: State, fact: Fact) -> State:
             assert_never(never)
 
 
+# What happens at every order is written out: `replace` takes three times as long.
+
+
+def _at_work(
+    state: State, splits: tuple[SplitState, ...], orders: tuple[Order, ...], calls: int, momentum: int
+) -> State:
+    return State(
+        parent=state.parent,
+        policy=state.policy,
+        grid=state.grid,
+        cap=state.cap,
+        algorithm=state.algorithm,
+        plan_reason=state.plan_reason,
+        splits=splits,
+        orders=orders,
+        strays=state.strays,
+        arrival=state.arrival,
+        ticks=state.ticks,
+        ticked_at=state.ticked_at,
+        momentum=momentum,
+        looking=state.looking,
+        looked_at=state.looked_at,
+        look_failures=state.look_failures,
+        calls=calls,
+        stop=state.stop,
+        winding=state.winding,
+        wound_at=state.wound_at,
+        first_fill_at=state.first_fill_at,
+        last_fill_at=state.last_fill_at,
+        finished=state.finished,
+    )
+
+
+def _seen(state: State, view: View, at: Micros, *, tick: bool) -> State:
+    return State(
+        parent=state.parent,
+        policy=state.policy,
+        grid=state.grid,
+        cap=state.cap,
+        algorithm=state.algorithm,
+        plan_reason=state.plan_reason,
+        splits=state.splits,
+        orders=state.orders,
+        strays=state.strays,
+        arrival=state.arrival or view,
+        ticks=state.ticks + tick,
+        ticked_at=at if tick else state.ticked_at,
+        momentum=state.momentum,
+        looking=state.looking,
+        looked_at=state.looked_at,
+        look_failures=state.look_failures,
+        calls=state.calls,
+        stop=state.stop,
+        winding=state.winding,
+        wound_at=state.wound_at,
+        first_fill_at=state.first_fill_at,
+        last_fill_at=state.last_fill_at,
+        finished=state.finished,
+    )
+
+
 def _begin(split: Split) -> SplitState:
     return SplitState(
         number=split.level,
@@ -305,11 +361,19 @@ def _moved(
 ) -> tuple[SplitState, ...]:
     return tuple(
         [
-            replace(
-                split,
+            SplitState(
+                number=split.number,
+                level=split.level,
+                start=split.start,
+                count=split.count,
                 price=price,
-                revisions=max(split.revisions, revision + 1),
                 walks=split.walks if step is None else (*split.walks, step),
+                revisions=max(split.revisions, revision + 1),
+                refusals=split.refusals,
+                refused_at=split.refused_at,
+                code=split.code,
+                detail=split.detail,
+                held=split.held,
             )
             if split.number == number
             else split
@@ -359,7 +423,8 @@ def _order(state: State, key: OrderKey) -> Order | None:
 
 
 def _with(state: State, key: OrderKey, change: Callable[[Order], Order]) -> State:
-    return replace(state, orders=tuple(change(order) if order.key == key else order for order in state.orders))
+    orders = tuple([change(order) if order.key == key else order for order in state.orders])
+    return _at_work(state, state.splits, orders, state.calls, state.momentum)
 
 
 def _called(state: State) -> State:

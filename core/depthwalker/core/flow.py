@@ -1,11 +1,13 @@
 """What happened in the market lately, as aggregates over a fixed window, in the frame of the leg we acquire.
 
-`History` is a bounded record of book samples and public trades, folded by the shell as they arrive; `flow` reads it.
+`History` is a bounded record of book samples and public trades, folded by the shell as they arrive; `flow` reads it. It
+is read much more often than it grows, so it keeps running sums: what lies between two instants is a difference.
 """
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import Final
+from itertools import accumulate
+from typing import Final, TypeAlias
 
 from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Leg, within
@@ -27,12 +29,20 @@ class Sample:
     total: Count
 
 
+Pair: TypeAlias = tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class History:
-    """Book samples of the last two minutes and the latest `TRADES_KEPT` trades, oldest first."""
+    """Book samples of the last two minutes and the latest `TRADES_KEPT` trades, oldest first; `gather` makes one.
+
+    `near` are running sums of the samples, YES and NO, `taken` of the trades, by takers of YES and of NO, from any base.
+    """
 
     samples: tuple[Sample, ...]
     trades: tuple[TradePrint, ...]
+    near: tuple[Pair, ...]
+    taken: tuple[Pair, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,12 @@ class Flow:
     volumes: tuple[Count, ...]
 
 
-NO_HISTORY: Final = History((), ())
+NO_HISTORY: Final = History((), (), (), ())
+
+
+def gather(samples: tuple[Sample, ...], trades: tuple[TradePrint, ...]) -> History:
+    """Return the history of samples and trades, each oldest first."""
+    return History(samples, trades, tuple(accumulate(map(_near, samples), _plus)), _running(trades))
 
 
 def observe(history: History, book: Book, at: Micros) -> History:
@@ -59,9 +74,12 @@ def observe(history: History, book: Book, at: Micros) -> History:
         at,
         within(book.yes, BAND),
         within(book.no, BAND),
-        Count(sum(count for _, count in book.yes) + sum(count for _, count in book.no)),
+        Count(sum([count for _, count in book.yes]) + sum([count for _, count in book.no])),
     )
-    return History((*_since(history.samples, at), sample), history.trades)
+    first = _first(history.samples, at)
+    before = history.near[-1] if history.near else (0, 0)
+    near = (*history.near[first:], _plus(before, _near(sample)))
+    return History((*history.samples[first:], sample), history.trades, near, history.taken)
 
 
 def sample_due(history: History, at: Micros) -> bool:
@@ -75,25 +93,32 @@ def record(history: History, prints: tuple[TradePrint, ...]) -> History:
     fresh = {trade.trade_id: trade for trade in prints if trade.trade_id not in known}
     if not fresh:
         return history
-    trades = sorted((*history.trades, *fresh.values()), key=_when)
-    return History(history.samples, tuple(trades[-TRADES_KEPT:]))
+    trades = tuple(sorted((*history.trades, *fresh.values()), key=_when)[-TRADES_KEPT:])
+    return History(history.samples, trades, history.near, _running(trades))
 
 
 def flow(history: History, leg: Leg, now: Micros) -> Flow:
     """Return the window's aggregates for an order that acquires `leg`."""
-    samples = _since(history.samples, now)
-    trades = _after(history.trades, Micros(now - WINDOW))
-    yes, no = [sample.yes_near for sample in samples], [sample.no_near for sample in samples]
-    queue, offers = (yes, no) if leg is Leg.YES else (no, yes)
-    rivals = sum([trade.count for trade in trades if trade.taker is leg])
+    samples, near = history.samples, history.near
+    first = _first(samples, now)
+    window = samples[first:]
+    (yes_now, no_now), (yes_mean, no_mean) = (0, 0), (0, 0)
+    if window:
+        yes_now, no_now = _near(window[-1])
+        earlier = len(window) - 1
+        if earlier:
+            yes, no = _between(near[first], near[-2], _near(window[0]))
+            yes_mean, no_mean = yes // earlier, no // earlier
+    bought, sold = _taken_since(history, Micros(now - WINDOW))
+    ours = leg is Leg.YES
     return Flow(
-        rivals=Count(rivals),
-        suppliers=Count(sum([trade.count for trade in trades]) - rivals),
-        queue_now=queue[-1] if queue else Count(0),
-        queue_mean=_mean(queue[:-1]),
-        offers_now=offers[-1] if offers else Count(0),
-        offers_mean=_mean(offers[:-1]),
-        volumes=tuple([sample.total for sample in samples]),
+        rivals=Count(bought if ours else sold),
+        suppliers=Count(sold if ours else bought),
+        queue_now=Count(yes_now if ours else no_now),
+        queue_mean=Count(yes_mean if ours else no_mean),
+        offers_now=Count(no_now if ours else yes_now),
+        offers_mean=Count(no_mean if ours else yes_mean),
+        volumes=tuple([sample.total for sample in window]),
     )
 
 
@@ -109,16 +134,41 @@ def supplied(history: History, leg: Leg, price: Price, since: Micros) -> Count:
     return Count(sum([trade.count for trade in trades if trade.taker is Leg.YES and trade.yes_price >= other]))
 
 
-def _since(samples: tuple[Sample, ...], now: Micros) -> tuple[Sample, ...]:
-    return samples[bisect_right(samples, now - WINDOW, key=_taken_at) :]
+def _taken_since(history: History, instant: Micros) -> Pair:
+    """Return what takers of YES and of NO traded after an instant."""
+    trades, taken = history.trades, history.taken
+    first = bisect_right(trades, instant, key=_when)
+    return _between(taken[first], taken[-1], _sides(trades[first])) if first < len(trades) else (0, 0)
+
+
+def _between(first: Pair, last: Pair, amount: Pair) -> Pair:
+    """Return what was added up from one running sum to another, the first one's own amount included."""
+    return last[0] - first[0] + amount[0], last[1] - first[1] + amount[1]
+
+
+def _running(trades: tuple[TradePrint, ...]) -> tuple[Pair, ...]:
+    return tuple(accumulate(map(_sides, trades), _plus))
+
+
+def _plus(one: Pair, other: Pair) -> Pair:
+    return one[0] + other[0], one[1] + other[1]
+
+
+def _near(sample: Sample) -> Pair:
+    return sample.yes_near, sample.no_near
+
+
+def _sides(trade: TradePrint) -> Pair:
+    return (trade.count, 0) if trade.taker is Leg.YES else (0, trade.count)
+
+
+def _first(samples: tuple[Sample, ...], now: Micros) -> int:
+    """Return the place of the window's first sample."""
+    return bisect_right(samples, now - WINDOW, key=_taken_at)
 
 
 def _after(trades: tuple[TradePrint, ...], instant: Micros) -> tuple[TradePrint, ...]:
     return trades[bisect_right(trades, instant, key=_when) :]
-
-
-def _mean(counts: list[Count]) -> Count:
-    return Count(sum(counts) // len(counts)) if counts else Count(0)
 
 
 def _taken_at(sample: Sample) -> Micros:

@@ -6,6 +6,7 @@ may lag the filled quantity until the execution is finished; value and count bes
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from depthwalker.core.config import Algorithm
 from depthwalker.core.depth import categorize
@@ -28,6 +29,8 @@ from depthwalker.core.row import (
 )
 from depthwalker.core.units import DOLLAR, MILLION, Count, Micros, Money, Price, round_div
 
+NOTHING: Final = Bought(Count(0), Money(0), Money(0), None)
+
 
 def project(state: State) -> Projection:
     """Return the rows of an execution that was started."""
@@ -38,8 +41,8 @@ def project(state: State) -> Projection:
         ticket=state.parent.ticket,
         execution=row,
         walker=_walker(state, policy) if row.algorithm is Algorithm.DYNAMIC_DEPTH_WALKER else None,
-        splits=tuple(_split(state, split) for split in state.splits),
-        orders=tuple(_order(state, order) for order in state.orders),
+        splits=tuple([_split(state, split) for split in state.splits]),
+        orders=tuple([_order(state, order) for order in state.orders]),
         metrics=None if state.finished is None else _metrics(state, policy, row, state.finished),
     )
 
@@ -51,12 +54,14 @@ def told_fills(ticket: Ticket, facts: Iterable[Fact]) -> tuple[Fill, ...]:
 
 def bought(ticket: Ticket, orders: Iterable[Order]) -> Bought:
     """Return what the itemised fills of orders come to."""
-    taken = tuple(orders)
-    count = Count(sum(order.itemised for order in taken))
-    cost = sum(order.cost for order in taken)
+    taken = [order for order in orders if order.itemised]
+    if not taken:
+        return NOTHING
+    count = Count(sum([order.itemised for order in taken]))
+    cost = sum([order.cost for order in taken])
     value = Money(cost if ticket.action is Action.BUY else DOLLAR * count - cost)
-    fees = Money(sum(order.fees for order in taken))
-    return Bought(count, value, fees, Price(round_div(value, count)) if count else None)
+    fees = Money(sum([order.fees for order in taken]))
+    return Bought(count, value, fees, Price(round_div(value, count)))
 
 
 def slippage(ticket: Ticket, what: Bought) -> int | None:
@@ -69,6 +74,7 @@ def slippage(ticket: Ticket, what: Bought) -> int | None:
 def _execution(state: State, policy: Policy) -> ExecutionRow:
     parent, finished = state.parent, state.finished
     ending = state.winding if finished is None else finished.reason
+    taken = total_filled(state)
     return ExecutionRow(
         status=Status.EXECUTING if finished is None else finished.status,
         algorithm=state.algorithm or policy.config.algorithm,
@@ -78,8 +84,8 @@ def _execution(state: State, policy: Policy) -> ExecutionRow:
         target=parent.ticket.target,
         cap=parent.ticket.framed(state.cap),
         count=parent.count,
-        filled=total_filled(state),
-        fill_rate=_fill_rate(state),
+        filled=taken,
+        fill_rate=round_div(taken * MILLION, parent.count),
         bought=bought(parent.ticket, state.orders),
         policy=policy.config.walker.policy,
         policy_version=policy.version,
@@ -91,10 +97,6 @@ def _execution(state: State, policy: Policy) -> ExecutionRow:
         ending=ending,
         error=ending if finished is not None and finished.status is not Status.COMPLETED else "",
     )
-
-
-def _fill_rate(state: State) -> int:
-    return round_div(total_filled(state) * MILLION, state.parent.count)
 
 
 def _walker(state: State, policy: Policy) -> WalkerRow:
@@ -110,9 +112,10 @@ def _walker(state: State, policy: Policy) -> WalkerRow:
 
 def _split(state: State, split: SplitState) -> SplitRow:
     ticket = state.parent.ticket
-    orders = tuple(order for order in state.orders if order.key.split == split.number)
-    accepted = tuple(order for order in orders if order.order_id)
-    status = _split_status(state, split, orders)
+    orders = tuple([order for order in state.orders if order.key.split == split.number])
+    accepted = [order for order in orders if order.order_id]
+    done = split_filled(state, split.number)
+    status = _split_status(state, split, orders, done)
     over = status in {SplitStatus.FILLED, SplitStatus.CANCELLED, SplitStatus.FAILED}
     closed = max((order.closed_at for order in orders), default=state.wound_at)
     return SplitRow(
@@ -123,9 +126,9 @@ def _split(state: State, split: SplitState) -> SplitRow:
         count=split.count,
         outcome=ticket.outcome,
         status=status,
-        filled=split_filled(state, split.number),
+        filled=done,
         bought=bought(ticket, orders),
-        walks=tuple(replace(step, old=ticket.framed(step.old), new=ticket.framed(step.new)) for step in split.walks),
+        walks=tuple([replace(step, old=ticket.framed(step.old), new=ticket.framed(step.new)) for step in split.walks]),
         planned=state.parent.started,
         placed=accepted[0].placed_at if accepted else None,
         done=closed if over and closed else None,
@@ -133,8 +136,7 @@ def _split(state: State, split: SplitState) -> SplitRow:
     )
 
 
-def _split_status(state: State, split: SplitState, orders: tuple[Order, ...]) -> SplitStatus:
-    done = split_filled(state, split.number)
+def _split_status(state: State, split: SplitState, orders: tuple[Order, ...], done: Count) -> SplitStatus:
     working = open_order(state, split.number)
     if done >= split.count:
         return SplitStatus.FILLED
@@ -153,7 +155,7 @@ def _order(state: State, order: Order) -> OrderRow:
     return OrderRow(
         key=order.key,
         client_id=birth.text(),
-        current_id=replace(birth, revision=order.revision).text(),
+        current_id=ClientId(parent.installation, parent.execution, order.key.split, order.revision).text(),
         order_id=order.order_id,
         revision=order.revision,
         style=order.style,

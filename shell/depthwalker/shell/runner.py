@@ -161,8 +161,11 @@ class Runner:
                 self._act(command)
         if raising:
             durable = self._writer.write_durably().known
-            for command in raising:
-                self._act(command, durable)
+            try:
+                await asyncio.sleep(0)  # the append gets on its way before the requests are made ready
+            finally:
+                for command in raising:
+                    self._act(command, durable)
         else:
             self._writer.write_soon()
         if commands and isinstance(commands[-1], WaitUntil):
