@@ -216,6 +216,7 @@ class Rig:
             "thin_contracts": 100,
             "liquid_contracts": 3_000,
             "wind_down_seconds": 2,
+            "recovery": "off",
         }
         return Settings.of(
             base_url=self.exchange.url,

@@ -104,6 +104,19 @@ class Trade:
     result: ExecutionResult
 
 
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a recovery found: the trades of executions taken up, and why others have none yet.
+
+    `held` are executions that another worker runs, `strays` the exchange's ids of orders that belong to nothing.
+    """
+
+    trades: tuple[Trade, ...]
+    troubles: tuple[str, ...]
+    held: tuple[int, ...]
+    strays: tuple[str, ...]
+
+
 class DepthwalkerError(Exception):
     """Anything this library raises on purpose."""
 

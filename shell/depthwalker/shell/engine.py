@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import reduce
+from functools import partial, reduce
 from typing import Final
 
 from depthwalker.core.book import OwnOrder
@@ -21,19 +21,21 @@ from depthwalker.core.units import SECOND, Count, Micros
 from depthwalker.core.view import View
 from depthwalker.shell.account import KalshiAccount
 from depthwalker.shell.api import (
+    DatabaseTrouble,
     Edge,
     EngineClosed,
     ExchangeTrouble,
     ExecutionResult,
     Market,
     Method,
+    Recovered,
     Trade,
     Unresolved,
 )
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.conduct import Conduct, Conductor, own_orders, runners
 from depthwalker.shell.dialler import AioHttpDialler, Dialler, socket_url
-from depthwalker.shell.journal import Store, StoreError
+from depthwalker.shell.journal import Store, StoreError, Unfinished
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.markets import Markets
@@ -41,12 +43,13 @@ from depthwalker.shell.news import NewsRoom
 from depthwalker.shell.opening import embedded_server, load_key, open_store
 from depthwalker.shell.ports import Chance, Clock, Transport, Venue
 from depthwalker.shell.rates import keep_rates
+from depthwalker.shell.recovery import Recovery
 from depthwalker.shell.result import bounds
-from depthwalker.shell.settings import Settings
+from depthwalker.shell.settings import Recovering, Settings
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.socket import Socket
 from depthwalker.shell.spool import Spool
-from depthwalker.shell.ticket import Job, read_config, read_job
+from depthwalker.shell.ticket import Job, job_of, read_config, read_job
 from depthwalker.shell.transport import AioHttpTransport
 from depthwalker.shell.unspool import journal_spool
 
@@ -76,6 +79,7 @@ class Engine:
         self._conductor = Conductor(
             settings, venue, store, clock, chance, self._limiter, self._markets, self._conducts, on_turn
         )
+        self._recovery = Recovery(settings.account, settings.installation, venue, store, clock, self._limiter)
         self._socket: Socket | None = None
         if dialler is not None:
             newsroom = NewsRoom(self._markets.feeds, lambda: runners(self._conducts), clock)
@@ -125,6 +129,10 @@ class Engine:
                 stack.push_async_callback(engine._socket.close)
             stack.push_async_callback(engine.close)
             await journal_spool(Spool(chosen.state_directory / "spool"), store)
+            if key is not None and chosen.recovery is not Recovering.OFF:
+                adopt = partial(engine._adopt, wind_down=chosen.recovery is Recovering.WIND_DOWN)
+                watching = asyncio.create_task(engine._recovery.keep_watch(adopt, chosen.strays))
+                stack.push_async_callback(_ended, watching)
             yield engine
 
     async def execute_trade(self, edge: Edge, method: Method, *, request_key: str | None = None) -> Trade:
@@ -146,6 +154,31 @@ class Engine:
     def get_executor(self, method: Method) -> "Executor":
         """Return the executor of a method's algorithm. Raises ValueError on an unknown one (specification, factory)."""
         return Executor(self, read_config(method).algorithm)
+
+    async def recover(self, *, wind_down: bool = False, cancel_strays: bool = False) -> Recovered:
+        """Take up every execution that nobody runs any more, wait for their ends, and tell what there was.
+
+        They go on to their deadlines, or wind down. Orders of this installation that rest and belong to no unfinished
+        execution are told, and cancelled if asked for; other installations' are left alone. Raises ExchangeTrouble or
+        DatabaseTrouble.
+        """
+        try:
+            left = await self._recovery.left()
+            for one in left.orphans:
+                await self._adopt(one, wind_down=wind_down)
+        except StoreError as error:
+            raise DatabaseTrouble(str(error)) from error
+        if cancel_strays:
+            await self._recovery.cancel(left.strays)
+        keys = {one.request_key for one in left.orphans}
+        tasks = [asyncio.shield(conduct.task) for key, conduct in self._conducts.items() if key in keys]
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        return Recovered(
+            trades=tuple(end for end in ends if isinstance(end, Trade)),
+            troubles=tuple(str(end) for end in ends if isinstance(end, BaseException)),
+            held=tuple(one.execution_id for one in left.held),
+            strays=tuple(one.order_id for one in left.strays),
+        )
 
     async def watch(self, tickers: Iterable[str]) -> None:
         """Keep these markets' books and recent flow current, so that a first decision already has a history."""
@@ -184,13 +217,7 @@ class Engine:
         """Start or join the job's execution and wait for its end, at most its time-out and the wind-down allowance."""
         if self._closing:
             raise EngineClosed("the engine is closing: open another one")
-        conduct = self._conducts.get(job.request_key)
-        if conduct is None:
-            conduct = Conduct(
-                job, asyncio.create_task(self._conductor.conduct(job), name=f"execution {job.request_key}")
-            )
-            self._conducts[job.request_key] = conduct
-            conduct.task.add_done_callback(lambda task: self._ended(job, task))
+        conduct = self._conducts.get(job.request_key) or self._conduct(job)
         conduct.callers += 1
         allowance = job.config.timeout + self._settings.wind_down + ALLOWANCE
         try:
@@ -208,6 +235,25 @@ class Engine:
             raise unresolved
         conduct.end("it could not be started in time")  # should it begin after all, it places nothing
         raise ExchangeTrouble(f"{job.ticker}: the execution could not be started in time")
+
+    def _conduct(self, job: Job) -> Conduct:
+        conduct = Conduct(job, asyncio.create_task(self._conductor.conduct(job), name=f"execution {job.request_key}"))
+        self._conducts[job.request_key] = conduct
+        conduct.task.add_done_callback(lambda task: self._ended(job, task))
+        return conduct
+
+    async def _adopt(self, one: Unfinished, *, wind_down: bool) -> None:
+        """Take up an execution that nobody runs any more; who calls with its request key joins it."""
+        if one.request_key in self._conducts:
+            return
+        state = reduce(evolve, await self._store.load(one.execution_id), START)
+        if self._closing or state.policy is None or self._conducts.get(one.request_key) is not None:
+            return
+        LOG.warning("execution %s: nobody runs it any more; it is taken up", one.execution_id)
+        conduct = self._conduct(job_of(one.request_key, state, state.policy))
+        conduct.callers = 1  # ourselves: it is wanted until it has ended
+        if wind_down:
+            conduct.end("recovered")
 
     def _ended(self, job: Job, task: "asyncio.Task[Trade]") -> None:
         self._conducts.pop(job.request_key, None)

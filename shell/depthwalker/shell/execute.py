@@ -6,7 +6,7 @@ import secrets
 import tomllib
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeVar
@@ -27,7 +27,7 @@ from depthwalker.shell.follow import Follower, is_live
 from depthwalker.shell.opening import load_key
 from depthwalker.shell.postgres import connect_string
 from depthwalker.shell.scene import terminal_job
-from depthwalker.shell.settings import Settings, SettingsError
+from depthwalker.shell.settings import Recovering, Settings, SettingsError
 from depthwalker.shell.ticket import Job
 from depthwalker.shell.voice import complain, say
 
@@ -93,9 +93,10 @@ def run_execute(order: Order) -> int:
 async def _execute(job: Job, settings: Settings, dsn: str, follower: Follower) -> Trade:
     lane = follower.lane(job.ticker)
     engines: list[Engine] = []
+    alone = replace(settings, recovery=Recovering.OFF)  # other executions are not this command's to take up
 
     async def work() -> Trade:
-        async with Engine.open(settings, dsn=dsn, on_turn=lane.turn) as engine:
+        async with Engine.open(alone, dsn=dsn, on_turn=lane.turn) as engine:
             engines.append(engine)
             if follower.interrupted():
                 raise KeyboardInterrupt

@@ -125,6 +125,7 @@ class Unfinished:
 
     execution_id: int
     uuid: str
+    request_key: str
     ticker: str
     owner: str
     expires: Micros
@@ -222,7 +223,9 @@ class Store(Protocol):
         """Keep the book, ten levels a side; return the snapshot's number. Raises MissingRow."""
         ...
 
-    async def unfinished(self, account: str) -> tuple[Unfinished, ...]: ...
+    async def unfinished(self, account: str | None = None) -> tuple[Unfinished, ...]:
+        """Return an account's executions that are not finished, or everybody's, oldest first."""
+        ...
 
     async def recent_slippages(self, ticker: str, since: Micros) -> tuple[int, ...]:
         """Return the slippages of the market's finished executions, oldest first, in parts per million."""

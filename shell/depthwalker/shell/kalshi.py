@@ -143,6 +143,10 @@ class KalshiVenue:
         """Return the account's orders in a market since the whole second of `since`, oldest first."""
         return await self.rest.pages(READ, RECORDS, since_query(ticker, self._early(since)), read_orders)
 
+    async def resting(self) -> Outcome[tuple[OrderRecord, ...], Trouble]:
+        """Return the account's resting orders in all markets, oldest first."""
+        return await self.rest.pages(READ, RECORDS, (("status", "resting"),), read_orders)
+
     async def fills(self, ticker: str, since: Micros) -> Outcome[tuple[FillRecord, ...], Trouble]:
         """Return the account's fills in a market since the whole second of `since`, oldest first."""
         return await self.rest.pages(

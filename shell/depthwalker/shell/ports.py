@@ -128,6 +128,10 @@ class Venue(Protocol):
 
     async def orders(self, ticker: str, since: Micros) -> Outcome[tuple[OrderRecord, ...], Trouble]: ...
 
+    async def resting(self) -> Outcome[tuple[OrderRecord, ...], Trouble]:
+        """Return the account's resting orders in all markets."""
+        ...
+
     async def fills(self, ticker: str, since: Micros) -> Outcome[tuple[FillRecord, ...], Trouble]: ...
 
     async def position(self, ticker: str) -> Outcome[Count, Trouble]:

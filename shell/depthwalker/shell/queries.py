@@ -20,10 +20,10 @@ LEASE_TOKENS: Final[LiteralString] = """
 LOAD: Final[LiteralString] = "SELECT body::text FROM execution_journal WHERE execution_id = %s ORDER BY seq"
 
 UNFINISHED: Final[LiteralString] = """
-    SELECT e.execution_id, e.uuid, e.ticker, l.owner, (extract(epoch FROM l.expires_at) * 1000000)::bigint,
+    SELECT e.execution_id, e.uuid, e.request_key, e.ticker, l.owner, (extract(epoch FROM l.expires_at) * 1000000)::bigint,
         l.expires_at <= clock_timestamp()
     FROM execution_state e JOIN execution_leases l USING (execution_id)
-    WHERE e.status = 'executing' AND e.account = %s
+    WHERE e.status = 'executing' AND (%s::text IS NULL OR e.account = %s)
     ORDER BY e.execution_id
 """
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
@@ -34,6 +35,21 @@ HOSTS: Final = {
     "demo": "https://external-api.demo.kalshi.co/trade-api/v2",
 }
 INSTALLATION: Final = r"^[0-9a-f]{8}$"
+
+
+class Recovering(Enum):
+    """What an engine does with unfinished executions that nobody runs any more."""
+
+    CONTINUE = "continue"
+    WIND_DOWN = "wind_down"
+    OFF = "off"
+
+
+class Strays(Enum):
+    """What an engine does with orders of its installation that rest and belong to no unfinished execution."""
+
+    REPORT = "report"
+    CANCEL = "cancel"
 
 
 class SettingsError(ValueError):
@@ -58,6 +74,14 @@ def _truth(given: object) -> bool:
     if not isinstance(given, (bool, str)) or given not in known:
         raise ValueError("neither true nor false")
     return known[given]
+
+
+def _recovering(given: object) -> Recovering:
+    return Recovering(given)
+
+
+def _strays(given: object) -> Strays:
+    return Strays(given)
 
 
 def _path(given: object) -> Path:
@@ -124,6 +148,16 @@ class _Keys(Table):
     websocket: Annotated[
         bool, BeforeValidator(_truth), Field(description="true or false: whether to use the websocket beside polling")
     ] = True
+    recovery: Annotated[
+        Recovering,
+        BeforeValidator(_recovering),
+        Field(description='"continue", "wind_down" or "off": what becomes of executions that a dead process left'),
+    ] = Recovering.CONTINUE
+    strays: Annotated[
+        Strays,
+        BeforeValidator(_strays),
+        Field(description='"report" or "cancel": what becomes of our orders that belong to nothing'),
+    ] = Strays.REPORT
     calls_per_minute: Annotated[
         int | None,
         BeforeValidator(optional(whole(0, "1", "1000000"))),
@@ -150,6 +184,8 @@ class Settings:
     liquid: Count
     websocket: bool
     calls_per_minute: int | None
+    recovery: Recovering
+    strays: Strays
 
     @classmethod
     def load(cls, file: Path | None = None, environment: Mapping[str, str] | None = None) -> Self:
@@ -184,6 +220,8 @@ class Settings:
                     liquid=Count(found.liquid_contracts),
                     websocket=found.websocket,
                     calls_per_minute=found.calls_per_minute,
+                    recovery=found.recovery,
+                    strays=found.strays,
                 )
 
 

@@ -169,9 +169,9 @@ class PostgresStore:
         assert row is not None
         return int(row[0])
 
-    async def unfinished(self, account: str) -> tuple[Unfinished, ...]:
-        """Return an account's executions that are not finished, oldest first."""
-        return tuple(Unfinished(*row) for row in await self._database.all(UNFINISHED, account))
+    async def unfinished(self, account: str | None = None) -> tuple[Unfinished, ...]:
+        """Return an account's executions that are not finished, or everybody's, oldest first."""
+        return tuple(Unfinished(*row) for row in await self._database.all(UNFINISHED, account, account))
 
     async def recent_slippages(self, ticker: str, since: Micros) -> tuple[int, ...]:
         """Return the slippages of the market's finished executions, oldest first, in parts per million."""

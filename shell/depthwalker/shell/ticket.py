@@ -6,8 +6,10 @@ from typing import Final, TypeVar, assert_never
 
 from depthwalker.core.book import Leg
 from depthwalker.core.config import ExecutionConfig
+from depthwalker.core.execution import State
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.parent import Action, Ticket
+from depthwalker.core.policy import Policy
 from depthwalker.core.units import Malformed, parse_count, parse_price
 from depthwalker.shell.api import Edge, Id, InvalidEdge, InvalidMethod, Market, Method
 from depthwalker.shell.config import parse_config
@@ -51,6 +53,22 @@ def read_job(edge: Edge, method: Method, market: Market | None, request_key: str
         method_id=method.method_id,
         strategy_id=getattr(method, "strategy_id", None),
         model_id=getattr(method, "model_id", None),
+        source=Source.ENGINE,
+    )
+
+
+def job_of(request_key: str, state: State, policy: Policy) -> Job:
+    """Return the job of an execution that is there already: whatever it is for stands in the store."""
+    return Job(
+        request_key=request_key,
+        ticket=state.parent.ticket,
+        config=policy.config,
+        ticker=state.parent.ticker,
+        market_id=None,
+        edge_id=None,
+        method_id=None,
+        strategy_id=None,
+        model_id=None,
         source=Source.ENGINE,
     )
 

@@ -1,0 +1,55 @@
+"""The `recover` command: takes up what a dead process left, waits until it has ended, and tells what there was."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+
+from depthwalker.shell.api import DepthwalkerError, Recovered
+from depthwalker.shell.db import prepare
+from depthwalker.shell.ending import FAILED, OK, REFUSED, UNRESOLVED
+from depthwalker.shell.engine import Engine
+from depthwalker.shell.postgres import connect_string
+from depthwalker.shell.settings import Recovering, Settings, SettingsError
+from depthwalker.shell.voice import complain, say
+
+
+def run_recover(*, wind_down: bool, cancel_strays: bool, as_json: bool) -> int:
+    """Recover and return the exit code: UNRESOLVED where an execution has not ended."""
+    try:
+        given = Settings.load()
+    except SettingsError as error:
+        complain(str(error))
+        return REFUSED
+    if given.key_id is None:
+        complain("no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE, those whose orders are to be looked for")
+        return REFUSED
+    settings = replace(given, recovery=Recovering.OFF)  # what is taken up here is waited for
+    with ExitStack() as stack:
+        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
+        prepare(dsn, own=settings.database_url is None)
+        try:
+            found = asyncio.run(_recover(settings, dsn, wind_down=wind_down, cancel_strays=cancel_strays))
+        except DepthwalkerError as error:
+            complain(str(error))
+            return FAILED
+    say(json.dumps(asdict(found), indent=2, default=str)) if as_json else say(*_told(found, cancelled=cancel_strays))
+    return UNRESOLVED if found.troubles else OK
+
+
+async def _recover(settings: Settings, dsn: str, *, wind_down: bool, cancel_strays: bool) -> Recovered:
+    async with Engine.open(settings, dsn=dsn) as engine:
+        return await engine.recover(wind_down=wind_down, cancel_strays=cancel_strays)
+
+
+def _told(found: Recovered, *, cancelled: bool) -> Iterator[str]:
+    for trade in found.trades:
+        result = trade.result
+        yield f"execution {trade.execution_id} {result.status}: {trade.quantity} contracts ({result.reason})"
+    yield from found.troubles
+    yield from (f"execution {number} is run by another worker, or was until a moment ago" for number in found.held)
+    done = "its cancel was sent" if cancelled else "--cancel-strays cancels it"
+    yield from (f"order {order} rests and belongs to no unfinished execution: {done}" for order in found.strays)
+    if not (found.trades or found.troubles or found.held or found.strays):
+        yield "nothing was left"

@@ -1,0 +1,102 @@
+"""Looks for what a dead process left: executions whose lease has run out, and our orders that belong to nothing.
+
+Orders are read before the executions they may belong to: an order is sent only for an execution that the store has already.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from depthwalker.core.answer import OrderRecord
+from depthwalker.core.ids import parse_client_id
+from depthwalker.core.outcome import Failure
+from depthwalker.core.reply import describe
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.api import ExchangeTrouble
+from depthwalker.shell.journal import Store, StoreError, Unfinished
+from depthwalker.shell.limiter import Limiter, Purpose
+from depthwalker.shell.ports import Clock, Venue
+from depthwalker.shell.settings import Strays
+
+LOG: Final = logging.getLogger("depthwalker")
+SWEEP: Final = Micros(5 * SECOND)  # between two looks for executions that nobody runs any more
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What there is: executions that nobody runs, those that somebody does, and our resting orders without one."""
+
+    orphans: tuple[Unfinished, ...]
+    held: tuple[Unfinished, ...]
+    strays: tuple[OrderRecord, ...]
+
+
+class Recovery:
+    """Recovery for one account and one installation."""
+
+    def __init__(
+        self, account: str, installation: str, venue: Venue, store: Store, clock: Clock, limiter: Limiter
+    ) -> None:
+        self._account = account
+        self._installation = installation
+        self._venue = venue
+        self._store = store
+        self._clock = clock
+        self._limiter = limiter
+
+    async def left(self) -> Left:
+        """Return what there is now. Raises ExchangeTrouble or StoreError."""
+        await self._limiter.acquire(Purpose.READ)
+        resting = await self._venue.resting()
+        if isinstance(resting, Failure):
+            raise ExchangeTrouble(f"resting orders cannot be read: {describe(resting.failure())}")
+        everybodys = {one.uuid for one in await self._store.unfinished()}
+        ours = await self._store.unfinished(self._account)
+        return Left(
+            orphans=tuple(one for one in ours if one.expired),
+            held=tuple(one for one in ours if not one.expired),
+            strays=tuple(record for record in resting.unwrap() if self._strays(record, everybodys)),
+        )
+
+    async def cancel(self, strays: tuple[OrderRecord, ...]) -> None:
+        """Cancel orders; what became of them is their own record's to say."""
+        for stray in strays:
+            await self._limiter.acquire(Purpose.CANCEL)
+            cancelled = await self._venue.cancel(stray.ticker, stray.order_id)
+            if isinstance(cancelled, Failure):
+                LOG.warning("order %s: its cancel failed (%s)", stray.order_id, describe(cancelled.failure()))
+
+    async def keep_watch(self, adopt: Callable[[Unfinished], Awaitable[None]], strays: Strays) -> None:
+        """Adopt whatever nobody runs, now and every few seconds, until cancelled; deal with strays once."""
+        dealt = False
+        while True:
+            try:
+                for one in await self._store.unfinished(self._account):
+                    if one.expired:
+                        await adopt(one)
+                dealt = dealt or await self._deal(strays)
+            except (StoreError, ExchangeTrouble) as error:
+                LOG.warning("recovery: it is tried again (%s)", error)
+            await self._clock.sleep_until(Micros(self._clock.now() + SWEEP))
+
+    async def _deal(self, policy: Strays) -> bool:
+        strays = (await self.left()).strays
+        for stray in strays:
+            LOG.warning(
+                "order %s (%s) in %s rests and belongs to no unfinished execution",
+                stray.order_id,
+                stray.client_order_id,
+                stray.ticker,
+            )
+        if policy is Strays.CANCEL:
+            await self.cancel(strays)
+        return True
+
+    def _strays(self, record: OrderRecord, unfinished: set[str]) -> bool:
+        identity = parse_client_id(record.client_order_id)
+        return (
+            identity is not None
+            and identity.installation == self._installation
+            and identity.execution not in unfinished
+        )

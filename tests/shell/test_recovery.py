@@ -1,0 +1,161 @@
+"""What a dead process left is taken up without anybody calling for it; what belongs to nobody here is left alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.shell.rig import (
+    SIGNER,
+    TICKER,
+    AMethod,
+    AnEdge,
+    Moment,
+    Rig,
+    abandon,
+    quiet,
+    rests,
+    rigged,
+    sellers,
+    simple,
+    until,
+    walker,
+)
+
+from depthwalker.core.book import Leg
+from depthwalker.core.ids import ClientId
+from depthwalker.core.units import SECOND, Count, Micros, Price
+from depthwalker.shell.api import ExchangeTrouble, Trade
+from depthwalker.shell.engine import Engine
+from depthwalker.shell.kalshi import KalshiVenue
+from depthwalker.shell.ports import PlaceRequest
+from depthwalker.shell.transport import AioHttpTransport
+
+EDGE = AnEdge(1, "0.43", 60)
+OURS, THEIRS, NOBODY = "0123abcd", "89abcdef", "f" * 32
+CONTINUE, WIND_DOWN = {"recovery": "continue"}, {"recovery": "wind_down"}
+
+
+async def die(rig: Rig, method: AMethod) -> None:
+    """Let an engine die with an order resting, and its lease run out."""
+    placed = Moment()
+    async with rig.engine(on_turn=placed.when(rests)) as dies:
+        doomed = asyncio.create_task(dies.execute_trade(EDGE, method))
+        await placed.come()
+        await abandon(dies)
+        await asyncio.gather(doomed, return_exceptions=True)
+    assert rig.exchange.resting("me"), "a dead worker cancels nothing"
+    await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
+
+
+async def the_trade(rig: Rig, engine: Engine) -> Trade:
+    """Wait until the only execution has ended, and return its trade as a call would."""
+
+    async def ended() -> None:
+        while await rig.rows("SELECT 1 FROM execution_state WHERE status = 'executing'"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    async with asyncio.timeout(30):
+        await ended()
+    return await engine.execute_trade(EDGE, simple(6))
+
+
+async def test_an_engine_that_opens_goes_on_with_what_nobody_runs(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path, quiet(*sellers(4_300, 900, 4))) as rig:
+        await die(rig, simple(9))
+        async with rig.engine(CONTINUE) as engine:
+            trade = await the_trade(rig, engine)
+        assert trade.quantity == 60
+        state = await rig.settled(trade)
+        assert len(state.orders) == 1, "the order that rested is the order that fills"
+        assert await rig.rows("SELECT count(*) FROM execution_state") == [(1,)]
+
+
+async def test_or_winds_it_down_where_the_settings_say_so(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        await die(rig, simple(600))
+        async with rig.engine(WIND_DOWN) as engine:
+            trade = await the_trade(rig, engine)
+        assert (trade.result.status, trade.result.reason) == ("cancelled", "0.00 of 60.00 contracts; recovered")
+        await rig.settled(trade)
+
+
+async def test_or_leaves_it_where_recovery_is_off(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        await die(rig, simple(30))
+        async with rig.engine() as engine:
+            assert not engine._conducts
+            assert rig.exchange.resting("me")
+            found = await engine.recover(wind_down=True)
+        (trade,) = found.trades
+        assert (found.troubles, found.held, found.strays) == ((), (), ())
+        await rig.settled(trade)
+
+
+async def test_who_calls_meanwhile_joins_what_was_taken_up(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path, quiet(*sellers(4_300, 900, 6))) as rig:
+        await die(rig, simple(12))
+        async with rig.engine(CONTINUE) as engine:
+            await until(lambda: bool(engine._conducts))
+            trade = await engine.execute_trade(EDGE, simple(12))
+        assert trade.quantity == 60
+        await rig.settled(trade)
+
+
+async def test_what_another_worker_runs_is_left_to_it(postgres: str, tmp_path: Path) -> None:
+    placed = Moment()
+    async with rigged(postgres, tmp_path) as rig, rig.engine(on_turn=placed.when(rests)) as runs, rig.engine() as other:
+        running = asyncio.create_task(runs.execute_trade(EDGE, walker(5)))
+        await placed.come()
+        found = await other.recover(cancel_strays=True)
+        assert (found.trades, found.troubles, found.strays) == ((), (), ())
+        assert len(found.held) == 1
+        assert rig.exchange.resting("me"), "its orders are no strays"
+        await rig.settled(await running)
+
+
+@asynccontextmanager
+async def venue(rig: Rig) -> AsyncIterator[KalshiVenue]:
+    transport = AioHttpTransport(rig.exchange.url)
+    try:
+        yield KalshiVenue(transport, SIGNER, rig.clock)
+    finally:
+        await transport.close()
+
+
+async def rest(rig: Rig, client_order_id: str) -> str:
+    """Rest an order of the account and return its id."""
+    expires = Micros((rig.clock.now() // SECOND + 600) * SECOND)
+    request = PlaceRequest(TICKER, client_order_id, Leg.YES, Price(1_000), Count(100), False, True, expires)
+    async with venue(rig) as one:
+        return (await one.place(request)).unwrap().order_id
+
+
+async def test_our_orders_that_belong_to_nothing_are_told_and_cancelled_if_asked(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        stray = await rest(rig, ClientId(OURS, NOBODY, 1, 0).text())
+        others = {await rest(rig, ClientId(THEIRS, NOBODY, 1, 0).text())}
+        told = await engine.recover()
+        assert told.strays == (stray,)
+        assert {record.order_id for record in rig.exchange.resting("me")} == {stray, *others}
+        await engine.recover(cancel_strays=True)
+        assert {record.order_id for record in rig.exchange.resting("me")} == others
+        assert (await engine.recover()).strays == ()
+
+
+async def test_an_engine_that_opens_cancels_them_where_the_settings_say_so(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        await rest(rig, ClientId(OURS, NOBODY, 1, 0).text())
+        async with rig.engine(CONTINUE):
+            await until(lambda: bool(rig.exchange.requests["orders"]))
+            assert rig.exchange.resting("me")
+        async with rig.engine({**CONTINUE, "strays": "cancel"}):
+            await until(lambda: not rig.exchange.resting("me"))
+
+
+async def test_without_the_exchange_nothing_is_judged(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        await rig.exchange.stop()
+        with pytest.raises(ExchangeTrouble, match="resting orders cannot be read"):
+            await engine.recover(cancel_strays=True)
