@@ -14,6 +14,7 @@ from depthwalker.core.fact import Deferred
 from depthwalker.core.units import SECOND
 from depthwalker.core.view import View
 from depthwalker.shell.limiter import Limiter, Purpose
+from depthwalker.shell.paper import Options
 from depthwalker.shell.ports import HttpRequest
 
 
@@ -118,7 +119,8 @@ async def test_a_worker_may_die_at_any_request_and_the_next_one_goes_on(postgres
     """Each worker dies before or after its own first, second or third request about orders; in the end all is right."""
     edge, method = AnEdge(1, "0.45", 60), walker(9)
     tape = quiet(*sellers(4_500, 4, *(at / 2 for at in range(2, 80))))
-    async with rigged(postgres, tmp_path, tape) as rig:
+    plenty = Options(usage_tier="prime")  # seven workers in a moment, each with a budget that it believes its own
+    async with rigged(postgres, tmp_path, tape, options=plenty) as rig:
         for nth, sent in ((1, False), (1, True), (2, False), (2, True), (3, False), (3, True)):
             async with rig.engine() as engine:
                 dies = Moment()
