@@ -689,34 +689,42 @@ CREATE TABLE IF NOT EXISTS rate_leases (
     FOREIGN KEY (account, bucket) REFERENCES rate_buckets
 );
 
+DROP FUNCTION IF EXISTS depthwalker_lease_tokens(text, text, text, int, int, int, interval, int, interval);
+
 CREATE OR REPLACE FUNCTION depthwalker_lease_tokens(
-    p_account text, p_bucket text, p_worker text, p_least int, p_wanted int,
+    p_account text, p_bucket text, p_worker text, p_kept int, p_left int, p_least int, p_wanted int,
     p_tokens int, p_period interval, p_capacity int, p_ttl interval,
-    OUT granted int, OUT wait interval
+    OUT kept int, OUT granted int, OUT wait interval, OUT remaining int
 ) LANGUAGE plpgsql AS $$
 DECLARE
     now_at constant timestamptz := clock_timestamp();
+    own int;
     held int;
     had numeric;
 BEGIN
     INSERT INTO rate_buckets VALUES (p_account, p_bucket, p_capacity, now_at) ON CONFLICT DO NOTHING;
     PERFORM FROM rate_buckets b WHERE b.account = p_account AND b.bucket = p_bucket FOR UPDATE;
+    SELECT coalesce(sum(l.tokens), 0) INTO own FROM rate_leases l
+    WHERE l.account = p_account AND l.bucket = p_bucket AND l.worker = p_worker AND l.expires_at > now_at;
+    kept := least(p_kept, own);
     DELETE FROM rate_leases l
     WHERE l.account = p_account AND l.bucket = p_bucket AND (l.worker = p_worker OR l.expires_at <= now_at);
-    SELECT coalesce(sum(l.tokens), 0) INTO held FROM rate_leases l WHERE l.account = p_account AND l.bucket = p_bucket;
-    -- What others hold may be spent at any moment, so the bucket refills only beside it: all at once is never over capacity.
-    SELECT greatest(0, least(p_capacity - held,
-        b.level + p_tokens * extract(epoch FROM now_at - b.at) / extract(epoch FROM p_period)))
+    SELECT kept + coalesce(sum(l.tokens), 0) INTO held FROM rate_leases l
+    WHERE l.account = p_account AND l.bucket = p_bucket;
+    -- What is held may be spent at any moment, so the bucket refills only beside it: all at once is never over capacity.
+    SELECT greatest(0, least(p_capacity - held, b.level + least(p_left, own - kept)
+        + p_tokens * extract(epoch FROM now_at - b.at) / extract(epoch FROM p_period)))
     INTO had FROM rate_buckets b WHERE b.account = p_account AND b.bucket = p_bucket;
     granted := CASE WHEN had >= p_least THEN least(p_wanted, floor(had)::int) ELSE 0 END;
-    wait := CASE WHEN granted > 0 THEN interval '0'
+    wait := CASE WHEN had >= p_least THEN interval '0'
                  ELSE (p_least - had) / p_tokens * p_period + interval '1 microsecond' END;
+    remaining := floor(had - granted);
     UPDATE rate_buckets b SET level = had - granted, at = now_at WHERE b.account = p_account AND b.bucket = p_bucket;
-    IF granted > 0 THEN
-        INSERT INTO rate_leases VALUES (p_account, p_bucket, p_worker, granted, now_at + p_ttl);
+    IF kept + granted > 0 THEN
+        INSERT INTO rate_leases VALUES (p_account, p_bucket, p_worker, kept + granted, now_at + p_ttl);
     END IF;
 END $$;
 COMMENT ON FUNCTION depthwalker_lease_tokens IS
-    'Lease a block of tokens to a worker, in place of the one it had; none, and how long to wait, where there are too few.';
+    'Lease tokens to a worker beside those it keeps of its last lease, and take back what it has left; none, and how long to wait, where there are too few.';
 
 COMMIT;

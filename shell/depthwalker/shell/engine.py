@@ -33,7 +33,7 @@ from depthwalker.shell.api import (
     Unresolved,
 )
 from depthwalker.shell.clock import SystemChance, SystemClock
-from depthwalker.shell.conduct import Conduct, Conductor, own_orders, runners
+from depthwalker.shell.conduct import WORKER_DIGITS, Conduct, Conductor, own_orders, runners
 from depthwalker.shell.dialler import AioHttpDialler, Dialler, socket_url
 from depthwalker.shell.journal import Store, StoreError, Unfinished
 from depthwalker.shell.kalshi import KalshiVenue
@@ -42,6 +42,7 @@ from depthwalker.shell.markets import Markets
 from depthwalker.shell.news import NewsRoom
 from depthwalker.shell.opening import embedded_server, load_key, open_store
 from depthwalker.shell.ports import Chance, Clock, Transport, Venue
+from depthwalker.shell.purse import StorePool
 from depthwalker.shell.rates import keep_rates
 from depthwalker.shell.recovery import Recovery
 from depthwalker.shell.result import bounds
@@ -74,7 +75,8 @@ class Engine:
         self._store = store
         self._clock = clock
         self._conducts: dict[str, Conduct] = {}
-        self._limiter = Limiter(clock, settings.calls_per_minute, self._live_orders)
+        pool = StorePool(store, f"{settings.account} {settings.base_url}", chance.hex(WORKER_DIGITS))
+        self._limiter = Limiter(clock, settings.calls_per_minute, self._live_orders, pool)
         self._markets = Markets(venue, clock, self._limiter, settings.book_interval, self._own_orders)
         self._conductor = Conductor(
             settings, venue, store, clock, chance, self._limiter, self._markets, self._conducts, on_turn
@@ -119,6 +121,9 @@ class Engine:
             if dialler is None and transport is None and key is not None and chosen.websocket:
                 dialler = AioHttpDialler(socket_url(chosen.base_url), key, time)
             engine = cls(chosen, venue, store, time, chance or SystemChance(), on_turn, dialler)
+            venue.rest.on_throttled = engine._limiter.refused
+            stack.push_async_callback(engine._limiter.give_back)
+            stack.push_async_callback(_ended, asyncio.create_task(engine._limiter.keep_reserve()))
             if (
                 key is not None and chosen.calls_per_minute is None
             ):  # else a budget is named, and no call is spent on it

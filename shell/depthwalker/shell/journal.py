@@ -166,11 +166,29 @@ class TradeRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenBlock:
-    """Tokens of the account's shared budget: so many to spend within the lease, or none and how long to wait."""
+class TokenAsk:
+    """What a worker wants of the account's shared budget, and what becomes of the tokens that it has.
 
+    `kept` of them stay leased, `left` go back; to these come at least `least` (or none) and at most `wanted` new ones.
+    """
+
+    kept: int
+    left: int
+    least: int
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBlock:
+    """Tokens of the account's shared budget, to be spent within the lease; none new, and how long to wait, if too few.
+
+    `kept` are those of the last lease that still count: none where it had run out. `remaining` are leased to nobody.
+    """
+
+    kept: int
     granted: int
     wait: Micros
+    remaining: int
 
 
 class Admission(Protocol):
@@ -244,9 +262,9 @@ class Store(Protocol):
         ...
 
     async def lease_tokens(
-        self, account: str, bucket: str, worker: str, least: int, wanted: int, rate: Bucket, ttl: Micros
+        self, account: str, bucket: str, worker: str, ask: TokenAsk, rate: Bucket, ttl: Micros
     ) -> TokenBlock:
-        """Lease at least `least` and at most `wanted` tokens of a shared bucket, in place of what the worker had leased.
+        """Renew a worker's lease of tokens of a shared bucket (`read`, `write` or `calls`).
 
         `rate` gives the bucket's tokens a period and its capacity; its level is the store's own.
         """

@@ -1,9 +1,10 @@
-"""The rate budget as something to wait on; the arithmetic is the core's `budget`.
+"""The rate budget as something to wait on; the arithmetic is the core's `budget`, the tokens are in two purses.
 
 Two profiles of one limiter: the exchange's read and write buckets with their token costs, and the specification's calls a
 minute, where every call costs one. Cancels never wait for what is kept in reserve for them (invariant 7).
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Final, assert_never
@@ -11,26 +12,23 @@ from typing import Final, assert_never
 from depthwalker.core.budget import (
     BASIC,
     USUAL_COSTS,
-    Bucket,
     Costs,
     Limits,
     Rate,
-    available_within,
     bucket_of,
     cost_of,
     per_minute,
-    ready_at,
-    rerated,
-    spend,
 )
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.ports import Clock
+from depthwalker.shell.purse import Pool, Purse
 from depthwalker.shell.rest import ORDERS
 
 # Requests do not arrive as evenly as they leave: a fifth of the exchange's bucket is left to absorb that.
 USED: Final = 4
 USED_OF: Final = 5
 TICK: Final = Micros(4 * SECOND)
+LOOK: Final = Micros(SECOND)
 POLLING_LEAVES: Final = 4  # market data leaves a quarter of a budget that it shares with everything else
 
 
@@ -46,47 +44,60 @@ class Purpose(Enum):
 class Limiter:
     """Hands out tokens in the order asked for; `live` tells how many orders may have to be cancelled."""
 
-    def __init__(self, clock: Clock, calls_per_minute: int | None, live: Callable[[], int]) -> None:
+    def __init__(
+        self, clock: Clock, calls_per_minute: int | None, live: Callable[[], int], pool: Pool | None = None
+    ) -> None:
+        """With a pool the buckets are those of all processes of the account."""
         now = clock.now()
         self._clock = clock
         self._live = live
         self._flat = calls_per_minute is not None
-        self._write: Bucket = (
-            bucket_of(_used(BASIC.write), now) if calls_per_minute is None else per_minute(calls_per_minute, now)
+        self._write = (
+            Purse(clock, "write", bucket_of(_used(BASIC.write), now), pool)
+            if calls_per_minute is None
+            else Purse(clock, "calls", per_minute(calls_per_minute, now), pool)
         )
-        self._read: Bucket = bucket_of(_used(BASIC.read), now)
+        self._read = Purse(clock, "read", bucket_of(_used(BASIC.read), now), pool)
         self._costs = _costs(USUAL_COSTS)
+        self._lines = {purpose: asyncio.Lock() for purpose in Purpose}
 
     def learn(self, limits: Limits, costs: Costs) -> None:
         """Go by what the exchange gives this account from now on; what was spent stays spent."""
         if self._flat:
             return
-        now = self._clock.now()
-        self._read = rerated(self._read, _used(limits.read), now)
-        self._write = rerated(self._write, _used(limits.write), now)
+        self._read.go_by(_used(limits.read))
+        self._write.go_by(_used(limits.write))
         self._costs = _costs(costs)
+
+    def refused(self, method: str) -> None:
+        """Pause what the exchange has just answered with 429: somebody else spends of the account's budget."""
+        purse = self._read if method == "GET" and not self._flat else self._write
+        purse.refused()
 
     def calls_left(self) -> int:
         """Return how many orders could be entered within one tick without touching the reserve."""
-        left = available_within(self._write, TICK, self._clock.now()) - self._reserve()
-        return max(0, left // self._cost(Purpose.ENTRY))
+        return max(0, (self._write.within(TICK) - self._reserve()) // self._cost(Purpose.ENTRY))
 
     async def acquire(self, purpose: Purpose) -> None:
         """Return when the request may be sent, with its tokens spent."""
-        reads = purpose in {Purpose.READ, Purpose.PUBLIC} and not self._flat
         cost = self._cost(purpose)
+        async with self._lines[purpose]:
+            if purpose in {Purpose.READ, Purpose.PUBLIC} and not self._flat:
+                await self._read.take(cost, _nothing)
+            else:
+                await self._write.take(cost, lambda: self._kept_from(purpose), urgent=purpose is Purpose.CANCEL)
+
+    async def keep_reserve(self) -> None:
+        """Have the tokens for every cancel leased in advance, and give back what is idle, until cancelled."""
         while True:
-            now = self._clock.now()
-            bucket = self._read if reads else self._write
-            reserve = 0 if reads else self._kept_from(purpose)
-            ready = ready_at(bucket, cost, reserve, now)
-            if ready <= now:
-                break
-            await self._clock.sleep_until(ready)
-        if reads:
-            self._read = spend(bucket, cost, now)
-        else:
-            self._write = spend(bucket, cost, now)
+            await self._write.hold(self._reserve())
+            await self._read.hold(0)
+            await self._clock.sleep_until(Micros(self._clock.now() + LOOK))
+
+    async def give_back(self) -> None:
+        """Leave what is not spent to the account's other processes."""
+        await self._write.give_back()
+        await self._read.give_back()
 
     def _cost(self, purpose: Purpose) -> int:
         return 1 if self._flat else self._costs[purpose]
@@ -105,6 +116,10 @@ class Limiter:
 
     def _reserve(self) -> int:
         return self._live() * self._cost(Purpose.CANCEL)
+
+
+def _nothing() -> int:
+    return 0
 
 
 def _used(rate: Rate) -> Rate:

@@ -13,8 +13,8 @@ CLAIM: Final[LiteralString] = """
 """
 
 LEASE_TOKENS: Final[LiteralString] = """
-    SELECT granted, (extract(epoch FROM wait) * 1000000)::bigint
-    FROM depthwalker_lease_tokens(%s, %s, %s, %s, %s, %s, %s, %s, %s)
+    SELECT kept, granted, (extract(epoch FROM wait) * 1000000)::bigint, remaining
+    FROM depthwalker_lease_tokens(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 LOAD: Final[LiteralString] = "SELECT body::text FROM execution_journal WHERE execution_id = %s ORDER BY seq"

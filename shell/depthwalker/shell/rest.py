@@ -32,7 +32,8 @@ PUBLIC: Final = "public"  # market data
 PAGE: Final = "1000"
 MOST_PAGES: Final = 50
 PAUSES: Final = ("trading_is_paused", "exchange_is_paused")
-NOT_APPLIED: Final = (401, 403, 410, 429)
+THROTTLED: Final = 429
+NOT_APPLIED: Final = (401, 403, 410, THROTTLED)
 TIMED_OUT: Final = (408, 499)  # a gateway's own time-outs
 FRESH: Final = Micros(SECOND)  # how old a signature may become before it goes out; five seconds are too old
 EXPIRED: Final = "header_timestamp_expired"
@@ -70,6 +71,7 @@ class Rest:
         self._signer = signer
         self._clock = clock
         self._on_call = on_call
+        self.on_throttled: Callable[[str], None] | None = None  # told the method of every request that got a 429
         self._skew = UNKNOWN_SKEW
         self._shards: dict[str, int] = {}  # as the markets last named them
 
@@ -180,6 +182,8 @@ class Rest:
         except Lost as error:
             return Failure(Unknown(f"no answer: {error}"))
         self._learn_clock(answer, sent, dated=dated, stamped=method != "GET")
+        if answer.status == THROTTLED and self.on_throttled is not None:
+            self.on_throttled(method)
         return Success(answer)
 
     async def _signed(self, method: str, path: str, now: Micros) -> Mapping[str, str]:

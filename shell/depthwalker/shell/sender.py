@@ -96,9 +96,9 @@ class Sender:
         """Return what lets an order out: its intent durable, its tokens there, and nothing that calls it off."""
 
         async def cleared() -> str:
+            await self._limiter.acquire(Purpose.ENTRY)
             if durable is not None and not await durable():
                 return STORE_AWAY
-            await self._limiter.acquire(Purpose.ENTRY)
             return self._called_off(kind)
 
         return cleared

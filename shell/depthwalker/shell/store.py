@@ -31,6 +31,7 @@ from depthwalker.shell.journal import (
     NoSuchExecution,
     Origin,
     Superseded,
+    TokenAsk,
     TokenBlock,
     TradeRecord,
     Unfinished,
@@ -218,23 +219,25 @@ class PostgresStore:
         return row is not None
 
     async def lease_tokens(
-        self, account: str, bucket: str, worker: str, least: int, wanted: int, rate: Bucket, ttl: Micros
+        self, account: str, bucket: str, worker: str, ask: TokenAsk, rate: Bucket, ttl: Micros
     ) -> TokenBlock:
-        """Lease at least `least` and at most `wanted` tokens of a shared bucket, in place of what the worker had leased."""
+        """As the protocol says; it refills by the database's clock, and only beside what is leased."""
         row = await self._database.one(
             LEASE_TOKENS,
             account,
             bucket,
             worker,
-            least,
-            wanted,
+            ask.kept,
+            ask.left,
+            ask.least,
+            ask.wanted,
             rate.tokens,
             _span(rate.period),
             rate.capacity,
             _span(ttl),
         )
         assert row is not None
-        return TokenBlock(row[0], Micros(row[1]))
+        return TokenBlock(row[0], row[1], Micros(row[2]), row[3])
 
 
 class PostgresAdmission:

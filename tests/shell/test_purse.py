@@ -1,0 +1,231 @@
+"""A purse: of its own, or leased from the account's common bucket; never more than there is, and cancels have theirs."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.shell.clocks import SteppingClock
+
+from depthwalker.core.budget import Bucket, Rate, available, full, refill, spend
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.journal import StoreUnavailable, TokenAsk, TokenBlock
+from depthwalker.shell.purse import ALONE, AWAY, PATIENCE_S, TTL, Purse, StorePool
+from depthwalker.shell.store import PostgresStore
+
+START = 1_000_000_000
+RATE = full(100, SECOND, 80, Micros(START))
+CREATE, CANCEL = 10, 2
+
+
+class Common:
+    """An account's bucket in memory, by the clock of the test; what is leased refills nobody."""
+
+    def __init__(self, clock: SteppingClock, bucket: Bucket = RATE) -> None:
+        self.clock = clock
+        self.bucket = bucket
+        self.leases: dict[str, tuple[int, int]] = {}  # tokens, and until when
+        self.away = False
+        self.hangs = False
+        self.asked = 0
+
+    def of(self, worker: str) -> "Share":
+        return Share(self, worker)
+
+    def lease(self, worker: str, ask: TokenAsk, rate: Bucket, ttl: Micros) -> TokenBlock:
+        now = self.clock.now()
+        own, until = self.leases.pop(worker, (0, 0))
+        own = own if until > now else 0
+        self.leases = {other: lease for other, lease in self.leases.items() if lease[1] > now}
+        kept = min(ask.kept, own)
+        held = kept + sum(tokens for tokens, _ in self.leases.values())
+        flowed = refill(self.bucket, now)
+        level = flowed.level + min(ask.left, own - kept) * rate.period
+        level = max(0, min(level, (rate.capacity - held) * rate.period))
+        had = level // rate.period
+        granted = min(ask.wanted, had) if had >= ask.least else 0
+        self.bucket = Bucket(rate.tokens, rate.period, rate.capacity, level - granted * rate.period, now)
+        self.leases[worker] = (kept + granted, now + ttl)
+        missing = max(0, ask.least * rate.period - level)
+        return TokenBlock(kept, granted, Micros(-(-missing // rate.tokens)), had - granted)
+
+
+class Share:
+    def __init__(self, common: Common, worker: str) -> None:
+        self._common = common
+        self._worker = worker
+
+    async def lease(self, bucket: str, ask: TokenAsk, rate: Bucket, ttl: Micros) -> TokenBlock:
+        self._common.asked += 1
+        if self._common.hangs:
+            await asyncio.Event().wait()
+        if self._common.away:
+            raise StoreUnavailable("pulled out")
+        return self._common.lease(self._worker, ask, rate, ttl)
+
+
+def purse(clock: SteppingClock, common: Common | None, worker: str = "w") -> Purse:
+    return Purse(clock, "write", RATE, None if common is None else common.of(worker))
+
+
+def none() -> int:
+    return 0
+
+
+async def spend_all(one: Purse, cost: int, clock: SteppingClock, limit: int = 1_000) -> int:
+    """Return how many costs pass without a wait."""
+    since = clock.now()
+    for count in range(limit):
+        await one.take(cost, none)
+        if clock.now() > since:
+            return count
+    return limit
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from((CREATE, CANCEL)), st.integers(0, 400_000)), max_size=60))
+async def test_processes_together_never_spend_more_than_one_bucket_gives(
+    steps: list[tuple[int, int, int]],
+) -> None:
+    clock = SteppingClock()
+    common = Common(clock)
+    purses = [purse(clock, common, f"w{number}") for number in range(4)]
+    exchange = full(100, SECOND, 100, Micros(START))  # what is used leaves a fifth of it
+    for which, cost, wait in steps:
+        await clock.sleep_until(Micros(clock.now() + wait))
+        await purses[which].take(cost, none, urgent=cost == CANCEL)
+        assert available(exchange, clock.now()) >= cost
+        exchange = spend(exchange, cost, clock.now())
+
+
+async def test_two_processes_share_what_one_would_have() -> None:
+    clock = SteppingClock()
+    common = Common(clock)
+    first, second = purse(clock, common, "a"), purse(clock, common, "b")
+    for _ in range(4):
+        await first.take(CREATE, none)
+        await second.take(CREATE, none)
+    assert clock.now() == START
+    await first.take(CREATE, none)
+    assert clock.now() > START
+
+
+async def test_leases_are_taken_in_blocks() -> None:
+    clock = SteppingClock()
+    common = Common(clock, full(1_000, SECOND, 1_600, Micros(START)))
+    one = Purse(clock, "write", common.bucket, common.of("w"))
+    for _ in range(20):
+        await one.take(CANCEL, none)
+    assert common.asked == 1
+
+
+async def test_what_is_idle_goes_back_to_the_others_and_what_is_kept_for_cancels_stays() -> None:
+    clock = SteppingClock()
+    common = Common(clock)
+    one, other = purse(clock, common, "a"), purse(clock, common, "b")
+    await one.hold(80)
+    assert common.leases["a"][0] == 80
+    await one.hold(6)
+    assert common.leases["a"][0] == 6
+    assert await spend_all(other, CREATE, clock) == 7
+
+
+async def test_a_lease_is_renewed_before_it_runs_out() -> None:
+    clock = SteppingClock()
+    common = Common(clock)
+    one = purse(clock, common)
+    await one.hold(6)
+    for _ in range(20):
+        await clock.sleep_until(Micros(clock.now() + SECOND))
+        await one.hold(6)
+        tokens, until = common.leases["w"]
+        assert tokens == 6
+        assert until > clock.now()
+    assert common.asked <= 5
+
+
+async def test_what_is_given_back_is_there_for_others_at_once() -> None:
+    clock = SteppingClock()
+    common = Common(clock)
+    one, other = purse(clock, common, "a"), purse(clock, common, "b")
+    await one.hold(80)
+    await one.give_back()
+    await one.give_back()
+    assert await spend_all(other, CREATE, clock) == 8
+
+
+async def test_tokens_of_a_lease_that_ran_out_are_not_spent_but_for_a_cancel_while_the_store_is_away() -> None:
+    clock = SteppingClock()
+    common = Common(clock)
+    one = purse(clock, common)
+    await one.hold(40)
+    common.away = True
+    await clock.sleep_until(Micros(clock.now() + TTL))
+    since = clock.now()
+    await one.take(CANCEL, none, urgent=True)
+    assert clock.now() == since
+    await one.take(CREATE, none)
+    assert clock.now() > since
+
+
+async def test_without_the_store_a_process_goes_on_with_its_share_and_asks_again() -> None:
+    clock = SteppingClock()
+    common = Common(clock)
+    common.away = True
+    one = purse(clock, common)
+    since = clock.now()
+    for _ in range(10):
+        await one.take(CREATE, none)
+    assert clock.now() - since >= (10 * CREATE - RATE.capacity // ALONE) * SECOND * ALONE // 100
+    assert common.asked >= (clock.now() - since) // AWAY
+    common.away = False
+    await clock.sleep_until(Micros(clock.now() + AWAY))
+    assert await spend_all(one, CREATE, clock) >= 8
+
+
+async def test_a_store_that_hangs_delays_a_cancel_by_its_patience_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("depthwalker.shell.purse.PATIENCE_S", PATIENCE_S / 50)
+    clock = SteppingClock()
+    common = Common(clock)
+    common.hangs = True
+    async with asyncio.timeout(5):
+        await purse(clock, common).take(CANCEL, none, urgent=True)
+
+
+async def test_a_429_of_others_making_pauses_all_but_cancels_and_longer_when_it_comes_again() -> None:
+    clock = SteppingClock()
+    one = purse(clock, None)
+    pauses = []
+    for _ in range(3):
+        since = clock.now()
+        one.refused()
+        one.refused()
+        await one.take(CANCEL, none, urgent=True)
+        assert clock.now() == since
+        await one.take(CANCEL, none)
+        pauses.append((clock.now() - since) // SECOND)
+    assert pauses == [1, 2, 4]
+    await clock.sleep_until(Micros(clock.now() + 60 * SECOND))
+    since = clock.now()
+    one.refused()
+    await one.take(CANCEL, none)
+    assert clock.now() - since == SECOND
+
+
+async def test_another_rate_keeps_what_is_leased() -> None:
+    clock = SteppingClock()
+    common = Common(clock)
+    one = purse(clock, common)
+    await one.hold(40)
+    one.go_by(Rate(4_800, 4_800))
+    assert one.within(Micros(0)) == 80
+    await one.take(CREATE, none)
+    assert common.asked == 1
+
+
+async def test_two_requests_at_once_lease_once(postgres: str) -> None:
+    clock = SteppingClock()
+    async with PostgresStore(postgres) as store:
+        one = Purse(clock, "write", RATE, StorePool(store, "me", "w"))
+        await asyncio.gather(*(one.take(CREATE, none) for _ in range(6)))
+        assert clock.now() - START < SECOND
+        assert one.within(Micros(0)) <= 20
