@@ -109,6 +109,20 @@ async def test_two_processes_share_what_one_would_have() -> None:
     assert clock.now() > START
 
 
+@pytest.mark.parametrize("shared", [False, True])
+async def test_what_must_be_left_to_whomever_is_counted_in_the_whole_bucket(*, shared: bool) -> None:
+    clock = SteppingClock()
+    common = Common(clock)
+    one = purse(clock, common if shared else None)
+    for _ in range(4):
+        await one.take(CREATE, none, spare=40)
+    assert clock.now() == START
+    await one.take(CREATE, none, spare=40)
+    assert clock.now() - START == SECOND // 10
+    await one.take(CREATE, none)
+    assert clock.now() - START == SECOND // 10
+
+
 async def test_leases_are_taken_in_blocks() -> None:
     clock = SteppingClock()
     common = Common(clock, full(1_000, SECOND, 1_600, Micros(START)))

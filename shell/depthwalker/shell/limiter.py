@@ -7,7 +7,7 @@ minute, where every call costs one. Cancels never wait for what is kept in reser
 import asyncio
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Final, assert_never
+from typing import Final
 
 from depthwalker.core.budget import (
     BASIC,
@@ -29,7 +29,9 @@ USED: Final = 4
 USED_OF: Final = 5
 TICK: Final = Micros(4 * SECOND)
 LOOK: Final = Micros(SECOND)
-POLLING_LEAVES: Final = 4  # market data leaves a quarter of a budget that it shares with everything else
+POLLING_LEAVES: Final = (
+    2  # market data leaves half of a budget that it shares: it must not starve what executions need to end
+)
 
 
 class Purpose(Enum):
@@ -85,7 +87,9 @@ class Limiter:
             if purpose in {Purpose.READ, Purpose.PUBLIC} and not self._flat:
                 await self._read.take(cost, _nothing)
             else:
-                await self._write.take(cost, lambda: self._kept_from(purpose), urgent=purpose is Purpose.CANCEL)
+                spare = self._write.capacity // POLLING_LEAVES if purpose is Purpose.PUBLIC else 0
+                urgent = purpose is Purpose.CANCEL
+                await self._write.take(cost, _nothing if urgent else self._reserve, spare=spare, urgent=urgent)
 
     async def keep_reserve(self) -> None:
         """Have the tokens for every cancel leased in advance, and give back what is idle, until cancelled."""
@@ -101,18 +105,6 @@ class Limiter:
 
     def _cost(self, purpose: Purpose) -> int:
         return 1 if self._flat else self._costs[purpose]
-
-    def _kept_from(self, purpose: Purpose) -> int:
-        """Return the tokens that this purpose must leave: polling a market must not starve what an execution needs to end."""
-        match purpose:
-            case Purpose.CANCEL:
-                return 0
-            case Purpose.ENTRY | Purpose.READ:
-                return self._reserve()
-            case Purpose.PUBLIC:
-                return self._reserve() + self._write.capacity // POLLING_LEAVES
-            case _ as never:
-                assert_never(never)
 
     def _reserve(self) -> int:
         return self._live() * self._cost(Purpose.CANCEL)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Protocol
 
-from depthwalker.core.budget import Bucket, Rate, available_within, full, ready_at, rerated, spend
+from depthwalker.core.budget import Bucket, Rate, available, available_within, full, ready_at, rerated, spend
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.journal import Store, StoreError, TokenAsk, TokenBlock
 from depthwalker.shell.ports import Clock
@@ -80,10 +80,13 @@ class Purse:
         now = self._clock.now()
         return (self._held if now < self._held_until else 0) + available_within(self._bucket, span, now)
 
-    async def take(self, cost: int, kept: Callable[[], int], *, urgent: bool = False) -> None:
-        """Return when `cost` is spent, with what `kept` tells left to spend; what is urgent waits for tokens alone."""
+    async def take(self, cost: int, kept: Callable[[], int], *, spare: int = 0, urgent: bool = False) -> None:
+        """Return when `cost` is spent, with what `kept` tells left to this process, and `spare` beside it to whomever.
+
+        What is urgent waits for tokens alone.
+        """
         while True:
-            ready = await self._take(cost, kept(), urgent=urgent)
+            ready = await self._take(cost, kept(), spare, urgent=urgent)
             if ready is None:
                 return
             await self._clock.sleep_until(ready)
@@ -114,27 +117,32 @@ class Purse:
         self._pause = min(LONGEST_PAUSE, Micros(2 * self._pause)) if follows else FIRST_PAUSE
         self._paused_until = Micros(now + self._pause)
 
-    async def _take(self, cost: int, kept: int, *, urgent: bool) -> Micros | None:
+    async def _take(self, cost: int, kept: int, spare: int, *, urgent: bool) -> Micros | None:
         """Spend, or return when to try again."""
         now = self._clock.now()
         if now < self._paused_until and not urgent:
             return self._paused_until
         if self._pool is None:
-            ready = ready_at(self._bucket, cost, kept, now)
+            ready = ready_at(self._bucket, cost, kept + spare, now)
             self._bucket = spend(self._bucket, cost, now) if ready <= now else self._bucket
             return ready if ready > now else None
-        if self._spent(cost, kept, now, urgent=urgent):
+        if (not spare or self._plenty(cost + kept + spare, now)) and self._spent(cost, kept, now, urgent=urgent):
             return None
         if now >= self._asked_again:
-            needed = min(cost + kept, self._bucket.capacity) - self._live(now)
+            needed = max(0, min(cost + kept, self._bucket.capacity) - self._live(now))
             ahead = self._bucket.capacity // BLOCKS // cost * cost  # whole requests: a rest would be of use to nobody
-            wait = await self._lease(self._pool, needed, needed + ahead, self._held)
+            least = min(needed + spare, self._bucket.capacity - self._live(now))
+            wait = await self._lease(self._pool, least, needed + ahead, self._held)
             now = self._clock.now()
             if wait is not None:
-                return None if self._spent(cost, kept, now, urgent=urgent) else Micros(now + max(1, wait))
-        ready = ready_at(self._alone, cost, kept, now)
+                return None if not wait and self._spent(cost, kept, now, urgent=urgent) else Micros(now + max(1, wait))
+        ready = ready_at(self._alone, cost, kept + spare, now)
         self._alone = spend(self._alone, cost, now) if ready <= now else self._alone
         return ready if ready > now else None
+
+    def _plenty(self, wanted: int, now: Micros) -> bool:
+        """Return whether so many are there in all, as far as this process has seen."""
+        return self._live(now) + available(self._bucket, now) >= wanted
 
     def _spent(self, cost: int, kept: int, now: Micros, *, urgent: bool) -> bool:
         """Spend of what is leased; what is urgent may also use what was kept for it when its lease has run out."""
