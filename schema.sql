@@ -365,6 +365,17 @@ CREATE TABLE IF NOT EXISTS execution_leases (
     expires_at timestamptz NOT NULL
 );
 
+-- Each worker's order groups at the exchange: the switch that cancels what a dead worker left and refuses what it still sends.
+CREATE TABLE IF NOT EXISTS worker_groups (
+    account text NOT NULL,
+    group_id text NOT NULL,
+    shard int NOT NULL,
+    worker text NOT NULL,
+    made_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    triggered_at timestamptz,
+    PRIMARY KEY (account, group_id)
+);
+
 CREATE TABLE IF NOT EXISTS depthwalker_installation (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
     installation char(8) NOT NULL CHECK (installation ~ '^[0-9a-f]{8}$'),
@@ -494,9 +505,15 @@ END $$;
 COMMENT ON FUNCTION depthwalker_begin IS
     'Make an execution with its first entries and lease, unless its request key has one: then return that one.';
 
+DO $$ BEGIN  -- the one of an older schema told less
+    IF EXISTS (SELECT FROM pg_proc WHERE proname = 'depthwalker_claim' AND NOT 'former' = ANY (proargnames)) THEN
+        DROP FUNCTION depthwalker_claim(bigint, text, interval);
+    END IF;
+END $$;
+
 CREATE OR REPLACE FUNCTION depthwalker_claim(
     p_execution_id bigint, p_owner text, p_ttl interval,
-    OUT claimed boolean, OUT epoch bigint, OUT owner text, OUT expires_at timestamptz
+    OUT claimed boolean, OUT epoch bigint, OUT owner text, OUT expires_at timestamptz, OUT former text
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -506,6 +523,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no execution %', p_execution_id USING ERRCODE = 'DW003';
     END IF;
+    former := lease.owner;
     claimed := lease.owner = p_owner OR lease.expires_at <= clock_timestamp();
     IF claimed THEN
         UPDATE execution_leases l SET epoch = l.epoch + 1, owner = p_owner, expires_at = clock_timestamp() + p_ttl

@@ -217,6 +217,7 @@ class Rig:
             "liquid_contracts": 3_000,
             "wind_down_seconds": 2,
             "recovery": "off",
+            "order_groups": False,
         }
         return Settings.of(
             base_url=self.exchange.url,

@@ -254,7 +254,7 @@ async def test_a_superseded_worker_writes_nothing(store: PostgresStore) -> None:
     assert held.owner == "worker-1"
     assert await store.renew(number, begun.epoch, EXPIRED)
     claimed = await store.claim(number, "worker-2", TTL)
-    assert claimed == Claimed(number, 2, (journal("simple_fill")[0],))
+    assert claimed == Claimed(number, 2, (journal("simple_fill")[0],), "worker-1")
     assert await store.append(number, begun.epoch, 2, rest[:1], project(state)) == Superseded()
     assert not await store.renew(number, begun.epoch, TTL)
     assert not await store.release(number, begun.epoch)

@@ -25,6 +25,7 @@ from depthwalker.core.units import SECOND, Count, Micros, format_count
 from depthwalker.core.view import View
 from depthwalker.shell.api import DatabaseTrouble, EngineClosed, ExchangeTrouble, OrderRefused, Trade, Unresolved
 from depthwalker.shell.feed import Feed
+from depthwalker.shell.grouping import Groups
 from depthwalker.shell.journal import Attached, Claimed, Origin, Store, StoreError, StoreUnavailable
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.markets import Markets, succeeded
@@ -43,7 +44,6 @@ EMA_WINDOW: Final = Micros(600 * SECOND)  # the specification's ten minutes
 JOIN_INTERVAL: Final = Micros(SECOND // 4)
 STORE_RETRY: Final = Micros(SECOND)
 READ_LAG: Final = Micros(SECOND)  # what a position may lag behind fills, with room to spare (fact sheet, section 5.3)
-WORKER_DIGITS: Final = 12
 
 
 class _StillHeld(Exception):
@@ -87,6 +87,8 @@ class Conductor:
         markets: Markets,
         conducts: dict[str, Conduct],
         on_turn: Callable[[State, View], None] | None,
+        worker: str,
+        groups: Groups | None,
     ) -> None:
         self.closing = False
         self._settings = settings
@@ -98,7 +100,8 @@ class Conductor:
         self._markets = markets
         self._conducts = conducts
         self._on_turn = on_turn
-        self._worker = chance.hex(WORKER_DIGITS)
+        self._worker = worker
+        self._groups = groups
         self._spool = Spool(settings.state_directory / "spool")
         self._sell_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -121,6 +124,8 @@ class Conductor:
     async def _begin(self, job: Job) -> tuple[Feed, State, Seat] | Attached:
         """Admit the parent and make its execution durable. Raises OrderRefused or ExchangeTrouble."""
         feed = await self._markets.feed(job.ticker)
+        if self._groups is not None:
+            await self._groups.join(job.ticker)
         arrival = await feed.fresh_book()
         snapshot = await self._store.snapshot(job.ticker, arrival, arrival.at, job.market_id) if arrival.at else None
         origin = Origin(
@@ -256,8 +261,12 @@ class Conductor:
         claimed = await self._store.claim(execution_id, self._worker, LEASE)
         if not isinstance(claimed, Claimed):
             raise _StillHeld
+        if self._groups is not None and claimed.former != self._worker:
+            await self._groups.trigger(claimed.former)
         state = reduce(evolve, claimed.facts, START)
         feed = await self._markets.feed(state.parent.ticker)
+        if self._groups is not None:
+            await self._groups.join(state.parent.ticker)
         seat = Seat(execution_id, claimed.epoch, len(claimed.facts) + 1)
         return await self._run(job, feed, state, seat, Resumed(self._worker, self._clock.now()))
 

@@ -33,17 +33,18 @@ from depthwalker.shell.api import (
     Unresolved,
 )
 from depthwalker.shell.clock import SystemChance, SystemClock
-from depthwalker.shell.conduct import WORKER_DIGITS, Conduct, Conductor, own_orders, runners
+from depthwalker.shell.conduct import Conduct, Conductor, own_orders, runners
 from depthwalker.shell.dialler import AioHttpDialler, Dialler, socket_url
+from depthwalker.shell.grouping import Groups
 from depthwalker.shell.journal import Store, StoreError, Unfinished
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.markets import Markets
 from depthwalker.shell.news import NewsRoom
 from depthwalker.shell.opening import embedded_server, load_key, open_store
-from depthwalker.shell.ports import Chance, Clock, Transport, Venue
+from depthwalker.shell.ports import Chance, Clock, Transport
 from depthwalker.shell.purse import StorePool
-from depthwalker.shell.rates import keep_rates
+from depthwalker.shell.rates import keep_rates, keep_warm
 from depthwalker.shell.recovery import Recovery
 from depthwalker.shell.result import bounds
 from depthwalker.shell.settings import Recovering, Settings
@@ -55,6 +56,7 @@ from depthwalker.shell.transport import AioHttpTransport
 from depthwalker.shell.unspool import journal_spool
 
 LOG: Final = logging.getLogger("depthwalker")
+WORKER_DIGITS: Final = 12
 ALLOWANCE: Final = Micros(10 * SECOND)  # beyond the deadline, before a call is told Unresolved
 
 
@@ -64,7 +66,7 @@ class Engine:
     def __init__(
         self,
         settings: Settings,
-        venue: Venue,
+        venue: KalshiVenue,
         store: Store,
         clock: Clock,
         chance: Chance,
@@ -75,11 +77,23 @@ class Engine:
         self._store = store
         self._clock = clock
         self._conducts: dict[str, Conduct] = {}
-        pool = StorePool(store, f"{settings.account} {settings.base_url}", chance.hex(WORKER_DIGITS))
+        worker, account = chance.hex(WORKER_DIGITS), f"{settings.account} {settings.base_url}"
+        pool = StorePool(store, account, worker)
         self._limiter = Limiter(clock, settings.calls_per_minute, self._live_orders, pool)
         self._markets = Markets(venue, clock, self._limiter, settings.book_interval, self._own_orders)
+        self._groups = Groups(venue, store, self._limiter, account, worker) if settings.order_groups else None
         self._conductor = Conductor(
-            settings, venue, store, clock, chance, self._limiter, self._markets, self._conducts, on_turn
+            settings,
+            venue,
+            store,
+            clock,
+            chance,
+            self._limiter,
+            self._markets,
+            self._conducts,
+            on_turn,
+            worker,
+            self._groups,
         )
         self._recovery = Recovery(settings.account, settings.installation, venue, store, clock, self._limiter)
         self._socket: Socket | None = None
@@ -124,14 +138,16 @@ class Engine:
             venue.rest.on_throttled = engine._limiter.refused
             stack.push_async_callback(engine._limiter.give_back)
             stack.push_async_callback(_ended, asyncio.create_task(engine._limiter.keep_reserve()))
-            if (
-                key is not None and chosen.calls_per_minute is None
-            ):  # else a budget is named, and no call is spent on it
+            if chosen.calls_per_minute is None:  # else a budget is named, and no call is spent on what can do without
+                stack.push_async_callback(_ended, asyncio.create_task(keep_warm(venue, engine._limiter, time)))
+            if key is not None and chosen.calls_per_minute is None:
                 learning = asyncio.create_task(keep_rates(KalshiAccount(venue.rest), engine._limiter, time))
                 stack.push_async_callback(_ended, learning)
             if engine._socket is not None:
                 engine._socket.start()
                 stack.push_async_callback(engine._socket.close)
+            if key is not None and engine._groups is not None:
+                stack.push_async_callback(engine._groups.leave)
             stack.push_async_callback(engine.close)
             await journal_spool(Spool(chosen.state_directory / "spool"), store)
             if key is not None and chosen.recovery is not Recovering.OFF:

@@ -91,11 +91,12 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The lease is ours under this epoch; the facts so far."""
+    """The lease is ours under this epoch; the facts so far. `former` is who held it before, maybe ourselves."""
 
     execution_id: int
     epoch: int
     facts: tuple[Fact, ...]
+    former: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,15 @@ class TradeRecord:
     ending: str
     created: Micros
     trade_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerGroup:
+    """An order group that a worker made for its orders in one shard."""
+
+    group_id: str
+    shard: int
+    worker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +269,26 @@ class Store(Protocol):
 
     async def installation(self) -> str:
         """Return eight hex digits, drawn once for this database and kept."""
+        ...
+
+    async def keep_group(self, account: str, group: WorkerGroup) -> None:
+        """Remember an order group, for whoever takes over from its worker."""
+        ...
+
+    async def groups(self, account: str, worker: str | None = None) -> tuple[WorkerGroup, ...]:
+        """Return the order groups of a worker, or of all, that were not triggered, the oldest first."""
+        ...
+
+    async def spent_groups(self, account: str, triggered: Micros, made: Micros) -> tuple[WorkerGroup, ...]:
+        """Return those triggered so long ago, and those made so long ago whose worker runs nothing."""
+        ...
+
+    async def group_triggered(self, account: str, group_id: str) -> None:
+        """Note that a group was triggered."""
+        ...
+
+    async def forget_group(self, account: str, group_id: str) -> None:
+        """Forget a group that the exchange has no more."""
         ...
 
     async def lease_tokens(

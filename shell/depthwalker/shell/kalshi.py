@@ -12,6 +12,7 @@ from depthwalker.core.answer import (
     FillRecord,
     Market,
     OrderRecord,
+    Rejected,
     TradePrint,
     Trouble,
 )
@@ -76,6 +77,10 @@ class KalshiVenue:
         """Have every order placed in a shard from now on belong to an order group; an empty id leaves it."""
         self._groups[shard] = group_id
 
+    def group_of(self, ticker: str) -> str:
+        """Return the order group that an order placed in a market now would belong to, or nothing."""
+        return self._groups.get(self.rest.shard(ticker), "")
+
     async def market(self, ticker: str) -> Outcome[Market, Trouble]:
         """Return the market; an unknown ticker is Rejected not_found."""
         answer = await self.rest.get(PUBLIC, f"{ROOT}/markets/{part(ticker)}")
@@ -113,9 +118,14 @@ class KalshiVenue:
                 return Failure(trouble)
 
     async def place(self, request: PlaceRequest, cleared: Clearance | None = None) -> Outcome[Ack, Trouble]:
-        """Send a new order. Rejected order_already_exists says that its id is spent, not by whom."""
-        body = place_body(request, self.rest, self._group(request.ticker))
-        answer = await self.rest.send(WRITE, "POST", ORDERS, (), body, cleared)
+        """Send a new order. Rejected order_already_exists says that its id is spent, not by whom.
+
+        An order that is refused for its group leaves it: the next ones go without one.
+        """
+        group = self.group_of(request.ticker)
+        answer = await self.rest.send(WRITE, "POST", ORDERS, (), place_body(request, self.rest, group), cleared)
+        if group and group == self.group_of(request.ticker) and _refuses_group(answer):
+            self.join(self.rest.shard(request.ticker), "")
         now = self.rest.now()
         return read_with(answer, lambda body: read_ack(body, now, client_order_id=request.client_order_id))
 
@@ -169,5 +179,11 @@ class KalshiVenue:
         """Return the earlier of an instant on our clock and on the exchange's, whose clock dates its records."""
         return min(since, self.rest.on_their_clock(since))
 
-    def _group(self, ticker: str) -> str:
-        return self._groups.get(self.rest.shard(ticker), "")
+
+def _refuses_group(answer: Outcome[bytes, Trouble]) -> bool:
+    """Return whether an order was refused for its group: triggered, or gone. Only the exchange's words say so."""
+    match answer:
+        case Failure(Rejected(_, code, detail)):
+            return "group" in f"{code} {detail}"
+        case _:
+            return False

@@ -9,13 +9,39 @@ FIND: Final[LiteralString] = "SELECT execution_id, uuid, status FROM execution_s
 STATUS: Final[LiteralString] = "SELECT status FROM execution_state WHERE execution_id = %s"
 
 CLAIM: Final[LiteralString] = """
-    SELECT claimed, epoch, owner, (extract(epoch FROM expires_at) * 1000000)::bigint FROM depthwalker_claim(%s, %s, %s)
+    SELECT claimed, epoch, owner, (extract(epoch FROM expires_at) * 1000000)::bigint, former
+    FROM depthwalker_claim(%s, %s, %s)
 """
 
 LEASE_TOKENS: Final[LiteralString] = """
     SELECT kept, granted, (extract(epoch FROM wait) * 1000000)::bigint, remaining
     FROM depthwalker_lease_tokens(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
+
+KEEP_GROUP: Final[LiteralString] = """
+    INSERT INTO worker_groups (account, group_id, shard, worker) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1
+"""
+
+GROUPS: Final[LiteralString] = """
+    SELECT group_id, shard, worker FROM worker_groups
+    WHERE account = %s AND triggered_at IS NULL AND (%s::text IS NULL OR worker = %s)
+    ORDER BY made_at
+"""
+
+SPENT_GROUPS: Final[LiteralString] = """
+    SELECT g.group_id, g.shard, g.worker FROM worker_groups g
+    WHERE g.account = %s AND (g.triggered_at < clock_timestamp() - %s::interval
+        OR (g.made_at < clock_timestamp() - %s::interval AND NOT EXISTS (
+            SELECT FROM execution_leases l WHERE l.owner = g.worker AND l.expires_at > clock_timestamp())))
+    ORDER BY g.made_at
+"""
+
+GROUP_TRIGGERED: Final[LiteralString] = """
+    UPDATE worker_groups SET triggered_at = clock_timestamp()
+    WHERE account = %s AND group_id = %s AND triggered_at IS NULL RETURNING 1
+"""
+
+FORGET_GROUP: Final[LiteralString] = "DELETE FROM worker_groups WHERE account = %s AND group_id = %s RETURNING 1"
 
 LOAD: Final[LiteralString] = "SELECT body::text FROM execution_journal WHERE execution_id = %s ORDER BY seq"
 

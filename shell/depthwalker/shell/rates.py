@@ -1,4 +1,4 @@
-"""What the exchange gives this account, read at the start and now and then: the limiter goes by it."""
+"""What is asked of the exchange now and then: what it gives this account, and whether it is there, which keeps it near."""
 
 import logging
 from typing import Final
@@ -6,11 +6,14 @@ from typing import Final
 from depthwalker.core.outcome import Success
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.account import KalshiAccount
+from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import Clock
+from depthwalker.shell.transport import KEPT_ALIVE
 
 LOG: Final = logging.getLogger("depthwalker")
 AGAIN: Final = Micros(600 * SECOND)  # a tier may change at any time, with notice
+WARM: Final = Micros(KEPT_ALIVE * SECOND * 2 // 3)  # before an idle connection is given up
 RETRY: Final = Micros(30 * SECOND)
 
 
@@ -19,6 +22,14 @@ async def keep_rates(account: KalshiAccount, limiter: Limiter, clock: Clock) -> 
     while True:
         known = await _read(account, limiter)
         await clock.sleep_until(Micros(clock.now() + (AGAIN if known else RETRY)))
+
+
+async def keep_warm(venue: KalshiVenue, limiter: Limiter, clock: Clock) -> None:
+    """Keep a connection open for the next order, and the exchange's clock known, until cancelled."""
+    while True:
+        await limiter.acquire(Purpose.PUBLIC)
+        await venue.warm()
+        await clock.sleep_until(Micros(clock.now() + WARM))
 
 
 async def _read(account: KalshiAccount, limiter: Limiter) -> bool:

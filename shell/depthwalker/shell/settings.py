@@ -158,6 +158,11 @@ class _Keys(Table):
         BeforeValidator(_strays),
         Field(description='"report" or "cancel": what becomes of our orders that belong to nothing'),
     ] = Strays.REPORT
+    order_groups: Annotated[
+        bool,
+        BeforeValidator(_truth),
+        Field(description="true or false: whether orders belong to an order group of the process that sends them"),
+    ] = True
     calls_per_minute: Annotated[
         int | None,
         BeforeValidator(optional(whole(0, "1", "1000000"))),
@@ -183,6 +188,7 @@ class Settings:
     thin: Count
     liquid: Count
     websocket: bool
+    order_groups: bool
     calls_per_minute: int | None
     recovery: Recovering
     strays: Strays
@@ -219,6 +225,7 @@ class Settings:
                     thin=Count(found.thin_contracts),
                     liquid=Count(found.liquid_contracts),
                     websocket=found.websocket,
+                    order_groups=found.order_groups,
                     calls_per_minute=found.calls_per_minute,
                     recovery=found.recovery,
                     strays=found.strays,

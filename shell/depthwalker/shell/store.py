@@ -35,6 +35,7 @@ from depthwalker.shell.journal import (
     TokenBlock,
     TradeRecord,
     Unfinished,
+    WorkerGroup,
 )
 from depthwalker.shell.pool import Connection, Database
 from depthwalker.shell.postgres import schema_mark, schema_marking, schema_path
@@ -42,11 +43,16 @@ from depthwalker.shell.queries import (
     BEGIN,
     CLAIM,
     FIND,
+    FORGET_GROUP,
+    GROUP_TRIGGERED,
+    GROUPS,
+    KEEP_GROUP,
     LEASE_TOKENS,
     LOAD,
     PROMISED,
     SCHEMA_MARK,
     SLIPPAGES,
+    SPENT_GROUPS,
     STATUS,
     TRADE,
     UNFINISHED,
@@ -101,10 +107,10 @@ class PostgresStore:
         """Take an execution over, under the next epoch, if its lease is free, expired or already this owner's."""
         row = await self._database.one(CLAIM, execution_id, owner, _span(ttl))
         assert row is not None
-        claimed, epoch, holder, until = row
+        claimed, epoch, holder, until, former = row
         if not claimed:
             return HeldBy(holder, until)
-        return Claimed(execution_id, epoch, await self.load(execution_id))
+        return Claimed(execution_id, epoch, await self.load(execution_id), former)
 
     async def renew(self, execution_id: int, epoch: int, ttl: Micros) -> bool:
         """Hold the lease for another `ttl`; False when it is somebody else's."""
@@ -217,6 +223,28 @@ class PostgresStore:
             epoch,
         )
         return row is not None
+
+    async def keep_group(self, account: str, group: WorkerGroup) -> None:
+        """Remember an order group, for whoever takes over from its worker."""
+        await self._database.all(KEEP_GROUP, account, group.group_id, group.shard, group.worker)
+
+    async def groups(self, account: str, worker: str | None = None) -> tuple[WorkerGroup, ...]:
+        """Return the order groups of a worker, or of all, that were not triggered, the oldest first."""
+        found = await self._database.all(GROUPS, account, worker, worker)
+        return tuple(WorkerGroup(*row) for row in found)
+
+    async def spent_groups(self, account: str, triggered: Micros, made: Micros) -> tuple[WorkerGroup, ...]:
+        """Return those triggered so long ago, and those made so long ago whose worker runs nothing."""
+        found = await self._database.all(SPENT_GROUPS, account, _span(triggered), _span(made))
+        return tuple(WorkerGroup(*row) for row in found)
+
+    async def group_triggered(self, account: str, group_id: str) -> None:
+        """Note that a group was triggered."""
+        await self._database.all(GROUP_TRIGGERED, account, group_id)
+
+    async def forget_group(self, account: str, group_id: str) -> None:
+        """Forget a group that the exchange has no more."""
+        await self._database.all(FORGET_GROUP, account, group_id)
 
     async def lease_tokens(
         self, account: str, bucket: str, worker: str, ask: TokenAsk, rate: Bucket, ttl: Micros

@@ -12,6 +12,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from email.utils import formatdate
 from functools import partial
 from typing import Final, Literal, Self
 
@@ -21,7 +22,7 @@ from aiohttp import web
 from depthwalker.core.answer import FillRecord, OrderRecord
 from depthwalker.core.book import Book
 from depthwalker.core.pit import book
-from depthwalker.core.units import Count, Micros, Money
+from depthwalker.core.units import SECOND, Count, Micros, Money
 from depthwalker.shell.paper import control
 from depthwalker.shell.paper.endpoint import PREFIX
 from depthwalker.shell.paper.exchange import Exchange
@@ -180,4 +181,10 @@ class PaperExchange:
         self.sockets.mount(app, self.exchange)
         self._kinds = control.mount(app, self.exchange, self.faults, self.sockets.strike, kinds, self._touched.set)
         app.router.add_route("*", "/{rest:.*}", self._gate.missing)
+        app.on_response_prepare.append(self._date)
         return app
+
+    async def _date(self, _: web.Request, response: web.StreamResponse) -> None:
+        """Have every answer carry the exchange's own time, a wrong one too."""
+        seen = self._clock.now() + self.faults.skew
+        response.headers["Date"] = formatdate(seen / SECOND, usegmt=True)
