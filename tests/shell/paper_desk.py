@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from yarl import URL
 
 from depthwalker.core.book import Book
 from depthwalker.core.grid import CENT_GRID
@@ -100,7 +101,8 @@ class Desk:
         signed = dict(self.signer.sign(method, ROOT + path, self.clock.now()) if headers is None else headers)
         data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         signed |= {} if data is None else {"Content-Type": content_type}
-        async with self.session.request(method, self.exchange.url + path, data=data, headers=signed) as response:
+        url = URL(self.exchange.url + path, encoded=True)  # as signed: not quoted anew
+        async with self.session.request(method, url, data=data, headers=signed) as response:
             answer = Answer(response.status, await response.read())
         self.note(method, path, answer)
         return answer

@@ -22,6 +22,7 @@ class Document:
         names = ("openapi-execution-3.31-derived.yaml", "openapi-3.25.0.yaml")
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         documents = [yaml.load((folder / "kalshi" / name).read_bytes(), Loader=loader) for name in names]
+        self._raw = documents
         documents = [nullable(document) for document in documents]
         more = {path: documents[1]["paths"][path] for path in ("/series", "/events", "/historical/cutoff")}
         self._paths = [(0, documents[0]["paths"]), (1, more)]
@@ -29,6 +30,13 @@ class Document:
             (f"urn:{number}", self._specification.create_resource(document))
             for number, document in enumerate(documents)
         )
+
+    def raw(self) -> list[dict[str, Any]]:
+        """Return the documents as they are, each with the paths that count."""
+        return [
+            {**self._raw[number], "paths": {path: self._raw[number]["paths"][path] for path in paths}}
+            for number, paths in self._paths
+        ]
 
     def operations(self) -> dict[str, tuple[str, str, set[int]]]:
         """Return method, path and documented statuses by operation."""

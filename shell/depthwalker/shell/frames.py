@@ -9,7 +9,7 @@ from typing import Final, TypeVar, assert_never
 
 import msgspec
 
-from depthwalker.core.answer import FillRecord, OrderRecord, OrderStatus, TradePrint
+from depthwalker.core.answer import OrderRecord
 from depthwalker.core.book import Delta, Leg, Level, Snapshot
 from depthwalker.core.channel import (
     Acknowledged,
@@ -35,7 +35,7 @@ from depthwalker.core.channel import (
     UserOrder,
 )
 from depthwalker.core.grid import Band, PriceGrid, parse_grid
-from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Money, Price
+from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price
 from depthwalker.shell.frame_bodies import (
     AnyBody,
     DeltaBody,
@@ -46,10 +46,8 @@ from depthwalker.shell.frame_bodies import (
     LifecycleBody,
     LifePart,
     ListPart,
-    MatchPart,
     OkBody,
     OtherBody,
-    PrintPart,
     RangePart,
     RareBody,
     RecordPart,
@@ -66,8 +64,6 @@ from depthwalker.shell.reading import (
     acquired_price,
     count_of,
     dollars_of,
-    leg_of,
-    money_of,
     must,
     one_of,
     price_of,
@@ -75,6 +71,7 @@ from depthwalker.shell.reading import (
     stamp_of,
     time_of,
 )
+from depthwalker.shell.records import fill_of, order_of, print_of
 
 B = TypeVar("B")
 
@@ -146,9 +143,13 @@ def _frame(body: RareBody, at: Micros, yes_scale: bool) -> Frame:
             return BookSnapshot(sid, seq, msg.market_ticker, Snapshot(yes, no, at))
         case TradeBody(sid, msg, seq):
             # A block trade never met the book.
-            return Other(sid, seq) if msg.is_block_trade else Trade(sid, seq, msg.market_ticker, _print(msg))
+            return (
+                Other(sid, seq)
+                if msg.is_block_trade
+                else Trade(sid, seq, msg.market_ticker, print_of(msg, _time(msg.ts_ms, msg.ts)))
+            )
         case FillBody(sid, msg, seq):
-            return FillFrame(sid, seq, _fill(msg), msg.client_order_id)
+            return FillFrame(sid, seq, fill_of(msg, msg.market_ticker, _time(msg.ts_ms, msg.ts)), msg.client_order_id)
         case UserOrderBody(sid, msg, seq):
             return UserOrder(sid, seq, _record(msg))
         case LifecycleBody(sid, msg, seq):
@@ -195,47 +196,9 @@ def _levels(rows: Rows | None, side: str, yes_scale: bool) -> tuple[Level, ...]:
     return levels
 
 
-def _print(trade: PrintPart) -> TradePrint:
-    return TradePrint(
-        trade_id=trade.trade_id,
-        taker=leg_of(trade.taker_outcome_side, trade.taker_book_side),
-        yes_price=price_of(trade.yes_price_dollars),
-        count=count_of(trade.count_fp),
-        at=_time(trade.ts_ms, trade.ts),
-    )
-
-
-def _fill(fill: MatchPart) -> FillRecord:
-    leg = leg_of(fill.outcome_side, fill.book_side)
-    return FillRecord(
-        order_id=fill.order_id,
-        trade_id=fill.trade_id,
-        ticker=fill.market_ticker,
-        leg=leg,
-        price=acquired_price(leg, fill.yes_price_dollars),
-        count=count_of(fill.count_fp),
-        fee=money_of(fill.fee_cost),
-        taker=fill.is_taker,
-        at=_time(fill.ts_ms, fill.ts),
-    )
-
-
 def _record(order: RecordPart) -> OrderRecord:
-    leg = leg_of(order.outcome_side, order.book_side)
     created = order.created_time
-    return OrderRecord(
-        order_id=order.order_id,
-        client_order_id=order.client_order_id,
-        ticker=order.ticker,
-        leg=leg,
-        price=acquired_price(leg, order.yes_price_dollars),
-        status=one_of(OrderStatus, order.status),
-        initial=count_of(order.initial_count_fp),
-        filled=count_of(order.fill_count_fp),
-        remaining=count_of(order.remaining_count_fp),
-        fees=Money(money_of(order.taker_fees_dollars) + money_of(order.maker_fees_dollars)),
-        created=stamp_of(order.created_ts_ms, UNDATED if created is None else time_of(created)),
-    )
+    return order_of(order, stamp_of(order.created_ts_ms, UNDATED if created is None else time_of(created)))
 
 
 def _lifecycle(sid: int, event: LifePart, seq: int | None) -> Lifecycle | Other:

@@ -19,7 +19,6 @@ from depthwalker.core.answer import (
     Market,
     MarketStatus,
     OrderRecord,
-    OrderStatus,
     TradePrint,
 )
 from depthwalker.core.book import Book, Ladder, best_first
@@ -46,10 +45,8 @@ from depthwalker.shell.bodies import (
 from depthwalker.shell.reading import (
     Refused,
     Unreadable,
-    acquired_price,
     count_of,
     dollars_of,
-    leg_of,
     money_of,
     must,
     one_of,
@@ -59,6 +56,7 @@ from depthwalker.shell.reading import (
     stamp_of,
     time_of,
 )
+from depthwalker.shell.records import fill_of, order_of, print_of
 
 T = TypeVar("T")
 
@@ -240,45 +238,15 @@ def _market(market: MarketPart) -> Market:
 
 
 def _record(order: OrderPart) -> OrderRecord:
-    leg = leg_of(order.outcome_side, order.book_side)
-    return OrderRecord(
-        order_id=order.order_id,
-        client_order_id=order.client_order_id,
-        ticker=order.ticker,
-        leg=leg,
-        price=acquired_price(leg, order.yes_price_dollars),
-        status=one_of(OrderStatus, order.status),
-        initial=count_of(order.initial_count_fp),
-        filled=count_of(order.fill_count_fp),
-        remaining=count_of(order.remaining_count_fp),
-        fees=Money(money_of(order.taker_fees_dollars) + money_of(order.maker_fees_dollars)),
-        created=time_of(order.created_time),
-    )
+    return order_of(order, time_of(order.created_time))
 
 
 def _fill(fill: FillPart) -> FillRecord:
-    leg = leg_of(fill.outcome_side, fill.book_side)
-    return FillRecord(
-        order_id=fill.order_id,
-        trade_id=fill.trade_id,
-        ticker=fill.ticker,
-        leg=leg,
-        price=acquired_price(leg, fill.yes_price_dollars),
-        count=count_of(fill.count_fp),
-        fee=money_of(fill.fee_cost),
-        taker=fill.is_taker,
-        at=time_of(fill.created_time),
-    )
+    return fill_of(fill, fill.ticker, time_of(fill.created_time))
 
 
 def _print(trade: TradePart) -> TradePrint:
-    return TradePrint(
-        trade_id=trade.trade_id,
-        taker=leg_of(trade.taker_outcome_side, trade.taker_book_side),
-        yes_price=price_of(trade.yes_price_dollars),
-        count=count_of(trade.count_fp),
-        at=time_of(trade.created_time),
-    )
+    return print_of(trade, time_of(trade.created_time))
 
 
 def _bids(levels: Sequence[tuple[str, str]]) -> Ladder:
