@@ -7,7 +7,7 @@ from pathlib import Path
 from bench import page
 from bench.measure import QUICK, USUAL, Effort, Table, text_table
 
-PARTS = ("core", "database", "wire")
+PARTS = ("core", "database", "wire", "client")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,9 +52,13 @@ def measured(part: str, effort: Effort, dsn: str) -> tuple[Table, ...]:
         from bench import database
 
         return database.tables(effort, dsn)
-    from bench import wire
+    if part == "wire":
+        from bench import wire
 
-    return wire.tables(effort, dsn)
+        return wire.tables(effort, dsn)
+    from bench import client
+
+    return client.tables(effort)
 
 
 if __name__ == "__main__":

@@ -232,7 +232,7 @@ def tables(effort: Effort, given: str = "") -> tuple[Table, ...]:
         ("Ed25519", Ed25519PrivateKey.generate()),
         (f"RSA-{RSA_BITS}", generate_private_key(public_exponent=65_537, key_size=RSA_BITS)),
     )
-    with bed.folder() as folder, bed.server(folder, given) as dsn, _answering() as url:
+    with bed.folder() as folder, bed.server(folder, given) as dsn, answering() as url:
         found = [asyncio.run(_samples(dsn, folder, url, name, key, effort)) for name, key in keys]
     return tuple(_shares(one) for one in found)
 
@@ -309,7 +309,7 @@ def _beginning(now: Micros) -> tuple[Started, Planned]:
 
 
 @contextmanager
-def _answering() -> Iterator[str]:
+def answering() -> Iterator[str]:
     """Give the URL of a process that accepts every order at once."""
     with subprocess.Popen(
         [sys.executable, "-m", "bench.answerer"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
