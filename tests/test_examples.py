@@ -1,6 +1,7 @@
 """The examples run as they stand."""
 
 import asyncio
+import json
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -36,3 +37,34 @@ async def test_the_engine_example_says_why_it_did_not_trade(postgres: str, tmp_p
             errors.decode().strip()
             == "not traded: there is no market NOWHERE: check the ticker and the exchange (base_url)"
         )
+
+
+async def test_the_synchronous_example_trades(postgres: str, tmp_path: Path) -> None:
+    tape = quiet(*sellers(4_500, 60, *(at / 4 for at in range(200))), yes=())
+    async with rigged(postgres, tmp_path, tape, clock=SystemClock()) as rig:
+        process = await started(rig, tmp_path, str(ROOT / "examples" / "sync_engine.py"), TICKER)
+        async with asyncio.timeout(30):
+            out, errors = await process.communicate()
+        assert process.returncode == 0, errors.decode()
+        assert out.decode() == "completed: 100.00 contracts at 0.4500\n"
+        assert not rig.exchange.resting(ME)
+
+
+async def test_the_notebooks_cells_run_as_they_stand(postgres: str, tmp_path: Path) -> None:
+    cells = json.loads((ROOT / "examples" / "notebook.ipynb").read_text("utf-8"))["cells"]
+    code = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    script = tmp_path / "notebook.py"
+    # What a notebook does: the cells' own `await` belongs to a loop that runs already.
+    script.write_text(
+        f"import ast, asyncio, os, sys, types\nos.environ['DEPTHWALKER_EXAMPLE_TICKER'] = sys.argv[1]\n"
+        f"module = types.ModuleType('notebook'); sys.modules['notebook'] = module\n"
+        f"code = compile({code!r}, 'notebook', 'exec', ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)\n"
+        f"module.__dict__['__name__'] = 'notebook'\nasyncio.run(types.FunctionType(code, module.__dict__)())\n"
+    )
+    tape = quiet(*sellers(4_500, 60, *(at / 4 for at in range(200))), yes=())
+    async with rigged(postgres, tmp_path, tape, clock=SystemClock()) as rig:
+        process = await started(rig, tmp_path, str(script), TICKER)
+        async with asyncio.timeout(30):
+            out, errors = await process.communicate()
+        assert process.returncode == 0, errors.decode()
+        assert out.decode().startswith("completed: 100.00 of 100 contracts at 0.4"), out
