@@ -308,13 +308,40 @@ CREATE TABLE IF NOT EXISTS execution_metrics (
     market_volume_at_entry numeric(14,2) CHECK (market_volume_at_entry >= 0),
     market_spread_at_entry numeric(10,4) CHECK (market_spread_at_entry > -1 AND market_spread_at_entry < 1),
     liquidity_category varchar(20) CHECK (liquidity_category IN ('liquid', 'moderate', 'thin')),
+    calls_used int CHECK (calls_used >= 0),  -- order entry and private reads
+    tokens_used int CHECK (tokens_used >= 0),
+    -- against the mid at arrival, fees in, the unfilled rest at the price to take it when the execution ended
+    implementation_shortfall numeric(18,6),  -- dollars on the whole parent, positive is worse
+    shortfall_cents numeric(12,4),  -- cents a contract of the parent
+    shortfall_basis_points int,
+    -- Measured later, from what was recorded during the execution and up to a minute after: null without that tape.
     estimated_basic_slippage numeric(12,6),
-    improvement_over_basic numeric(12,6),
+    estimated_basic_fill_rate numeric(12,6) CHECK (estimated_basic_fill_rate >= 0),
+    improvement_over_basic numeric(12,6),  -- estimated_basic_slippage less slippage_percent
+    markout_5s_cents numeric(12,4),  -- what a contract gained until so long after its fill, fees out; positive is better
+    markout_30s_cents numeric(12,4),
+    markout_60s_cents numeric(12,4),
+    measured_at timestamptz,
+    measured_note text,  -- why something could not be measured
     created_at timestamptz NOT NULL DEFAULT now(),
     CHECK ((filled_quantity = 0) = (average_fill_price IS NULL)),
     CHECK ((filled_quantity = 0) = (slippage_percent IS NULL))
 );
+DO $$  -- for tables that an older schema made
+DECLARE
+    added record;
+BEGIN
+    FOR added IN SELECT * FROM (VALUES
+        ('calls_used', 'int'), ('tokens_used', 'int'), ('implementation_shortfall', 'numeric(18,6)'),
+        ('shortfall_cents', 'numeric(12,4)'), ('shortfall_basis_points', 'int'), ('estimated_basic_fill_rate', 'numeric(12,6)'),
+        ('markout_5s_cents', 'numeric(12,4)'), ('markout_30s_cents', 'numeric(12,4)'), ('markout_60s_cents', 'numeric(12,4)'),
+        ('measured_at', 'timestamptz'), ('measured_note', 'text')
+    ) AS ours (name, kind) WHERE depthwalker_type('execution_metrics', name) IS NULL LOOP
+        EXECUTE format('ALTER TABLE execution_metrics ADD COLUMN %I %s', added.name, added.kind);
+    END LOOP;
+END $$;
 CREATE INDEX IF NOT EXISTS idx_metrics_execution ON execution_metrics (execution_id);
+CREATE INDEX IF NOT EXISTS idx_metrics_unmeasured ON execution_metrics (execution_id) WHERE measured_at IS NULL;
 CREATE INDEX IF NOT EXISTS idx_metrics_algorithm ON execution_metrics (algorithm);
 CREATE INDEX IF NOT EXISTS idx_metrics_liquidity ON execution_metrics (liquidity_category);
 CREATE INDEX IF NOT EXISTS idx_metrics_date ON execution_metrics (created_at DESC);
@@ -634,18 +661,37 @@ BEGIN
     ON CONFLICT DO NOTHING;
 
     IF p_rows -> 'metrics' <> 'null' THEN
-        DELETE FROM execution_metrics WHERE execution_id = p_execution_id;
-        INSERT INTO execution_metrics (
-            execution_id, target_price, target_quantity, filled_quantity, filled_value, average_fill_price, fees, fill_rate,
+        -- What was measured later stays: it is no projection of the journal.
+        INSERT INTO execution_metrics AS m (
+            execution_id,
+            target_price, target_quantity, filled_quantity, filled_value, average_fill_price, fees, fill_rate,
             slippage_percent, slippage_basis_points, time_to_first_fill, time_to_full_fill, time_to_last_fill,
-            total_execution_time, algorithm, walks_executed, splits_used, momentum_at_execution, market_volume_at_entry,
-            market_spread_at_entry, liquidity_category, created_at
+            total_execution_time, algorithm, walks_executed, splits_used, momentum_at_execution,
+            market_volume_at_entry, market_spread_at_entry, liquidity_category, calls_used, tokens_used,
+            implementation_shortfall, shortfall_cents, shortfall_basis_points, created_at
         )
-        SELECT p_execution_id, target_price, target_quantity, filled_quantity, filled_value, average_fill_price, fees, fill_rate,
+        SELECT p_execution_id,
+            target_price, target_quantity, filled_quantity, filled_value, average_fill_price, fees, fill_rate,
             slippage_percent, slippage_basis_points, time_to_first_fill, time_to_full_fill, time_to_last_fill,
-            total_execution_time, algorithm, walks_executed, splits_used, momentum_at_execution, market_volume_at_entry,
-            market_spread_at_entry, liquidity_category, created_at
-        FROM jsonb_populate_record(NULL::execution_metrics, p_rows -> 'metrics');
+            total_execution_time, algorithm, walks_executed, splits_used, momentum_at_execution,
+            market_volume_at_entry, market_spread_at_entry, liquidity_category, calls_used, tokens_used,
+            implementation_shortfall, shortfall_cents, shortfall_basis_points, created_at
+        FROM jsonb_populate_record(NULL::execution_metrics, p_rows -> 'metrics')
+        ON CONFLICT (execution_id) DO UPDATE SET
+            target_price = excluded.target_price, target_quantity = excluded.target_quantity,
+            filled_quantity = excluded.filled_quantity, filled_value = excluded.filled_value,
+            average_fill_price = excluded.average_fill_price, fees = excluded.fees, fill_rate = excluded.fill_rate,
+            slippage_percent = excluded.slippage_percent, slippage_basis_points = excluded.slippage_basis_points,
+            time_to_first_fill = excluded.time_to_first_fill, time_to_full_fill = excluded.time_to_full_fill,
+            time_to_last_fill = excluded.time_to_last_fill, total_execution_time = excluded.total_execution_time,
+            algorithm = excluded.algorithm, walks_executed = excluded.walks_executed,
+            splits_used = excluded.splits_used, momentum_at_execution = excluded.momentum_at_execution,
+            market_volume_at_entry = excluded.market_volume_at_entry,
+            market_spread_at_entry = excluded.market_spread_at_entry,
+            liquidity_category = excluded.liquidity_category, calls_used = excluded.calls_used,
+            tokens_used = excluded.tokens_used, implementation_shortfall = excluded.implementation_shortfall,
+            shortfall_cents = excluded.shortfall_cents, shortfall_basis_points = excluded.shortfall_basis_points,
+            created_at = excluded.created_at;
         PERFORM depthwalker_record_trade(p_execution_id, p_rows -> 'trade');
     END IF;
 END $$;

@@ -7,6 +7,7 @@ import pytest
 
 from depthwalker.core.answer import OrderStatus
 from depthwalker.core.book import Ladders, Leg
+from depthwalker.core.budget import CANCEL_COST, CREATE_COST
 from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, PolicyName
 from depthwalker.core.depth import Liquidity
 from depthwalker.core.execution import START, State, WalkStep, evolve
@@ -18,11 +19,13 @@ from depthwalker.core.fact import (
     Fact,
     Filled,
     Finished,
+    LookedUp,
     LookupStarted,
     Observed,
     PlaceIntended,
     Planned,
     Refused,
+    Requested,
     Started,
     Status,
     StopRequested,
@@ -36,6 +39,7 @@ from depthwalker.core.ledger import Fill, Kind, OrderKey, Phase, Style
 from depthwalker.core.parent import Action, Parent, Ticket
 from depthwalker.core.policy import VERSION, policy_for
 from depthwalker.core.projection import project, slippage, told_fills
+from depthwalker.core.quality import Shortfall
 from depthwalker.core.row import Bought, Entry, MetricsRow, Projection, SplitStatus, WalkerRow
 from depthwalker.core.split import Split
 from depthwalker.core.units import SECOND, Count, Micros, Money, Price
@@ -212,6 +216,29 @@ def test_the_metrics_of_a_partial_fill() -> None:
     assert (metrics.walks, metrics.splits, metrics.momentum) == (1, 2, 150_000)
     # 200 contracts queue near the best and 60 are offered: the weaker side is moderate by the specification's 50 and 100.
     assert metrics.entry == Entry(Count(6000), Price(300), Liquidity.MODERATE)
+
+
+def test_the_shortfall_counts_fees_and_the_rest_at_the_last_book() -> None:
+    # Arrival 0.69 bid, 0.72 offered: the mid is 0.705, and 100 contracts at it are 70.50. Paid were 49.50 and 12 microdollars;
+    # the last 30 cost 0.72 each and a taker's fee of 0.07 x 30 x 0.72 x 0.28 = 0.42336, charged to the next 1e-4: 0.4234.
+    spent = 49_500_000 + 12 + 21_600_000 + 423_400
+    expected = Shortfall(Money(spent - 70_500_000), Money(10_234), 145)
+    for ticket in (BUY, SELL):
+        assert finished(of(started(ticket), *WALKED)).shortfall == expected
+
+
+def test_an_execution_that_saw_no_mid_has_no_shortfall() -> None:
+    one_sided = viewed()
+    empty = replace(one_sided, view=replace(one_sided.view, ladders=Ladders((), ())))
+    for facts in ((), (empty,)):
+        assert finished(of(started(BUY), *facts, Finished(Status.FAILED, "x", at(4)))).shortfall is None
+
+
+def test_calls_and_their_tokens_a_cancel_being_cheaper() -> None:
+    cancelled = (Requested(SECOND_SPLIT, Kind.CANCEL, at(36)), LookedUp("", at(37), 2))
+    metrics = finished(of(started(BUY), *WALKED[:-2], *cancelled, *WALKED[-2:]))
+    calls = 2 + 1 + 1 + 2  # places, an amend, a cancel, reads
+    assert (metrics.calls, metrics.tokens) == (calls, (calls - 1) * CREATE_COST + CANCEL_COST)
 
 
 def test_the_metrics_of_a_full_fill() -> None:

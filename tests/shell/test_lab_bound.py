@@ -15,11 +15,12 @@ from depthwalker.core.fees import WITH_MAKER_FEES
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.ledger import OrderKey, Style
 from depthwalker.core.parent import Parent
+from depthwalker.core.quality import complete
 from depthwalker.core.tape import Arrive, Event, Flow, Take, Tape, Withdraw
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
 from depthwalker.shell.lab.bound import bound, single_switch
 from depthwalker.shell.lab.columns import ORIGIN
-from depthwalker.shell.lab.cost import complete, measure, twice_shortfall
+from depthwalker.shell.lab.cost import measure, twice_shortfall
 from depthwalker.shell.lab.experiment import indexed
 from depthwalker.shell.lab.index import Index, offers
 from depthwalker.shell.lab.indexed import Indexed

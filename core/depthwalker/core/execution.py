@@ -91,7 +91,10 @@ class SplitState:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that is remembered of one execution: the fold of its journal. `calls` counts order entry and private reads."""
+    """All that is remembered of one execution: the fold of its journal. `calls` counts order entry and private reads.
+
+    `arrival` is the first journalled view, `latest` the last one: the one it ended on, once it has.
+    """
 
     parent: Parent
     policy: Policy | None
@@ -103,6 +106,7 @@ class State:
     orders: tuple[Order, ...]
     strays: tuple[Fill, ...]
     arrival: View | None
+    latest: View | None
     ticks: int
     ticked_at: Micros
     momentum: int
@@ -148,6 +152,7 @@ START: Final = State(
     orders=(),
     strays=(),
     arrival=None,
+    latest=None,
     ticks=0,
     ticked_at=_ZERO,
     momentum=0,
@@ -290,6 +295,7 @@ def _at_work(
         orders=orders,
         strays=state.strays,
         arrival=state.arrival,
+        latest=state.latest,
         ticks=state.ticks,
         ticked_at=state.ticked_at,
         momentum=momentum,
@@ -318,6 +324,7 @@ def _seen(state: State, view: View, at: Micros, *, tick: bool) -> State:
         orders=state.orders,
         strays=state.strays,
         arrival=state.arrival or view,
+        latest=view,
         ticks=state.ticks + tick,
         ticked_at=at if tick else state.ticked_at,
         momentum=state.momentum,

@@ -8,14 +8,24 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from depthwalker.core.budget import CANCEL_COST, CREATE_COST
 from depthwalker.core.config import Algorithm
 from depthwalker.core.depth import categorize
-from depthwalker.core.execution import SplitState, State, open_order, split_filled, total_filled, total_walks
+from depthwalker.core.execution import (
+    SplitState,
+    State,
+    open_order,
+    split_filled,
+    total_cost,
+    total_filled,
+    total_walks,
+)
 from depthwalker.core.fact import Fact, Filled, Finished, Status
 from depthwalker.core.ids import ClientId
 from depthwalker.core.ledger import Ending, Fill, Order, Phase, filled
 from depthwalker.core.parent import Action, Ticket
 from depthwalker.core.policy import Policy
+from depthwalker.core.quality import Shortfall, complete, shortfall
 from depthwalker.core.row import (
     Bought,
     Entry,
@@ -217,8 +227,23 @@ def _metrics(state: State, policy: Policy, row: ExecutionRow, finished: Finished
         splits=len(state.splits),
         momentum=state.momentum,
         entry=_entry(state, policy),
+        calls=state.calls,
+        tokens=state.calls * CREATE_COST - (CREATE_COST - CANCEL_COST) * sum(order.cancels for order in state.orders),
+        shortfall=_shortfall(state),
         at=finished.at,
     )
+
+
+def _shortfall(state: State) -> Shortfall | None:
+    """Return what the parent cost, the unfilled rest taken from the book that the execution ended on."""
+    first, last = state.arrival, state.latest
+    twice_mid = None if first is None else first.ladders.twice_mid()
+    if last is None or twice_mid is None:
+        return None
+    count, cost, fees = total_cost(state)
+    left = Count(max(0, state.parent.count - count))
+    rest = complete(last.ladders.offers, left, last.conditions.rates, state.grid.highest())
+    return shortfall(Count(count + left), twice_mid, Money(cost + fees + rest))
 
 
 def _span(start: Micros, end: Micros) -> Micros | None:

@@ -13,6 +13,7 @@ from depthwalker.core.execution import WalkStep
 from depthwalker.core.fact import Status
 from depthwalker.core.ledger import Ending, OrderKey, Phase, Style
 from depthwalker.core.parent import Action, Ticket
+from depthwalker.core.quality import Shortfall
 from depthwalker.core.units import Count, Micros, Money, Price
 
 
@@ -128,7 +129,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class MetricsRow:
-    """A row of execution_metrics, and with it the trade's; spans in microseconds, ratios in parts per million."""
+    """A row of execution_metrics, and with it the trade's; spans in microseconds, ratios in parts per million.
+
+    `tokens` are the rate budget's, by the exchange's default costs.
+    """
 
     outcome: Leg
     action: Action
@@ -147,6 +151,9 @@ class MetricsRow:
     splits: int
     momentum: int
     entry: Entry | None
+    calls: int
+    tokens: int
+    shortfall: Shortfall | None
     at: Micros
 
 

@@ -11,12 +11,14 @@ from depthwalker.core.execution import WalkStep
 from depthwalker.core.fact import Fact
 from depthwalker.core.ledger import Ending, Fill
 from depthwalker.core.projection import told_fills
+from depthwalker.core.quality import Shortfall
 from depthwalker.core.row import ExecutionRow, MetricsRow, OrderRow, Projection, SplitRow, SplitStatus, WalkerRow
 from depthwalker.core.units import (
     CONTRACT,
     MILLION,
     Count,
     Micros,
+    Money,
     Price,
     format_count,
     format_money,
@@ -208,7 +210,18 @@ def _metrics(row: MetricsRow) -> Row:
         "walks_executed": row.walks,
         "splits_used": row.splits,
         "momentum_at_execution": _fraction(row.momentum),
+        "calls_used": row.calls,
+        "tokens_used": row.tokens,
+        **_shortfall(row.shortfall),
         "created_at": instant(row.at),
+    }
+
+
+def _shortfall(cost: Shortfall | None) -> Row:
+    return {
+        "implementation_shortfall": None if cost is None else _dollars(cost.total),
+        "shortfall_cents": None if cost is None else _dollars(Money(cost.per_contract * 100)),
+        "shortfall_basis_points": None if cost is None else cost.basis_points,
     }
 
 
@@ -268,6 +281,10 @@ def _fraction(ppm: int) -> str:
     """Return parts per million as a plain fraction."""
     whole, rest = divmod(abs(ppm), MILLION)
     return f"{'-' if ppm < 0 else ''}{whole}.{rest:06d}"
+
+
+def _dollars(money: Money) -> str:
+    return _fraction(money)  # a microdollar is a part per million of a dollar
 
 
 def _number(count: Count) -> int | float:

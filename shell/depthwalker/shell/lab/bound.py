@@ -12,8 +12,8 @@ from depthwalker.core.grid import PriceGrid
 from depthwalker.core.ledger import OrderKey, Style
 from depthwalker.core.outcome import Success
 from depthwalker.core.parent import Parent
+from depthwalker.core.quality import complete
 from depthwalker.core.units import DOLLAR, MILLION, SECOND, Count, Micros, Money, Price
-from depthwalker.shell.lab.cost import complete
 from depthwalker.shell.lab.index import Index, SideIndex, Taken, offers
 from depthwalker.shell.lab.indexed import Indexed, shared
 from depthwalker.shell.lab.market import QueueModel

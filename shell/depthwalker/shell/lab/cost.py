@@ -4,21 +4,17 @@ All whole numbers (DESIGN section 7): money in microdollars, shortfall doubled b
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from depthwalker.core.answer import FillRecord
-from depthwalker.core.book import Ladder
 from depthwalker.core.budget import CANCEL_COST, CREATE_COST
 from depthwalker.core.execution import total_walks
-from depthwalker.core.fees import FeeRates, estimate
-from depthwalker.core.units import SECOND, Count, Micros, Money, Price
+from depthwalker.core.quality import MARKOUTS, complete
+from depthwalker.core.units import Count, Micros, Money
 from depthwalker.shell.lab.index import Index, offers
 from depthwalker.shell.lab.market import Exchange, QueueModel
 from depthwalker.shell.lab.parents import Sampled
 from depthwalker.shell.lab.players import Player
 from depthwalker.shell.lab.replay import Replay
-
-MARKOUTS: Final = tuple(Micros(seconds * SECOND) for seconds in (5, 30, 60))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +85,6 @@ def measure(exchange: Exchange, index: Index, sampled: Sampled, player: Player, 
         decisions=run.decisions,
         markouts=tuple(_markout(index, sampled, fills, span) for span in MARKOUTS),
     )
-
-
-def complete(facing: Ladder, left: Count, rates: FeeRates, highest: Price) -> Money:
-    """Return what the rest costs at these offers, fees in; what they do not hold, at the highest price there is."""
-    cost = 0
-    for price, count in facing:
-        taken = Count(min(count, left))
-        if taken <= 0:
-            break
-        left = Count(left - taken)
-        cost += price * taken + estimate(rates, taker=True, price=price, count=taken)
-    if left > 0:
-        cost += highest * left + estimate(rates, taker=True, price=highest, count=left)
-    return Money(cost)
 
 
 def _markout(index: Index, sampled: Sampled, fills: tuple[FillRecord, ...], span: Micros) -> Markout:
