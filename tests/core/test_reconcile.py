@@ -43,7 +43,7 @@ from depthwalker.core.fact import (
     Refused,
     Requested,
 )
-from depthwalker.core.ledger import Kind, OrderKey, Style
+from depthwalker.core.ledger import Kind, OrderKey, Phase, Style
 from depthwalker.core.quote import Quote
 from depthwalker.core.reconcile import backoff, lookup_due, passed_by, reconcile, replace_at, retry_at
 from depthwalker.core.units import SECOND, Count, Micros, Price
@@ -336,3 +336,55 @@ def test_waits_double_up_to_four_seconds() -> None:
     waits = [backoff(troubles) for troubles in range(7)]
     assert waits == [SECOND // 4, SECOND // 2, SECOND, 2 * SECOND, 4 * SECOND, 4 * SECOND, 4 * SECOND]
     assert backoff(10_000) == 4 * SECOND
+
+
+# Each phase by itself: what the fold makes impossible today is still not acted on
+
+
+def phased(phase: Phase, **changes: bool) -> State:
+    state = live(49, 100, SEEN)
+    return replace(state, orders=(replace(state.orders[0], phase=phase, doubt=False, **changes),))
+
+
+def test_an_order_whose_record_was_never_seen_is_read_and_neither_moved_nor_cancelled() -> None:
+    assert asked(phased(Phase.DUPLICATE), quote(50)) == (Lookup(),)
+    assert asked(phased(Phase.DUPLICATE)) == (Lookup(),)
+
+
+def test_only_a_live_order_ends_by_being_full() -> None:
+    state = phased(Phase.SENT)
+    whole = replace(state, orders=(replace(state.orders[0], floor=contracts(100)),))
+    assert lookup_due(whole, view(after(1)), POLICY) > after(3600)
+
+
+def test_a_working_order_in_trouble_is_not_one_of_unknown_outcome() -> None:
+    deferred = (Requested(FIRST, Kind.CANCEL, NOW), Deferred(FIRST, Kind.CANCEL, "x", after(1)))
+    assert asked(live(49, 100, SEEN, *(3 * deferred)), at=1.5) == ()
+
+
+def test_an_order_that_still_takes_has_not_taken_nothing() -> None:
+    taking = fold(intended(style=Style.TAKE), accepted(), state=planned((49, 100)))
+    assert replace_at(taking, taking.splits[0]) == 0
+
+
+def test_the_wait_after_takes_that_got_nothing_is_from_the_last_of_them() -> None:
+    state = planned((49, 100))
+    for birth in range(2):
+        key, at = OrderKey(1, birth), after(birth)
+        gone = record(CANCELED, key=key, revision=birth, at=at)
+        state = fold(intended(key, style=Style.TAKE), accepted(key), gone, state=state)
+    assert replace_at(state, state.splits[0]) == after(2)
+
+
+def test_one_working_order_is_read_now_and_then_whatever_became_of_the_others() -> None:
+    both = fold(intended(price=49, count=60), accepted(), state=planned((49, 60), (48, 40)))
+    both = fold(intended(SECOND_SPLIT, 48, 40), accepted(SECOND_SPLIT), record(CANCELED, key=SECOND_SPLIT), state=both)
+    assert lookup_due(both, view(), POLICY) == after(4)
+
+
+def test_one_unclear_order_is_read_soon_whatever_became_of_the_others() -> None:
+    state = fold(intended(price=49, count=60), accepted(), state=planned((49, 60), (48, 40)))
+    state = fold(intended(SECOND_SPLIT, 48, 40), LookedUp("", after(9)), state=state)
+    first, second = state.orders
+    stuck = replace(second, phase=Phase.UNKNOWN, troubles=3, request=None)
+    assert lookup_due(replace(state, orders=(replace(first, doubt=True), stuck)), view(), POLICY) == after(9.5)

@@ -5,10 +5,13 @@ section 3; the numbers in the messages are the invariants'). What happens is rea
 ends everything is normal, so a world that is let run after its tape has to come to an end (liveness).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Final
 
+from depthwalker.core.algorithms.strategy import Strategy
+from depthwalker.core.algorithms.table import production
 from depthwalker.core.answer import (
     Ack,
     CancelAck,
@@ -34,6 +37,7 @@ from depthwalker.core.command import (
     intents,
     woken,
 )
+from depthwalker.core.config import Algorithm
 from depthwalker.core.decide import decide
 from depthwalker.core.depth import BAND, reach
 from depthwalker.core.execution import START, evolve, total_cost, total_exposure, total_filled, total_walks
@@ -257,8 +261,15 @@ class Pace:
 class World:
     """One execution, its journal, the network and the exchange; `step` does what the tape says, `finish` lets it end."""
 
-    def __init__(self, parent: Parent, policy: Policy, tape: Tape) -> None:
+    def __init__(
+        self,
+        parent: Parent,
+        policy: Policy,
+        tape: Tape,
+        strategy_of: Callable[[Algorithm], Strategy] = production,
+    ) -> None:
         self.parent, self.policy, self.tape = parent, policy, tape
+        self.strategy_of = strategy_of
         self.exchange = Exchange(parent, strict=tape.pick(4) != 3)
         self.now = parent.started
         self.wires: list[Wire] = []
@@ -326,8 +337,10 @@ class World:
     def turn(self) -> bool:
         """Decide once and act; return whether there was nothing to do but wait."""
         view = self.view()
-        commands = decide(self.state, view, self.policy)
-        assert commands == decide(self.state, view, self.policy), "invariant 8: the same decision twice"
+        commands = decide(self.state, view, self.policy, self.strategy_of)
+        assert commands == decide(self.state, view, self.policy, self.strategy_of), (
+            "invariant 8: the same decision twice"
+        )
         self.decisions += 1
         for command in commands:
             self._judge(command, view)

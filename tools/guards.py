@@ -1,0 +1,97 @@
+"""Break each guard of a core module once, and see whether a test notices: `python tools/guards.py reconcile [TESTS ...]`.
+
+A guard is a condition of an `if`, or one operand of an `and` or `or`: it is broken by letting it never stop anything. The
+broken functions replace the code of the imported ones in a child process, in which the tests then run. Prints the guards
+that no test noticed, and exits with 1 if there are any.
+"""
+
+import ast
+import contextlib
+import copy
+import importlib
+import inspect
+import io
+import os
+import sys
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
+from typing import Final
+
+TESTS: Final = ("tests/core/test_reconcile.py", "tests/core/test_accidents.py")
+OPTIONS: Final = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+SECONDS: Final = 20  # a broken guard may loop
+
+
+def broken(source: str) -> Iterator[tuple[str, ast.Module]]:
+    """Yield each guard in words, and the module without it."""
+    tree = ast.parse(source)
+    for at, node in enumerate(ast.walk(tree)):
+        match node:
+            case ast.BoolOp(op, operands):
+                neutral = ast.Constant(isinstance(op, ast.And))
+                for place, operand in enumerate(operands):
+                    changed = copy.deepcopy(tree)
+                    there = list(ast.walk(changed))[at]
+                    assert isinstance(there, ast.BoolOp)
+                    there.values[place] = ast.copy_location(neutral, operand)
+                    yield f"line {operand.lineno}: {ast.unparse(operand)}", changed
+            case ast.If(test) if not isinstance(test, ast.BoolOp):
+                changed = copy.deepcopy(tree)
+                there = list(ast.walk(changed))[at]
+                assert isinstance(there, ast.If)
+                there.test = ast.copy_location(ast.Constant(value=False), test)
+                yield f"line {test.lineno}: if {ast.unparse(test)}", changed
+            case _:
+                pass
+
+
+def install(module: ModuleType, tree: ast.Module) -> None:
+    """Give the module's functions the code that they have in `tree`."""
+    made = ModuleType(module.__name__)
+    exec(compile(tree, str(module.__file__), "exec"), made.__dict__)  # noqa: S102 - our own module, less one guard
+    for name, function in inspect.getmembers(module, inspect.isfunction):
+        changed = made.__dict__.get(name)
+        if function.__module__ == module.__name__ and isinstance(changed, FunctionType):
+            function.__code__ = changed.__code__
+
+
+def failing(tests: tuple[str, ...]) -> bool:
+    """Return whether any of the tests fails."""
+    import pytest
+
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return pytest.main([*OPTIONS, *tests]) != 0
+
+
+def noticed(module: ModuleType, tree: ast.Module, tests: tuple[str, ...]) -> bool:
+    """Return whether the tests fail with this code in the module's functions."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        import signal
+
+        signal.alarm(SECONDS)
+        install(module, tree)
+        os._exit(failing(tests))
+    _, status = os.waitpid(child, 0)
+    return status != 0
+
+
+def main(arguments: list[str]) -> int:
+    """Break the guards of the named module and print those that no test noticed."""
+    name, *tests = arguments
+    module = importlib.import_module(f"depthwalker.core.{name}")
+    by = tuple(tests) or TESTS
+    if failing(by):  # in this process, so that the children find everything imported
+        print(f"the tests fail as it is: {' '.join(by)}")
+        return 2
+    guards = list(broken(inspect.getsource(module)))
+    missed = [words for words, tree in guards if not noticed(module, tree, by)]
+    for words in missed:
+        print(f"no test notices: {words}")
+    print(f"{len(guards) - len(missed)} of {len(guards)} guards of {name} are noticed when broken")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
