@@ -11,7 +11,7 @@ from tests.core.world import Mutation, Tape, Wire, World
 
 from depthwalker.core.algorithms.strategy import Strategy, no_moments
 from depthwalker.core.answer import Trouble
-from depthwalker.core.command import Lookup
+from depthwalker.core.command import Amend, Burn, Cancel, Claim, Lookup, Place
 from depthwalker.core.execution import State
 from depthwalker.core.ledger import Style
 from depthwalker.core.parent import Parent
@@ -70,7 +70,7 @@ class Stage(World):
     def arrive(self, wires: Sequence[Wire], trouble: Trouble | None = None) -> None:
         """Let requests be carried out, or turned away; nobody is told yet."""
         for wire in wires:
-            if trouble is not None and not isinstance(wire.command, Lookup):
+            if trouble is not None and isinstance(wire.command, Place | Amend | Cancel | Claim | Burn):
                 wire.landed, wire.facts = True, (self._carry_out(wire.command, trouble),)
             else:
                 self._arrive(wire)

@@ -341,9 +341,9 @@ def test_waits_double_up_to_four_seconds() -> None:
 # Each phase by itself: what the fold makes impossible today is still not acted on
 
 
-def phased(phase: Phase, **changes: bool) -> State:
+def phased(phase: Phase) -> State:
     state = live(49, 100, SEEN)
-    return replace(state, orders=(replace(state.orders[0], phase=phase, doubt=False, **changes),))
+    return replace(state, orders=(replace(state.orders[0], phase=phase, doubt=False),))
 
 
 def test_an_order_whose_record_was_never_seen_is_read_and_neither_moved_nor_cancelled() -> None:
