@@ -30,17 +30,25 @@ class Stage(World):
         self.prices = dict.fromkeys(range(1, len(counts) + 1), price)
         self.style = style
 
+        admitted = parent or scenes.parent(count=contracts(sum(counts)))
+        self.counts = counts
+        super().__init__(admitted, scenes.policy(), Tape([]))
+        self.direct(self.prices)
+        self.offer()
+
+    def direct(self, prices: dict[int, int]) -> None:
+        """Let the algorithm want these prices, and whatever becomes of them."""
+        self.prices = prices
+
         def plan(state: State, view: View, policy: Policy) -> tuple[Split, ...]:
-            return tuple(Split(n, cents(price), contracts(count)) for n, count in enumerate(counts, start=1))
+            return tuple(Split(n, cents(49), contracts(count)) for n, count in enumerate(self.counts, start=1))
 
         def desire(state: State, view: View, policy: Policy) -> Desire:
-            quotes = (Quote(n, cents(at), self.style, "as directed", walk=True) for n, at in self.prices.items())
+            quotes = (Quote(n, cents(at), self.style, "as directed", walk=True) for n, at in prices.items())
             return Desire(tuple(quotes), ())
 
         directed = Strategy(plan, desire, no_moments, ticks=False)
-        admitted = parent or scenes.parent(count=contracts(sum(counts)))
-        super().__init__(admitted, scenes.policy(), Tape([]), lambda _: directed)
-        self.offer()
+        self.strategy_of = lambda _: directed
 
     def offer(self, *levels: tuple[int, int]) -> None:
         """Let this be offered, in cents and contracts; the bid is 47."""
@@ -82,13 +90,13 @@ class Stage(World):
             self._deliver(wire)
         self.check()
 
-    def lose(self, wires: Sequence[Wire], *, arrived: bool) -> None:
-        """Let the answers of requests be lost, which took effect or never will."""
+    def lose(self, wires: Sequence[Wire], *, arrived: bool, late: bool = False) -> None:
+        """Let the answers of requests be lost, which took effect, never will, or may yet do so (`late`)."""
         for wire in wires:
             if arrived:
                 self._arrive(wire)
             waiting = [other for other in self.wires if not other.lost]
-            self.tape = Tape([next(n for n, other in enumerate(waiting) if other is wire), 1])
+            self.tape = Tape([next(n for n, other in enumerate(waiting) if other is wire), 0 if late else 1])
             self._lose()
         self.check()
 

@@ -70,7 +70,7 @@ def read_books(body: bytes, at: Micros) -> Outcome[Mapping[str, Book], Unreadabl
     try:
         found = msgspec.json.decode(body, type=_BooksBody)
         return Success({one.ticker: book_of(one.orderbook_fp, at) for one in found.orderbooks})
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Failure(Unreadable("order books", "not the documented JSON"))
     except Refused as refused:
         return Failure(Unreadable("order books", str(refused)))

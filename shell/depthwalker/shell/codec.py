@@ -55,7 +55,7 @@ def reader(kind: type[T]) -> Callable[[bytes | str], T]:
     def read(line: bytes | str) -> T:
         try:
             return decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
             raise Unreadable(f"{kind.__name__.lstrip('_')}: {wrong}") from wrong
 
     return read

@@ -141,7 +141,7 @@ def _table(file: Path) -> Mapping[str, object]:
         )
     except OSError as error:
         raise Wrong(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         kind = "JSON" if file.suffix == ".json" else "TOML"
         raise Wrong(
             f"{file} is not {kind}: {error}; write the keys of execution_config, or end its name in .toml or .json"

@@ -99,11 +99,11 @@ def read_frame(text: bytes | str, at: Micros, *, yes_scale: bool = True) -> Fram
             change = Delta(LEGS[msg.side], price, _change(msg.delta_fp), at)
             return BookDelta(body.sid, body.seq, msg.market_ticker, change)
         return _frame(body, at, yes_scale)
-    except (msgspec.DecodeError, UnicodeError, Refused) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError, Refused) as error:
         reason = str(error)
     try:
         other = _OTHERS.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return Illegible(_sid(text), reason)
     return Illegible(other.sid, reason) if other.type in TYPES else Other(other.sid, other.seq)
 
@@ -132,7 +132,7 @@ def _command(number: int, name: str, params: dict[str, object]) -> str:
 def _sid(text: bytes | str) -> int | None:
     try:
         return _SIDS.decode(text).sid
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
 

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, assert_never
+from typing import BinaryIO, Final, Literal, TypeAlias, assert_never
 
 import msgspec
 
@@ -32,6 +32,7 @@ from depthwalker.core.units import (
     parse_price,
 )
 
+LONGEST_LINE: Final = 16_000_000  # bytes; a snapshot of a full book is under one hundred thousand
 _GZIP: Final = b"\x1f\x8b"
 _TAIL: Final = 1 << 20  # longer than any line
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -155,16 +156,23 @@ def _raw_lines(path: Path) -> Iterator[bytes]:
         file.seek(0)
         if packed:
             with gzip.GzipFile(fileobj=file) as unpacked, io.BufferedReader(unpacked) as buffered:
-                yield from buffered
+                yield from _bounded(buffered)
         else:
-            yield from file
+            yield from _bounded(file)
+
+
+def _bounded(file: BinaryIO) -> Iterator[bytes]:
+    while raw := file.readline(LONGEST_LINE + 1):
+        if len(raw) > LONGEST_LINE:
+            raise _Refused(f"a line of it is longer than {LONGEST_LINE} bytes")
+        yield raw
 
 
 def _line(number: int, raw: bytes) -> tuple[str, Line]:
     try:
         parsed = _DECODER.decode(raw)
         return parsed.ticker, _read(parsed)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise _Refused(f"line {number} is not a line of a recording: {error}") from error
 
 

@@ -269,7 +269,7 @@ def _file_keys(file: Path) -> Mapping[str, object]:
             return tomllib.load(opened, parse_float=Decimal)
     except OSError as error:
         raise SettingsError(_one(str(file), f"it cannot be read: {error.strerror}", allowed)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError, ArithmeticError) as error:
         raise SettingsError(_one(str(file), f"it is not TOML: {error}", allowed)) from error
 
 

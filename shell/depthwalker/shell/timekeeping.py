@@ -48,5 +48,5 @@ def _date(text: str) -> Micros | None:
 def _stamp(body: bytes) -> int | None:
     try:
         return msgspec.json.decode(body, type=_Stamped).ts_ms
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

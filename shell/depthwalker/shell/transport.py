@@ -17,6 +17,7 @@ from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.ports import HttpRequest, HttpResponse, Lost, NotSent
 
 API_ROOT: Final = "/trade-api/v2"
+LONGEST_ANSWER: Final = 16_000_000  # bytes; a page of 1,000 orders is under one million
 KEPT_ALIVE: Final = 30  # seconds; a connection idle for longer is likely to be closed at the other end
 
 
@@ -84,8 +85,7 @@ class AioHttpTransport:
             allow_redirects=False,
             trace_request_ctx=sending,
         ) as response:
-            body = await response.read()
-            return HttpResponse(response.status, dict(response.headers), body)
+            return HttpResponse(response.status, dict(response.headers), await _bounded(response))
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -112,6 +112,16 @@ def _session(timeouts: Timeouts) -> aiohttp.ClientSession:
         trace_configs=[trace],
         middlewares=[_once],
     )
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    """Return the whole body; one longer than any the exchange documents is not read to its end."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > LONGEST_ANSWER:
+            raise _Broken(f"the answer is longer than {LONGEST_ANSWER} bytes")
+    return bytes(body)
 
 
 async def _note_sending(

@@ -109,7 +109,7 @@ def read_book(body: bytes, at: Micros) -> Outcome[Book, Unreadable]:
     """Return the book of GET /markets/{ticker}/orderbook, dated `at`: the body carries no time of its own."""
     try:
         found = msgspec.json.decode(body, type=_BookBody)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Failure(Unreadable("order book", "not the documented JSON"))
     if found.orderbook_fp is None and found.orderbook != {}:
         return Failure(Unreadable("order book", "orderbook_fp is missing"))
@@ -206,7 +206,7 @@ def read_error(body: bytes) -> ErrorWords:
     """Return the words of any of the four error shapes (fact sheet, section 5.11), and empty ones of anything else."""
     try:
         found: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ErrorWords("", "")
     return words_of(found.get("error", found) if isinstance(found, dict) else None)
 

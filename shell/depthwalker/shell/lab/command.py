@@ -129,7 +129,7 @@ def _config(file: Path | None) -> ExecutionConfig:
             text = file.read_text(encoding="utf-8")
             is_json = file.suffix == ".json"
             raw = json.loads(text, parse_float=Decimal) if is_json else tomllib.loads(text, parse_float=Decimal)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ArithmeticError, RecursionError) as error:
             raise Wrong(f"{file} cannot be read as execution_config: {error}") from error
     table = raw.get("execution_config", raw) if isinstance(raw, dict) else raw
     if not isinstance(table, dict):

@@ -38,7 +38,7 @@ def decoded(text: str | bytes) -> Params:
     """Return a command; raises Wrong where it is no object."""
     try:
         command: object = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Wrong(1) from error
     if not isinstance(command, dict):
         raise Wrong(1)

@@ -50,7 +50,7 @@ def size(body: bytes) -> int:
     """Return how many orders a batch's body holds, as far as can be told."""
     try:
         decoded: object = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return 1
     listed = decoded.get("orders") if isinstance(decoded, dict) else None
     return max(1, len(listed)) if isinstance(listed, list) else 1
@@ -125,7 +125,7 @@ def shard(fields: Fields) -> int | None:
 def _json(body: bytes) -> object:
     try:
         decoded: object = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise undecodable(f"invalid JSON: {error}") from error
     return decoded
 
