@@ -6,7 +6,7 @@ PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-in
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-rest check format types arch bench fuzz-exchange kalshi-demo build lock clean FORCE
+.PHONY: help setup demo test test-core test-rest check format types arch bench fuzz-exchange exhaust kalshi-demo build lock clean FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -46,6 +46,9 @@ bench: $(STAMP) ## measure the core, the database and tick-to-order
 fuzz-exchange: $(STAMP) ## drive the paper exchange with requests from Kalshi's document; SEED=n and EXAMPLES=n are optional
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "FUZZ_SEED=$$seed"; \
 		FUZZ_SEED=$$seed FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) $(PY) -m pytest -q -s tests/shell/test_paper_fuzz.py
+
+exhaust: $(STAMP) ## try all interleavings of the exchange's answers in small worlds
+	@$(PY) -m tests.core.small_world
 
 kalshi-demo: $(STAMP) ## check your key against Kalshi's demo exchange; TRADE=1 places one order and cancels it
 	@$(PY) -m depthwalker.shell.smoke $(if $(TRADE),--trade) $(if $(MARKET),--market "$(MARKET)")

@@ -6,6 +6,7 @@ deaths together are bounded by `faults`; the interleavings are not. Situations t
 in which came first, are one: ten seconds pass at every step, more than any wait of reconcile's.
 """
 
+import time
 from collections.abc import Callable, Hashable, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
@@ -24,9 +25,26 @@ from depthwalker.core.outcome import Success
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros
 
 STEP: Final = 10
-WALKS: Final = 2
 TOP: Final = 51
-PARENTS: Final = ((1, 1), (1, 2), (2, 1))
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The contracts of each split, and how many walks, and losses or deaths, there may be in all."""
+
+    counts: tuple[int, ...]
+    walks: int
+    faults: int
+
+
+WORLDS: Final = (
+    Bounds((1,), walks=2, faults=2),
+    Bounds((3,), walks=2, faults=1),
+    Bounds((1, 1), walks=0, faults=1),
+    Bounds((1, 1), walks=2, faults=0),
+    Bounds((1, 2), walks=2, faults=0),
+    Bounds((2, 1), walks=2, faults=0),
+)
 
 
 @dataclass
@@ -53,12 +71,13 @@ class Small:
 Move = Callable[[Small], None]
 
 
-def begin(counts: tuple[int, int], faults: int) -> Small:
-    """Return the situation after the first decision: two orders intended at the lowest of the three prices."""
+def begin(bounds: Bounds) -> Small:
+    """Return the situation after the first decision: every split's order is on its way at the lowest of the three prices."""
+    counts = bounds.counts
     stage = Stage(*counts, parent=scenes.parent(count=contracts(sum(counts)), cap=cents(TOP), seconds=1_000_000))
     stage.policy = replace(stage.policy, lookup_every=Micros(10_000_000 * SECOND))
     stage.act(STEP)
-    return Small(stage, WALKS, faults)
+    return Small(stage, bounds.walks, bounds.faults)
 
 
 def moves(small: Small) -> Iterator[Move]:
@@ -200,29 +219,48 @@ def come_to_rest(small: Small) -> None:
     stage.replays()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Figures:
-    """What an exploration has seen."""
+    """What an exploration has seen: situations, and the steps between them."""
 
-    situations: int = 0
-    steps: int = 0
+    situations: int
+    steps: int
 
 
-def explore(counts: tuple[int, int], faults: int, most: int | None = None) -> Figures:
-    """Try everything from the beginning on; return how many situations there are, at most `most` of them if given."""
-    start, figures = begin(counts, faults), Figures()
-    seen, open_ = {situation(start)}, [start]
-    while open_ and (most is None or figures.situations < most):
-        small = open_.pop()
-        figures.situations += 1
+def explore(bounds: Bounds) -> Figures:
+    """Try everything from the beginning on; raise AssertionError where something does not hold.
+
+    Situations are known again by their hash of 64 bits.
+    """
+    start = begin(bounds)
+    seen, waiting, steps = {hash(situation(start))}, [start], 0
+    while waiting:
+        small = waiting.pop()
         for move in moves(small):
-            figures.steps += 1
             then = small.fork()
             move(then)
             then.stage.act(STEP)
-            known = situation(then)
+            steps += 1
+            known = hash(situation(then))
             if known not in seen:
                 seen.add(known)
-                open_.append(then)
+                waiting.append(then)
         come_to_rest(small)
-    return figures
+    return Figures(len(seen), steps)
+
+
+def main() -> None:
+    """Explore every world of the list, and say how large it was."""
+    for bounds in WORLDS:
+        begun = time.monotonic()
+        figures = explore(bounds)
+        counts = " + ".join(str(count) for count in bounds.counts)
+        print(
+            f"{counts} contracts, {bounds.walks} walks, {bounds.faults} losses or deaths: {figures.situations:,} situations, "
+            f"{figures.steps:,} steps, {time.monotonic() - begun:.0f} s, all invariants hold, all come to rest",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
