@@ -6,7 +6,7 @@ PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-in
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-rest check format types arch bench fuzz-exchange exhaust kalshi-demo build lock clean FORCE
+.PHONY: help setup demo test test-core test-rest check format types arch bench fuzz-exchange exhaust mutate kalshi-demo build lock clean FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -49,6 +49,9 @@ fuzz-exchange: $(STAMP) ## drive the paper exchange with requests from Kalshi's 
 
 exhaust: $(STAMP) ## try all interleavings of the exchange's answers in small worlds
 	@$(PY) -m tests.core.small_world
+
+mutate: $(STAMP) ## break the core in every place and write docs/mutants.md; MODULES="ledger walk" is optional
+	@nice -n 15 $(PY) -m tools.mutate $(MODULES)
 
 kalshi-demo: $(STAMP) ## check your key against Kalshi's demo exchange; TRADE=1 places one order and cancels it
 	@$(PY) -m depthwalker.shell.smoke $(if $(TRADE),--trade) $(if $(MARKET),--market "$(MARKET)")

@@ -14,7 +14,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Final
 
 TESTS: Final = ("tests/core/test_reconcile.py", "tests/core/test_accidents.py")
@@ -45,10 +45,10 @@ def broken(source: str) -> Iterator[tuple[str, ast.Module]]:
                 pass
 
 
-def install(module: ModuleType, tree: ast.Module) -> None:
-    """Give the module's functions the code that they have in `tree`."""
+def install(module: ModuleType, code: CodeType) -> None:
+    """Give the module's functions the code that they have in `code`."""
     made = ModuleType(module.__name__)
-    exec(compile(tree, str(module.__file__), "exec"), made.__dict__)  # noqa: S102 - our own module, less one guard
+    exec(code, made.__dict__)  # noqa: S102 - our own module, but for one place
     for name, function in inspect.getmembers(module, inspect.isfunction):
         changed = made.__dict__.get(name)
         if function.__module__ == module.__name__ and isinstance(changed, FunctionType):
@@ -65,14 +65,18 @@ def failing(tests: tuple[str, ...]) -> bool:
 
 def noticed(module: ModuleType, tree: ast.Module, tests: tuple[str, ...]) -> bool:
     """Return whether the tests fail with this code in the module's functions."""
+    code = compile(tree, str(module.__file__), "exec")
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
         import signal
 
         signal.alarm(SECONDS)
-        install(module, tree)
-        os._exit(failing(tests))
+        try:
+            install(module, code)
+            os._exit(failing(tests))
+        finally:
+            os._exit(1)
     _, status = os.waitpid(child, 0)
     return status != 0
 

@@ -38,12 +38,16 @@ class Bounds:
 
 
 WORLDS: Final = (
+    Bounds((1,), walks=2, faults=1),
+    Bounds((3,), walks=2, faults=0),
+    Bounds((1, 1), walks=0, faults=0),
+    Bounds((1, 1), walks=1, faults=0),
+    Bounds((1, 1), walks=2, faults=0),
     Bounds((1,), walks=2, faults=2),
     Bounds((3,), walks=2, faults=1),
-    Bounds((1, 1), walks=0, faults=1),
-    Bounds((1, 1), walks=2, faults=0),
     Bounds((1, 2), walks=2, faults=0),
     Bounds((2, 1), walks=2, faults=0),
+    Bounds((1, 1), walks=0, faults=1),
 )
 
 
