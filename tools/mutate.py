@@ -140,12 +140,26 @@ def _put(tree: ast.Module, there: ast.AST, changed: ast.expr) -> None:
     ast.fix_missing_locations(tree)
 
 
+def written() -> dict[str, str]:
+    """Return what earlier runs found, by module."""
+    if not WRITTEN.exists():
+        return {}
+    _, *parts = WRITTEN.read_text(encoding="utf-8").split("\n## ")
+    return {name: text.strip() for name, _, text in (part.partition("\n") for part in parts)}
+
+
+def document(sections: dict[str, str]) -> str:
+    """Return the page: each module's score and survivors, as last found."""
+    head = "# Mutants\n\nWritten by `make mutate`; a module that is not here has not been run. See `tools/mutate.py`.\n"
+    return "\n".join([head, *(f"## {name}\n\n{text}\n" for name, text in sections.items())])
+
+
 def main(modules: list[str]) -> int:
     """Run the mutants of each module, and write the survivors down."""
     reasons = dict(
         line.split(" | ", 1) for line in EQUIVALENTS.read_text(encoding="utf-8").splitlines() if " | " in line
     )
-    parts = ["# Mutants\n\nWritten by `make mutate`; see `tools/mutate.py`.\n"]
+    sections = written()
     for name in modules or MODULES:
         begun = time.monotonic()
         module = importlib.import_module(f"depthwalker.core.{name}")
@@ -159,8 +173,8 @@ def main(modules: list[str]) -> int:
         score = f"{killed} of {len(all_of_them)} killed, {100 * killed / len(all_of_them):.1f} %"
         print(f"{name}: {score}, {time.monotonic() - begun:.0f} s", flush=True)
         lines = [f"* `{words}`: {reasons.get(f'{name} {words}', 'survives, not yet judged')}" for words in alive]
-        parts.append("\n".join([f"## {name}\n", f"{score}.", *([""] if lines else []), *lines]) + "\n")
-        WRITTEN.write_text("\n".join(parts), encoding="utf-8")
+        sections[name] = "\n".join([f"{score}.", *([""] if lines else []), *lines])
+        WRITTEN.write_text(document(sections), encoding="utf-8")
     return 0
 
 

@@ -388,3 +388,32 @@ def test_one_unclear_order_is_read_soon_whatever_became_of_the_others() -> None:
     first, second = state.orders
     stuck = replace(second, phase=Phase.UNKNOWN, troubles=3, request=None)
     assert lookup_due(replace(state, orders=(replace(first, doubt=True), stuck)), view(), POLICY) == after(9.5)
+
+
+# Edges
+
+
+def test_an_amend_may_go_as_far_as_the_cap() -> None:
+    assert asked(live(), quote(53, Style.TAKE)) == (replace(amend(53), style=Style.TAKE),)
+
+
+def test_the_last_hundredth_of_a_contract_is_placed() -> None:
+    rest = live(49, 100, Filled(replace(match("a", 0), count=Count(9_999)), NOW), record(CANCELED, 0, at=NOW))
+    assert isinstance(placed := asked(rest, quote())[0], Place)
+    assert placed.count == Count(1)
+
+
+def test_a_place_waits_for_a_book_read_after_the_last_of_the_orders_closed() -> None:
+    state = planned((49, 100))
+    for birth, seconds in ((0, 1), (1, 3)):
+        key = OrderKey(1, birth)
+        gone = record(CANCELED, key=key, revision=birth, at=after(seconds))
+        state = fold(intended(key), accepted(key), gone, state=state)
+    assert asked(state, quote(), seen=view(after(5), book_at=after(2))) == ()
+    assert isinstance(asked(state, quote(), seen=view(after(5), book_at=after(4)))[0], Place)
+
+
+def test_what_is_not_waited_for_is_due_from_the_beginning_of_time() -> None:
+    assert retry_at(live().orders[0]) == 0
+    doubtful = live(49, 100, Requested(FIRST, Kind.CANCEL, NOW), Refused(FIRST, Kind.CANCEL, "not_found", "", NOW))
+    assert lookup_due(doubtful, view(), POLICY) == 0
