@@ -28,11 +28,11 @@ EQUIVALENTS: Final = ROOT / "tools" / "equivalents.txt"
 MODULES: Final = ("reconcile", "execution", "ledger", "decide", "walk", "split", "parent", "budget")
 ALSO: Final = {
     "reconcile": ("accidents",),
-    "execution": ("reconcile", "accidents", "invariants", "projection"),
-    "ledger": ("reconcile", "execution", "accidents", "machines", "invariants"),
-    "decide": ("accidents", "reconcile", "execution", "invariants"),
+    "execution": ("reconcile", "accidents", "projection"),
+    "ledger": ("execution", "reconcile", "accidents"),
+    "decide": ("accidents", "execution"),
     "walk": ("dynamic_depth_walker", "spec_examples"),
-    "split": ("dynamic_depth_walker", "spec_examples"),
+    "split": ("spec_examples",),
     "parent": ("spec_examples",),
 }
 SWAPS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
