@@ -101,3 +101,17 @@ def test_an_order_being_amended_may_show_at_both_prices_until_a_newer_book() -> 
 def test_an_order_closed_after_the_book_may_still_show_in_it_whole() -> None:
     closed = close(raise_floor(order(), contracts(30)), Ending.CANCELED, after(3))
     assert shown(closed, after(3)) == ((cents(49), contracts(100)),)
+
+
+def test_a_book_asked_for_in_the_instant_of_sending_may_show_it() -> None:
+    assert shown(order(), NOW) == ((cents(49), contracts(100)),)
+
+
+def test_a_new_order_has_seen_no_trouble_and_no_end() -> None:
+    fresh = order()
+    assert (fresh.troubles, fresh.troubled_at, fresh.cancels, fresh.closed_at) == (0, 0, 0, 0)
+
+
+def test_a_closed_order_is_in_no_doubt_and_nothing_is_under_way() -> None:
+    closed = close(replace(order(), doubt=True, loose=True), Ending.CANCELED, NOW)
+    assert (closed.doubt, closed.loose, closed.request) == (False, False, None)

@@ -123,3 +123,8 @@ def test_a_walk_near_the_end_of_the_grid_stops_at_the_cap() -> None:
     assert walk_price(Price(9900), 0, CENT_GRID, Price(9900), RULES) is None
     assert walk_price(Price(9840), 0, CENT_GRID, Price(9900), WalkRules(Price(500), Price(500), 1, 1)) == 9900
     assert CENT_GRID.ceil(DOLLAR - 1) is None
+
+
+def test_a_walk_of_no_increment_is_still_one_tick() -> None:
+    still = WalkRules(base=Price(0), aggressive=Price(0), max_walks=10, max_total_walks=10)
+    assert walk_price(Price(4_900), 0, CENT_GRID, Price(5_300), still) == Price(5_000)
