@@ -3,8 +3,9 @@
 An instant is told as the number of events before it. Everything here costs what it answers, not what lies between.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -15,8 +16,10 @@ from depthwalker.core.flow import SAMPLE_SPACING, TRADES_KEPT, WINDOW, Flow
 from depthwalker.core.units import DOLLAR, Count, Micros, Price
 from depthwalker.shell.lab.columns import ORIGIN, Columns, Ints, Side
 
-_CHUNK: Final = 64  # changes between two kept books
+_APART: Final = 64  # changes between two kept books, at least
 _CACHED: Final = 20_000
+_BLOCK: Final = 128  # samples that are read together
+_STRIDE: Final = 64  # events looked ahead for the next sample, doubled until it is found
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +38,18 @@ class SideIndex:
     def __init__(self, side: Side, columns: Columns, leg: Leg) -> None:
         self._side = side
         self._prices: list[int] = side.prices.tolist()
-        self._events: list[int] = side.event.tolist()
-        self._kept = _kept(side)
-        self._histories: dict[int, tuple[list[int], list[int]]] = {}
-        self._order = np.argsort(side.level, kind="stable")
-        self._starts: list[int] = np.searchsorted(side.level[self._order], np.arange(len(self._prices) + 1)).tolist()
+        self._events = side.event.data
+        self._kept: dict[int, Ints] = {0: side.opening}  # the book after so many changes
+        self._known = [0]
+        self._histories: dict[int, tuple[memoryview, memoryview]] = {}
         self._ladders: dict[int, Ladder] = {}
-        grown = side.change > 0
-        self._added: list[int] = side.event[grown].tolist()
-        self._added_price = side.prices[side.level[grown]] if len(self._prices) else side.event[grown]
-        self._added_count = side.change[grown]
+        self._offers: dict[int, Ladder] = {}
+        self._met: dict[int, tuple[tuple[int, int], ...]] = {}
         takers = columns.takes.leg == int(leg is Leg.YES)  # whoever acquires the other leg takes from this one's bids
-        self._takes: list[tuple[int, int, int]] = list(
-            zip(
-                columns.takes.event[takers].tolist(),
-                columns.takes.count[takers].tolist(),
-                columns.takes.floor[takers].tolist(),
-                strict=True,
-            )
-        )
-        self._take_events = [take[0] for take in self._takes]
+        self._take_event = columns.takes.event[takers]
+        self._take_count = columns.takes.count[takers]
+        self._take_floor = columns.takes.floor[takers]
+        self._take_events = self._take_event.data
 
     def ladder(self, events: int) -> Ladder:
         """Return the bids after so many events, best first."""
@@ -64,6 +59,16 @@ class SideIndex:
             if len(self._ladders) > _CACHED:
                 self._ladders.clear()
             found = self._ladders[rows] = self._read(rows)
+        return found
+
+    def offers(self, events: int) -> Ladder:
+        """Return the offers of the other leg that these bids amount to, best first."""
+        rows = bisect_left(self._events, events)
+        found = self._offers.get(rows)
+        if found is None:
+            if len(self._offers) > _CACHED:
+                self._offers.clear()
+            found = self._offers[rows] = offers(self.ladder(events))
         return found
 
     def count(self, price: int, events: int) -> int:
@@ -79,19 +84,19 @@ class SideIndex:
     def steps(self, price: int, since: int, events: int) -> list[int]:
         """Return what rested at a price after `since` events, and after each change up to `events`."""
         numbers, counts = self._history(price)
-        return counts[bisect_left(numbers, since) : bisect_left(numbers, events) + 1]
+        return counts[bisect_left(numbers, since) : bisect_left(numbers, events) + 1].tolist()
 
     def added(self, least: int, since: int, events: int) -> list[tuple[int, int, int]]:
         """Return the additions at `least` or more as (event, price, count), from event `since` up to before `events`."""
-        low, high = bisect_left(self._added, since), bisect_left(self._added, events)
+        low, high = bisect_left(self._events, since), bisect_left(self._events, events)
         if low == high:
             return []
-        prices = self._added_price[low:high]
-        places = np.flatnonzero(prices >= least)
-        return [
-            (self._added[low + place], int(prices[place]), int(self._added_count[low + place]))
-            for place in places.tolist()
-        ]
+        side = self._side
+        prices, changes = side.prices[side.level[low:high]], side.change[low:high]
+        places = np.flatnonzero((changes > 0) & (prices >= least))
+        return list(
+            zip(side.event[low:high][places].tolist(), prices[places].tolist(), changes[places].tolist(), strict=True)
+        )
 
     def added_in_all(self, since: int, events: int) -> dict[int, int]:
         """Return how much was added at each price, from event `since` up to before `events`."""
@@ -105,67 +110,94 @@ class SideIndex:
         low, high = bisect_left(self._take_events, since), bisect_left(self._take_events, events)
         return [
             Taken(event, count, floor, self.hits(event))
-            for event, count, floor in self._takes[low:high]
+            for event, count, floor in zip(
+                self._take_event[low:high].tolist(),
+                self._take_count[low:high].tolist(),
+                self._take_floor[low:high].tolist(),
+                strict=True,
+            )
             if floor <= most
         ]
 
     def hits(self, event: int) -> tuple[tuple[int, int], ...]:
         """Return what an event took from this side, best first, as (price, count)."""
-        low, high = bisect_left(self._events, event), bisect_left(self._events, event + 1)
-        side = self._side
-        return tuple(
-            (self._prices[level], -change)
-            for level, change in zip(side.level[low:high].tolist(), side.change[low:high].tolist(), strict=True)
-        )
+        found = self._met.get(event)
+        if found is None:
+            low, high = bisect_left(self._events, event), bisect_left(self._events, event + 1)
+            side = self._side
+            found = self._met[event] = tuple(
+                (self._prices[level], -change)
+                for level, change in zip(side.level[low:high].tolist(), side.change[low:high].tolist(), strict=True)
+            )
+        return found
 
-    def all_takes(self) -> list[tuple[int, int, int]]:
-        """Return every taker from this side as (event, count, floor)."""
-        return self._takes
+    def printed(self) -> tuple[Ints, Ints]:
+        """Return every trade that hit this side as (event, count): the hits, then what the book did not hold."""
+        first = np.searchsorted(self._side.event, self._take_event, side="left")
+        last = np.searchsorted(self._side.event, self._take_event, side="right")
+        lengths = last - first
+        starts = np.cumsum(lengths) - lengths
+        rows = np.arange(lengths.sum()) + np.repeat(first - starts, lengths)
+        hit = -self._side.change[rows]
+        lost = self._take_count - (
+            np.append(0, np.cumsum(hit))[starts + lengths] - np.append(0, np.cumsum(hit))[starts]
+        )
+        events = np.concatenate((self._side.event[rows], self._take_event[lost != 0]))
+        order = np.argsort(events, kind="stable")
+        return events[order], np.concatenate((hit, lost[lost != 0]))[order]
 
     def near(self, events: Ints) -> tuple[Ints, Ints]:
-        """Return what rested near the best, and in all, after each of so many events."""
-        rows = np.searchsorted(self._side.event, events, side="left")
-        best = np.zeros(len(events), dtype=np.int64)
-        near, total = np.zeros_like(best), np.zeros_like(best)
-        for level in reversed(range(len(self._prices))):
-            mine = self._order[self._starts[level] : self._starts[level + 1]]
-            counts = np.concatenate((self._side.opening[level : level + 1], self._side.count[mine]))
-            there = counts[np.searchsorted(mine, rows, side="left")]
-            best[(best == 0) & (there > 0)] = self._prices[level]
-            near += np.where(best - self._prices[level] <= BAND, there, 0)
-            total += there
-        return near, total
+        """Return what rested near the best, and in all, after each of so many events, which ascend."""
+        side, samples = self._side, np.arange(len(events))
+        if not len(side.prices):
+            return np.zeros_like(events), np.zeros_like(events)
+        rows = np.searchsorted(side.event, events, side="left")
+        first, last = int(rows[0]), int(rows[-1])
+        table = np.full((len(events), len(side.prices)), -1, dtype=np.int64)
+        table[0] = self._book(first)
+        table[np.repeat(samples[1:], np.diff(rows)), side.level[first:last]] = side.count[first:last]
+        latest = np.maximum.accumulate(np.where(table < 0, 0, samples[:, None]), axis=0)
+        table = np.take_along_axis(table, latest, axis=0)
+        best = side.prices[len(side.prices) - 1 - np.argmax(table[:, ::-1] > 0, axis=1)]
+        return np.where(side.prices >= best[:, None] - BAND, table, 0).sum(axis=1), table.sum(axis=1)
 
-    def _history(self, price: int) -> tuple[list[int], list[int]]:
+    @cached_property
+    def _by_level(self) -> tuple[Ints, list[int]]:
+        """Return the rows in the order of their levels, and where each level's begin."""
+        levels = self._side.level.astype(np.int16)  # sorted by radix
+        order = np.argsort(levels, kind="stable")
+        return order, np.searchsorted(levels[order], np.arange(len(self._prices) + 1)).tolist()
+
+    def _history(self, price: int) -> tuple[memoryview, memoryview]:
         found = self._histories.get(price)
         if found is None:
             level = bisect_left(self._prices, price)
             if level == len(self._prices) or self._prices[level] != price:
-                found = ([], [0])
+                mine, opening = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
             else:
-                mine = self._order[self._starts[level] : self._starts[level + 1]]
-                first = int(self._side.opening[level])
-                found = self._side.event[mine].tolist(), [first, *self._side.count[mine].tolist()]
-            self._histories[price] = found
+                order, starts = self._by_level
+                mine, opening = order[starts[level] : starts[level + 1]], self._side.opening[level : level + 1]
+            counts = np.concatenate((opening, self._side.count[mine]))
+            found = self._histories[price] = self._side.event[mine].data, counts.data
         return found
 
+    def _book(self, rows: int) -> Ints:
+        """Return what rests at each level after so many changes; it is not to be written to."""
+        since = self._known[bisect_right(self._known, rows) - 1]
+        state = self._kept[since]
+        if since < rows:
+            state = state.copy()
+            state[self._side.level[since:rows]] = self._side.count[since:rows]
+        if rows - since >= _APART:
+            insort(self._known, rows)
+            self._kept[rows] = state
+        return state
+
     def _read(self, rows: int) -> Ladder:
-        chunk = rows // _CHUNK
-        state = self._kept[chunk].copy()
-        since = chunk * _CHUNK
-        state[self._side.level[since:rows]] = self._side.count[since:rows]
+        state = self._book(rows)
         places = np.flatnonzero(state)[::-1]
         prices, counts = self._side.prices[places].tolist(), state[places].tolist()
         return tuple((Price(price), Count(count)) for price, count in zip(prices, counts, strict=True))
-
-
-def _kept(side: Side) -> list[Ints]:
-    state = side.opening.copy()
-    kept = [state.copy()]
-    for since in range(0, len(side.event) - _CHUNK + 1, _CHUNK):
-        state[side.level[since : since + _CHUNK]] = side.count[since : since + _CHUNK]
-        kept.append(state.copy())
-    return kept
 
 
 class Index:
@@ -173,19 +205,19 @@ class Index:
 
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
-        self._at: list[int] = columns.at.tolist()
+        self._at = columns.at.data
         self.sides = {leg: SideIndex(columns.side(leg), columns, leg) for leg in Leg}
         self._sample_at = _sampled(self._at)
-        samples = np.array([self.before(Micros(at)) for at in self._sample_at], dtype=np.int64)
-        yes, no = self.sides[Leg.YES].near(samples), self.sides[Leg.NO].near(samples)
-        self._near = {Leg.YES: _sums(yes[0]), Leg.NO: _sums(no[0])}
-        self._volumes = [Count(total) for total in (yes[1] + no[1]).tolist()]
-        prints = sorted(
-            (event, self._at[event], leg is Leg.NO, count) for leg in Leg for event, _, count in self._prints(leg)
-        )
-        self._print_at = [at for _, at, _, _ in prints]
-        self._yes_sum = _sums(np.array([count if yes else 0 for _, _, yes, count in prints], dtype=np.int64))
-        self._all_sum = _sums(np.array([count for _, _, _, count in prints], dtype=np.int64))
+        self._near = {leg: [0] * len(self._sample_at) for leg in Leg}
+        self._volumes = [Count(0)] * len(self._sample_at)
+        self._ready: set[int] = set()
+        yes, no = self.sides[Leg.YES].printed(), self.sides[Leg.NO].printed()
+        events, counts = np.concatenate((yes[0], no[0])), np.concatenate((yes[1], no[1]))
+        order = np.argsort(events, kind="stable")
+        taker_of_yes = np.arange(len(events)) >= len(yes[0])  # what hits bids for NO acquires YES
+        self._print_at = columns.at[events[order]].data
+        self._yes_sum = _sums(np.where(taker_of_yes, counts, 0)[order])
+        self._all_sum = _sums(counts[order])
 
     def before(self, at: Micros) -> int:
         """Return how many events have happened at an instant."""
@@ -226,25 +258,30 @@ class Index:
         first = max(bisect_right(self._print_at, now - WINDOW), last - TRADES_KEPT)
         yes, both = self._yes_sum[last] - self._yes_sum[first], self._all_sum[last] - self._all_sum[first]
         rivals = yes if leg is Leg.YES else both - yes
-        queue, offers = self._near[leg], self._near[leg.other()]
+        self._sample(low, high)
+        queue, offered = self._near[leg][low:high], self._near[leg.other()][low:high]
         earlier = max(0, high - low - 1)
         return Flow(
             rivals=Count(rivals),
             suppliers=Count(both - rivals),
-            queue_now=Count(queue[high] - queue[high - 1] if high > low else 0),
-            queue_mean=Count((queue[high - 1] - queue[low]) // earlier if earlier else 0),
-            offers_now=Count(offers[high] - offers[high - 1] if high > low else 0),
-            offers_mean=Count((offers[high - 1] - offers[low]) // earlier if earlier else 0),
+            queue_now=Count(queue[-1] if queue else 0),
+            queue_mean=Count(sum(queue[:-1]) // earlier if earlier else 0),
+            offers_now=Count(offered[-1] if offered else 0),
+            offers_mean=Count(sum(offered[:-1]) // earlier if earlier else 0),
             volumes=tuple(self._volumes[low:high]),
         )
 
-    def _prints(self, leg: Leg) -> list[tuple[int, int, int]]:
-        side = self.sides[leg]
-        return [
-            (event, price, count)
-            for event, wanted, floor in side.all_takes()
-            for price, count in _printed(Taken(event, wanted, floor, side.hits(event)))
-        ]
+    def _sample(self, low: int, high: int) -> None:
+        """Read the books at samples `low` to before `high`, where that has not been done."""
+        for block in range(low // _BLOCK, -(-high // _BLOCK)):
+            if block in self._ready:
+                continue
+            self._ready.add(block)
+            first, last = block * _BLOCK, (block + 1) * _BLOCK
+            events = np.searchsorted(self.columns.at, self._sample_at[first:last], side="right")
+            yes, no = self.sides[Leg.YES].near(events), self.sides[Leg.NO].near(events)
+            self._near[Leg.YES][first:last], self._near[Leg.NO][first:last] = yes[0].tolist(), no[0].tolist()
+            self._volumes[first:last] = (yes[1] + no[1]).tolist()
 
 
 def _printed(taken: Taken) -> tuple[tuple[int, int], ...]:
@@ -253,16 +290,21 @@ def _printed(taken: Taken) -> tuple[tuple[int, int], ...]:
     return (*taken.hits, (taken.floor, lost)) if lost else taken.hits
 
 
-def _sampled(at: list[int]) -> list[int]:
-    found = [int(ORIGIN)]
-    for instant in at:
-        if instant - found[-1] >= SAMPLE_SPACING:
-            found.append(instant)
-    return found
+def _sampled(at: memoryview) -> list[int]:
+    """Return the instants at which a live history takes its samples: each the first event of half a second or more later."""
+    found, place, end = [int(ORIGIN)], 0, len(at)
+    while True:
+        wanted, stride = found[-1] + SAMPLE_SPACING, _STRIDE
+        while place + stride < end and at[place + stride] < wanted:
+            stride *= 2
+        place = bisect_left(at, wanted, place, min(end, place + stride))
+        if place == end:
+            return found
+        found.append(at[place])
 
 
-def _sums(counts: Ints) -> list[int]:
-    return [0, *np.cumsum(counts).tolist()]
+def _sums(counts: Ints) -> memoryview:
+    return np.append(0, np.cumsum(counts)).data
 
 
 def offers(bids: Ladder) -> Ladder:

@@ -5,6 +5,7 @@ them is used up; an offer that arrives at or below their price does too, at thei
 taken it. What we took is missing from the offers until the others leave that level, and an event's contracts fill us once.
 """
 
+from copy import copy
 from itertools import pairwise
 from typing import Final, assert_never
 
@@ -14,15 +15,17 @@ from depthwalker.core.command import OfferAt, Wake, woken
 from depthwalker.core.depth import BAND, reach
 from depthwalker.core.execution import State
 from depthwalker.core.flow import WINDOW, Flow
-from depthwalker.core.ledger import OrderKey, Phase, Style
+from depthwalker.core.ledger import Order, OrderKey, Phase, Style
 from depthwalker.core.outcome import Failure, Outcome
 from depthwalker.core.parent import Parent
 from depthwalker.core.units import DOLLAR, Count, Micros, Price, ceil_div
 from depthwalker.core.view import LEVELS, Conditions, Passage, View, queue_at
-from depthwalker.shell.lab.index import Index, Taken, offers
+from depthwalker.shell.lab.index import Index, Taken
 from depthwalker.shell.lab.market import CROSSED, GONE, Account, QueueModel, Resting
 
 CALM: Final = 100  # calls left in the budget, as if nothing else ran
+NONE: Final = Count(0)
+NO_FLOW: Final = Flow(NONE, NONE, NONE, NONE, NONE, NONE, ())
 
 
 class Indexed:
@@ -36,7 +39,15 @@ class Indexed:
         self._queue = index.sides[parent.leg]
         self._facing = index.sides[parent.leg.other()]
         self._events = index.before(parent.started)
+        self._conditions = Conditions(parent.grid, parent.rates, CALM, 0, 5, 10_000, open=True)
         self._removed: dict[int, tuple[int, int]] = {}  # by the other leg's price: what we took, as of so many events
+
+    def fork(self) -> "Indexed":
+        """Return this exchange as it is now, to go another way."""
+        twin = copy(self)
+        twin.account, twin.caught = self.account.fork(), [*self.caught]
+        twin._removed = {**self._removed}  # noqa: SLF001 - it is one of us
+        return twin
 
     def advance(self, now: Micros) -> None:
         """Let everything happen until an instant, that instant included."""
@@ -93,10 +104,8 @@ class Indexed:
     def view(self, state: State, now: Micros) -> View:
         """Return what an execution sees: the others' book as it is now, less what we took."""
         self.advance(now)
-        parent = self.account.parent
         queue, facing = self._queue.ladder(self._events), self._offers()
-        live = [order for order in state.orders if order.phase is Phase.LIVE]
-        supplied = [(order, self._supplied(order.price, order.since, now)) for order in live]
+        supplied = self._supply(state, now)
         return View(
             now=now,
             book_at=now,
@@ -105,17 +114,20 @@ class Indexed:
             offers_near=_near(facing),
             reach=reach(facing, state.cap),
             flow=self._flow(now),
-            conditions=Conditions(parent.grid, parent.rates, CALM, 0, 5, 10_000, open=True),
+            conditions=self._conditions,
             ahead=tuple(
                 (order.key.split, Count(max(0, min(order.ahead - past, queue_at(queue, order.price)))))
                 for order, past in supplied
             ),
-            passages=tuple(
-                Passage(order.key.split, Count(past - order.ahead), self._last_trade(now))
-                for order, past in supplied
-                if past > order.ahead
-            ),
+            passages=self._passages(supplied, now),
         )
+
+    def _glance(self, state: State, now: Micros) -> View:
+        """Return as much of the view as a wake asks for: the best levels and what passed us."""
+        self.advance(now)
+        ladders = Ladders(top(self._queue.ladder(self._events), LEVELS), top(self._offers(), LEVELS))
+        passages = self._passages(self._supply(state, now), now)
+        return View(now, now, ladders, NONE, NONE, NONE, NO_FLOW, self._conditions, (), passages)
 
     def wake(self, state: State, wakes: tuple[Wake, ...], since: Micros, until: Micros) -> Micros | None:
         """Let things happen until one of the wakes holds, before `until`; return when, or None."""
@@ -131,7 +143,7 @@ class Indexed:
             events.update(taken.event for side in sides for taken in side.taken(DOLLAR, first, last))
         for event in sorted(events):
             now = self.index.at(event)
-            if woken(wakes, self.view(state, now)):
+            if woken(wakes, self._glance(state, now)):
                 return now
         return None
 
@@ -205,13 +217,31 @@ class Indexed:
         return min(gone, self._facing.lowest(price, since, events)) if gone else 0
 
     def _offers(self) -> Ladder:
-        bids = self._facing.ladder(self._events)
+        shown, events = self._facing.offers(self._events), self._events
+        left = ((price, self._missing(price, events)) for price in self._removed)
+        self._removed = {price: (missing, events) for price, missing in left if missing}
         if not self._removed:
-            return offers(bids)
-        left = ((price, Count(count - self._missing(price, self._events))) for price, count in bids)
-        return offers(tuple(level for level in left if level[1] > 0))
+            return shown
+        gone = {DOLLAR - price: missing for price, (missing, _) in self._removed.items()}
+        return tuple(
+            (price, Count(count - gone[price])) if price in gone else (price, count)
+            for price, count in shown
+            if count > gone.get(price, 0)
+        )
 
     # What is seen
+
+    def _supply(self, state: State, now: Micros) -> list[tuple[Order, int]]:
+        """Return our live orders, each with what traded past it since it joined."""
+        live = [order for order in state.orders if order.phase is Phase.LIVE]
+        return [(order, self._supplied(order.price, order.since, now)) for order in live]
+
+    def _passages(self, supplied: list[tuple[Order, int]], now: Micros) -> tuple[Passage, ...]:
+        return tuple(
+            Passage(order.key.split, Count(past - order.ahead), self._last_trade(now))
+            for order, past in supplied
+            if past > order.ahead
+        )
 
     def _flow(self, now: Micros) -> Flow:
         flow = self.index.flow(self.account.parent.leg, now)

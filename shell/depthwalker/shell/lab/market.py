@@ -3,6 +3,7 @@
 Both exchanges of the laboratory (`indexed` and `plain`) keep their books with it, and differ only in how they find fills.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
@@ -63,6 +64,12 @@ class Account:
         self.orders: list[Resting] = []
         self.fills: list[FillRecord] = []
         self._joins = 0
+
+    def fork(self) -> "Account":
+        """Return the account as it is now, to go another way."""
+        twin = copy(self)
+        twin.orders, twin.fills = [copy(order) for order in self.orders], [*self.fills]
+        return twin
 
     def enter(self, key: OrderKey, price: Price, count: Count) -> Resting:
         """Return a new order."""

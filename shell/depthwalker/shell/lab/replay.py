@@ -6,6 +6,7 @@ what the exchange finds on its tape.
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias, assert_never
@@ -38,13 +39,14 @@ from depthwalker.core.outcome import Outcome, Success
 from depthwalker.core.policy import Policy
 from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
 from depthwalker.core.units import Micros
+from depthwalker.core.view import View
 from depthwalker.shell.lab.market import Exchange
 
 LATENCY: Final = Micros(100_000)
 MOST_TURNS: Final = 10_000  # more is a bug: an execution that never ends
 
 Orders: TypeAlias = Outcome[tuple[OrderRecord, ...], Trouble]
-_Action: TypeAlias = Callable[[], tuple[Fact, ...]]
+_Action: TypeAlias = Callable[["Replay"], tuple[Fact, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +70,43 @@ class Replay:
         self._strategy_of = strategy_of
         self._latency = latency
         self._now = exchange.account.parent.started
-        self._state = evolve(START, Started(exchange.account.parent, policy, self._now))
+        self.state = evolve(START, Started(exchange.account.parent, policy, self._now))
         self._pending: list[tuple[Micros, _Action]] = []
         self._cancels = 0
+        self._decisions = 0
 
     def run(self) -> Run:
         """Execute the parent to its end."""
-        decisions = 0
-        while self._state.finished is None:
-            decisions += 1
-            if decisions > MOST_TURNS:
-                raise RuntimeError(f"no end after {MOST_TURNS} decisions: {self._state}")
-            self._turn()
-        return Run(self._state, tuple(self._exchange.account.fills), decisions, self._cancels)
+        while self.state.finished is None:
+            view = self.look()
+            self.obey(decide(self.state, view, self._policy, self._strategy_of), view)
+        return self.ended()
 
-    def _turn(self) -> None:
-        view = self._exchange.view(self._state, self._now)
-        commands = decide(self._state, view, self._policy, self._strategy_of)
+    def look(self) -> View:
+        """Return what the next decision is made on."""
+        self._decisions += 1
+        if self._decisions > MOST_TURNS:
+            raise RuntimeError(f"no end after {MOST_TURNS} decisions: {self.state}")
+        return self._exchange.view(self.state, self._now)
+
+    def obey(self, commands: tuple[Command, ...], view: View) -> None:
+        """Do what was decided on a view, and wait as long as nothing is worth a decision."""
         self._remember(intents(commands, view))
         for command in commands:
             self._act(command)
         waits = [command for command in commands if isinstance(command, WaitUntil)]
         if len(waits) == len(commands) and waits:
             self._rest(waits[0])
+
+    def ended(self) -> Run:
+        """Return how the parent went."""
+        return Run(self.state, tuple(self._exchange.account.fills), self._decisions, self._cancels)
+
+    def on(self, exchange: Exchange) -> "Replay":
+        """Return the same execution as it is now on a fork of its exchange, to go another way."""
+        twin = copy(self)
+        twin._exchange, twin._pending = exchange, [*self._pending]  # noqa: SLF001 - it is one of us
+        return twin
 
     def _rest(self, wait: WaitUntil) -> None:
         fresh = any(isinstance(wake, Fresh) for wake in wait.wakes)
@@ -101,23 +117,23 @@ class Replay:
             *((Micros(self._now + self._latency),) if fresh else ()),
             Micros(1 << 62),
         )
-        woken = self._exchange.wake(self._state, wakes, self._now, until) if wakes else None
+        woken = self._exchange.wake(self.state, wakes, self._now, until) if wakes else None
         self._now = until if woken is None else woken
         due = [action for at, action in self._pending if at <= self._now]
         self._pending = [(at, action) for at, action in self._pending if at > self._now]
         for action in due:
-            self._remember(action())
+            self._remember(action(self))
 
     def _remember(self, facts: tuple[Fact, ...]) -> None:
         for fact in facts:
-            self._state = evolve(self._state, fact)
+            self.state = evolve(self.state, fact)
 
     def _act(self, command: Command) -> None:
         match command:
             case Place() | Amend() | Cancel():
-                self._later(partial(self._order, command))
+                self._later(partial(Replay._order, command=command))
             case Lookup():
-                self._later(self._look_up)
+                self._later(Replay._look_up)
             case Claim() | Burn():
                 raise RuntimeError("nothing is ever in doubt on a simulated exchange")
             case Tick() | Plan() | Regrid() | WindDown() | Finish() | WaitUntil():
@@ -145,11 +161,11 @@ class Replay:
     def _look_up(self) -> tuple[Fact, ...]:
         self._exchange.advance(self._now)
         orders: Orders = Success(self._exchange.account.records())
-        if not itemisation_due(self._state, orders):
-            return lookup_reply(self._state, orders, None, self._now)
-        self._later(partial(self._itemise, orders))
+        if not itemisation_due(self.state, orders):
+            return lookup_reply(self.state, orders, None, self._now)
+        self._later(partial(Replay._itemise, orders=orders))
         return ()
 
     def _itemise(self, orders: Orders) -> tuple[Fact, ...]:
         self._exchange.advance(self._now)
-        return lookup_reply(self._state, orders, Success(tuple(self._exchange.account.fills)), self._now)
+        return lookup_reply(self.state, orders, Success(tuple(self._exchange.account.fills)), self._now)

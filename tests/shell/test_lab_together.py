@@ -1,0 +1,53 @@
+"""Policies replayed together end exactly as each of them ends alone."""
+
+from dataclasses import replace
+from itertools import product
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.shell.lab_tapes import drawn_tape, parent_of
+
+from depthwalker.core.algorithms.table import production
+from depthwalker.core.book import Leg
+from depthwalker.core.config import DEFAULT_EXECUTION, PolicyName
+from depthwalker.core.policy import Policy, policy_for
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.lab.columns import columns_of, flattened
+from depthwalker.shell.lab.index import Index
+from depthwalker.shell.lab.indexed import Indexed
+from depthwalker.shell.lab.market import QueueModel
+from depthwalker.shell.lab.replay import LATENCY, Replay
+from depthwalker.shell.lab.together import replay_all
+
+
+def policies(name: PolicyName) -> list[Policy]:
+    found = []
+    for walks, seconds, threshold in product((0, 2, 10), (1, 2, 9), (0, 100_000)):
+        walker = replace(DEFAULT_EXECUTION.walker, max_total_walks=walks, momentum_threshold=threshold, policy=name)
+        usual = policy_for(replace(DEFAULT_EXECUTION, walker=walker))
+        found.append(replace(usual, take_before=Micros(seconds * SECOND)))
+    return found
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    name=st.sampled_from(PolicyName),
+    leg=st.sampled_from(Leg),
+    model=st.sampled_from(QueueModel),
+    sizes=st.sampled_from((6, 40)),
+)
+def test_together_is_as_alone(seed: int, name: PolicyName, leg: Leg, model: QueueModel, sizes: int) -> None:
+    index = Index(columns_of(flattened(drawn_tape(seed, sizes=sizes))))
+    parent = parent_of(leg, 60, 51 if leg is Leg.YES else 53)
+    wanted = policies(name)
+    together = replay_all(index, parent, model, wanted, production, LATENCY)
+    alone = [Replay(Indexed(index, parent, model), policy, production, LATENCY).run() for policy in wanted]
+    assert together == alone
+
+
+def test_policies_that_differ_where_nothing_asks_share_every_decision() -> None:
+    index = Index(columns_of(flattened(drawn_tape(7))))
+    twins = [replace(policy_for(DEFAULT_EXECUTION), version=version) for version in range(5)]
+    first, *others = replay_all(index, parent_of(), QueueModel.WORST, twins, production, LATENCY)
+    assert all(other.fills is first.fills for other in others)
+    assert [run.state.policy for run in (first, *others)] == twins
