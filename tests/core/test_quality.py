@@ -34,6 +34,7 @@ def test_the_rest_is_taken_level_by_level_and_what_is_not_offered_at_the_highest
     offers = ((Price(4000), Count(100)), (Price(5000), Count(100)))
     assert complete(offers, Count(150), FREE, Price(9900)) == 4000 * 100 + 5000 * 50
     assert complete(offers, Count(300), FREE, Price(9900)) == 4000 * 100 + 5000 * 100 + 9900 * 100
+    assert complete(offers, Count(100), FREE, Price(9900)) == 4000 * 100
     assert complete((), Count(0), STANDARD, Price(9900)) == 0
 
 

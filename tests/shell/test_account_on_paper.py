@@ -91,6 +91,8 @@ async def test_a_group_kills_its_orders_and_refuses_more_until_it_is_reset() -> 
         assert isinstance((await venue.place(far_order("c2"))).failure(), Rejected)
 
         (await account.reset_group(group, shard)).unwrap()
+        assert venue.group_of(TAPE.ticker) == "", "an order refused for its group leaves it"
+        venue.join(shard, group)
         (await venue.place(far_order("c3"))).unwrap()
         (await account.delete_group(group, shard)).unwrap()
         assert (exchange.resting(ME), (await account.groups()).unwrap()) == ((), ())
