@@ -34,15 +34,15 @@ def reconcile(state: State, view: View, policy: Policy, quotes: tuple[Quote, ...
             placed = _place(part, quote, headroom, state, view, policy)
             commands.extend(placed)
             headroom -= sum(place.count for place in placed)
-    if lookup_due(state, view, policy) <= view.now and not state.looking:
+    if not state.looking and lookup_due(state, view, policy) <= view.now:
         commands.append(Lookup())
     return tuple(commands)
 
 
 def passed_by(state: State) -> tuple[Passed, ...]:
     """Return what would say that a resting order has been filled since orders were last read."""
-    live = (order for order in state.orders if order.phase is Phase.LIVE)
-    return tuple(Passed(order.key.split, filled(order), state.looked_at) for order in live)
+    live = [order for order in state.orders if order.phase is Phase.LIVE]
+    return tuple([Passed(order.key.split, filled(order), state.looked_at) for order in live])
 
 
 def lookup_due(state: State, view: View, policy: Policy) -> Micros:

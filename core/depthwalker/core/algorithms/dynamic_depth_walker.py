@@ -27,7 +27,7 @@ from depthwalker.core.walk import Hold, Walk, Walker, WalkRules, walk
 def plan(state: State, view: View, policy: Policy) -> tuple[Split, ...]:
     """Return the splits of the parent over the policy's candidate levels."""
     parent, config = state.parent, policy.config.walker
-    if config.policy is PolicyName.SPEC:
+    if _literal(policy):
         analysis = analyze(view.ladders, state.cap, parent.target, parent.count, policy.thresholds)
         candidates = tuple(level.price for level in analysis.levels)
     else:
@@ -39,13 +39,14 @@ def plan(state: State, view: View, policy: Policy) -> tuple[Split, ...]:
 def desire(state: State, view: View, policy: Policy) -> Desire:
     """Return what every split wants working now; prices move on ticks only, except to take."""
     trouble = view.trouble(policy.stale_after)
+    taking = None if trouble or _literal(policy) else _taking(state, view, policy)
     quotes: list[Quote] = []
     held: list[tuple[int, str]] = []
     for part in state.splits:
         if split_filled(state, part.number) >= part.count:
             continue
         walks_wanted = sum(quote.walk for quote in quotes)
-        quote = _stay(part, view) if trouble else _judge(state, view, policy, part, walks_wanted)
+        quote = _stay(part, view) if trouble else _judge(state, view, policy, part, walks_wanted, taking)
         quotes.append(quote)
         if not quote.walk:
             held.append((part.number, trouble or quote.reason))
@@ -74,10 +75,15 @@ def _resting_levels(state: State, ladders: Ladders, ceiling: Price) -> tuple[Pri
     return (first,) if behind is None else (first, behind)
 
 
-def _judge(state: State, view: View, policy: Policy, part: SplitState, walks_wanted: int) -> Quote:
-    if policy.config.walker.policy is PolicyName.SPEC:
+def _literal(policy: Policy) -> bool:
+    return policy.config.walker.policy is PolicyName.SPEC
+
+
+def _judge(
+    state: State, view: View, policy: Policy, part: SplitState, walks_wanted: int, taking: tuple[Price, str] | None
+) -> Quote:
+    if _literal(policy):
         return _by_the_letter(state, view, policy, part, walks_wanted)
-    taking = _taking(state, view, policy)
     if taking is not None:
         return _take(state, view, policy, part, walks_wanted, *taking)
     if not due(state, view, policy):
@@ -153,9 +159,9 @@ def _patience(state: State, view: View, policy: Policy, offer: Price) -> int:
 
     Room inside the spread is worth waiting for; slippage paid lately, beyond the usual, makes waiting dearer.
     """
-    enough = policy.most_patience // max(1, policy.patience_per_tick) + 1
-    room = _room(state, view.best_bid(), offer, enough)
-    patience = min(policy.most_patience, policy.patience_per_tick * room)
+    bid, patience = view.best_bid(), policy.most_patience
+    if bid is not None:
+        patience = min(patience, policy.patience_per_tick * state.grid.between(bid, offer))
     return patience * 2 * DEFAULT_SLIPPAGE // (DEFAULT_SLIPPAGE + max(0, view.conditions.ema_slippage))
 
 
@@ -195,12 +201,3 @@ def _walking_rules(state: State, policy: Policy) -> WalkRules:
     rules = _rules(policy)
     unfilled = sum(split_filled(state, part.number) < part.count for part in state.splits)
     return WalkRules(rules.base, rules.aggressive, rules.max_walks - 1, rules.max_total_walks - unfilled)
-
-
-def _room(state: State, bid: Price | None, offer: Price, most: int) -> int:
-    """Return how many valid prices lie between bid and offer, at most so many."""
-    price = None if bid is None else state.grid.up(bid)
-    found = 0
-    while price is not None and price < offer and found < most:
-        price, found = state.grid.up(price), found + 1
-    return found if bid is not None else most
