@@ -1,12 +1,13 @@
 # Paths are relative throughout, and programs run as `python -m`: the folder's name may hold spaces.
 PYTHON ?= python3
-PY := .venv/bin/python
-STAMP := .venv/.ready
+VENV ?= .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.ready
 PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-input --no-warn-script-location
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-rest check format types arch bench fuzz-exchange exhaust mutate kalshi-demo build lock clean FORCE
+.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients fuzz-exchange exhaust mutate kalshi-demo build lock clean FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -27,6 +28,18 @@ test-core: $(STAMP)
 test-rest: $(STAMP)
 	@$(PY) -m pytest -q --ignore=tests/core -p no:cacheprovider
 
+test-versions: ## run the core's tests, and one execution end to end, on every newer Python that is here
+	@for version in 3.12 3.13; do \
+		if python=$$(tools/python_of.sh $$version); then \
+			$(MAKE) --no-print-directory VENV=.venv-$$version PYTHON="$$python" test-other || exit 1; \
+		else echo "Python $$version is not here"; fi; \
+	done
+
+test-other: $(STAMP)
+	@$(PY) --version
+	@$(PY) -m pytest -q -p no:cacheprovider tests/core tests/test_examples.py \
+		tests/shell/test_demo.py::test_the_demo_runs_from_end_to_end
+
 check: $(STAMP) format types arch ## run the static checks: format, lint, types, import contracts
 
 format: $(STAMP)
@@ -42,6 +55,11 @@ arch: $(STAMP) ## prove that the core imports nothing impure
 
 bench: $(STAMP) ## measure the core, the database and tick-to-order
 	@$(PY) -m bench
+
+bench-clients: ## measure our client beside pykalshi and kalshi-sdk, on Python 3.12, and write docs/clients.md
+	@python=$$(tools/python_of.sh 3.12) || { echo "there is no Python 3.12 here, which kalshi-sdk needs" >&2; exit 1; }; \
+		$(MAKE) --no-print-directory VENV=.venv-3.12 PYTHON="$$python" setup && \
+		.venv-3.12/bin/python -m bench --only client --write docs/clients.md
 
 fuzz-exchange: $(STAMP) ## drive the paper exchange with requests from Kalshi's document; SEED=n and EXAMPLES=n are optional
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "FUZZ_SEED=$$seed"; \
@@ -64,7 +82,7 @@ lock: ## renew requirements.lock (needs uv)
 		--generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements.lock
 
 clean: ## remove what setup, tests and builds made
-	@rm -rf .venv build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .venv-* build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The editable install records the folder's path: a copied or renamed folder is set up anew.
@@ -79,8 +97,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments: install its venv module" \
 			"(Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
-	@echo "setting up .venv (once)"
-	@$(PY) -m pip --version >/dev/null 2>&1 || { rm -rf .venv && $(PYTHON) -m venv .venv; }
+	@echo "setting up $(VENV) (once)"
+	@$(PY) -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
 	@$(PIP) --no-deps --require-hashes -r requirements.lock
 	@$(PIP) --no-build-isolation --no-deps -e .
 	@pwd -P >$@

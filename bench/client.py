@@ -1,7 +1,7 @@
-"""Our client beside pykalshi: the same frames, the same orders, the same answering process, taking turns in one run.
+"""Our client beside other people's: the same frames, the same orders, the same answering process, taking turns in one run.
 
 Books: raw frames of one market with a hundred levels a leg, until the best bid and offer, and ten levels a side, are there.
-Orders: from the call to the answer's value, with an RSA key (pykalshi takes no other) and a process that accepts at once;
+Orders: from the call to the answer's value, with an RSA key (the others take no other) and a process that accepts at once;
 plain aiohttp sends one order signed beforehand, and what a client takes beyond that is its own.
 """
 
@@ -10,19 +10,18 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 import aiohttp
-import pykalshi
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bench import scene
+from bench import rivals, scene
 from bench.measure import Effort, Table, Timing, clocked, shown, timing
+from bench.rivals import COUNT, PRICE, Placing
 from bench.wire import RSA_BITS, WARM_UP, answering
 from depthwalker.core import stream as streams
 from depthwalker.core.book import Book, Leg, complement, top
@@ -41,9 +40,6 @@ from depthwalker.shell.transport import AioHttpTransport
 DELTAS: Final = 1_000
 TOGETHER: Final = 16  # orders under way at once
 SID: Final = 1
-PRICE: Final = Price(4_500)
-COUNT: Final = Count(10 * CONTRACT)
-Placing = Callable[[int], Awaitable[None]]
 
 
 def tables(effort: Effort) -> tuple[Table, ...]:
@@ -57,19 +53,16 @@ def tables(effort: Effort) -> tuple[Table, ...]:
 
 def _books(effort: Effort, file: Path) -> Table:
     snapshot, deltas = _frames()
-    client = pykalshi.KalshiClient(api_key_id="bench", private_key_path=str(file), api_base="http://127.0.0.1")
-    timed = {
-        "depthwalker, best bid and offer": clocked(_ours(snapshot, deltas, _best), effort),
-        "pykalshi, best bid and offer": clocked(_theirs(client, snapshot, deltas, _their_best), effort),
-        "depthwalker, ten levels a side": clocked(_ours(snapshot, deltas, _ten), effort),
-        "pykalshi, ten levels a side": clocked(_theirs(client, snapshot, deltas, _their_ten), effort),
-    }
-    rows = tuple((what, *_rate(spent)) for what, spent in timed.items())
+    runs = {"depthwalker, best bid and offer": _ours(snapshot, deltas, _best)}
+    runs |= {f"{rival.name}, best bid and offer": rival.best(file, snapshot, deltas) for rival in rivals.present()}
+    runs |= {"depthwalker, ten levels a side": _ours(snapshot, deltas, _ten)}
+    runs |= {f"{rival.name}, ten levels a side": rival.ten(file, snapshot, deltas) for rival in rivals.present()}
+    rows = tuple((what, *_rate(clocked(run, effort))) for what, run in runs.items())
     note = (
         f"{DELTAS} raw deltas of one market with {scene.LEVELS} levels a leg, each parsed, applied in sequence, and the "
-        "question asked of the book after every one. Medians of processor time."
-    )
-    return Table("Book messages, beside pykalshi", note, ("client and question", "messages a second", "us"), rows)
+        f"question asked of the book after every one. Medians of processor time. {rivals.absent()}"
+    ).rstrip()
+    return Table("Book messages, beside other clients", note, ("client and question", "messages a second", "us"), rows)
 
 
 def _rate(spent: Timing) -> tuple[str, str]:
@@ -84,7 +77,12 @@ def _frames() -> tuple[str, tuple[str, ...]]:
     counts = {(leg, price): count for leg, levels in legs.items() for price, count in levels}
     where = tuple(counts)
     rows = {f"{leg}_dollars_fp": [_row(*level) for level in levels] for leg, levels in legs.items()}
-    snapshot = {"type": "orderbook_snapshot", "sid": SID, "seq": 1, "msg": {"market_ticker": scene.TICKER, **rows}}
+    snapshot = {
+        "type": "orderbook_snapshot",
+        "sid": SID,
+        "seq": 1,
+        "msg": {"market_ticker": scene.TICKER, "market_id": "m", **rows},
+    }
     deltas = []
     for number in range(DELTAS):
         leg, price = luck.choice(where)
@@ -92,6 +90,7 @@ def _frames() -> tuple[str, tuple[str, ...]]:
         counts[leg, price] = Count(counts[leg, price] + change)
         msg = {
             "market_ticker": scene.TICKER,
+            "market_id": "m",
             "price_dollars": format_price(price),
             "delta_fp": f"{'-' if change < 0 else ''}{format_count(Count(abs(change)))}",
             "side": leg,
@@ -137,89 +136,40 @@ def _ten(book: Book) -> object:
     return top(book.bids(Leg.YES), LEVELS), complement(top(book.bids(Leg.NO), LEVELS))
 
 
-def _theirs(
-    client: pykalshi.KalshiClient,
-    snapshot: str,
-    deltas: tuple[str, ...],
-    ask: Callable[[pykalshi.OrderbookManager], object],
-) -> Callable[[], None]:
-    """Return the run through pykalshi's feed and book, as its documentation puts them together."""
-    feed, manager = client.feed(), pykalshi.OrderbookManager(scene.TICKER)
-
-    def handle(message: pykalshi.OrderbookSnapshotMessage | pykalshi.OrderbookDeltaMessage) -> None:
-        if isinstance(message, pykalshi.OrderbookDeltaMessage):
-            manager.apply_delta(message.side, message.price_dollars, message.delta_fp)
-            ask(manager)
-        else:
-            manager.apply_snapshot(message.yes_dollars, message.no_dollars)
-
-    feed.on("orderbook_delta", handle)
-
-    def run() -> None:
-        feed._dispatch(snapshot)  # noqa: SLF001 - the way of a frame, without a socket
-        for text in deltas:
-            feed._dispatch(text)  # noqa: SLF001
-
-    return run
-
-
-def _their_best(manager: pykalshi.OrderbookManager) -> object:
-    return manager.best_bid, manager.best_ask
-
-
-def _their_ten(manager: pykalshi.OrderbookManager) -> object:
-    return manager.bid_depth(LEVELS), manager.ask_depth(LEVELS)
-
-
 # Orders
 
 
-@dataclass(frozen=True, slots=True)
-class _Trip:
-    """Nanoseconds of one order by each way, one after the other."""
-
-    bare: int
-    ours: int
-    theirs: int
-
-
 async def _orders(effort: Effort, key: RSAPrivateKey, file: Path) -> Table:
-    with answering() as url:
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(answering())
         transport = AioHttpTransport(url)
-        venue = KalshiVenue(transport, Signer("bench", key), SystemClock())
-        client = pykalshi.AsyncKalshiClient(
-            api_key_id="bench", private_key_path=str(file), api_base=f"{url}/trade-api/v2", max_retries=0
-        )
-        async with aiohttp.ClientSession() as session, client:
-            ways = (_bare(session, url, key), _placing(venue), _their_placing(client))
-            trips = [_Trip(*[await _timed(way, number) for way in ways]) for number in range(WARM_UP + effort.orders)]
-            crowds = [await _crowd(way, effort.orders) for way in ways]
-        await transport.close()
-    return _table(tuple(trips[WARM_UP:]), crowds, effort.orders)
+        stack.push_async_callback(transport.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        ways = {
+            "plain aiohttp, signed beforehand": _bare(session, url, key),
+            "depthwalker": _placing(KalshiVenue(transport, Signer("bench", key), SystemClock())),
+        }
+        for rival in rivals.present():
+            ways[rival.name] = await stack.enter_async_context(rival.placing(f"{url}/trade-api/v2", file))
+        turns = [[await _timed(way, number) for way in ways.values()] for number in range(WARM_UP + effort.orders)]
+        crowds = [await _crowd(way, effort.orders) for way in ways.values()]
+    return _table(tuple(ways), turns[WARM_UP:], crowds, effort.orders)
 
 
-def _table(trips: tuple[_Trip, ...], crowds: list[int], orders: int) -> Table:
-    names = ("plain aiohttp, signed beforehand", "depthwalker", "pykalshi")
-    whole = (
-        timing(trip.bare for trip in trips),
-        timing(trip.ours for trip in trips),
-        timing(trip.theirs for trip in trips),
-    )
-    added = ("", *(shown(timing(spans).median_us) for spans in _beyond(trips)))
-    rows = tuple(
-        (name, shown(spent.median_us), beyond, f"{1_000_000 / spent.median_us:,.0f}", f"{orders * 10**9 / crowd:,.0f}")
-        for name, spent, beyond, crowd in zip(names, whole, added, crowds, strict=True)
-    )
+def _table(names: tuple[str, ...], turns: list[list[int]], crowds: list[int], orders: int) -> Table:
+    """Return the table of nanoseconds: a turn is one order by each way, plain aiohttp first."""
+    rows = []
+    for place, (name, crowd) in enumerate(zip(names, crowds, strict=True)):
+        whole = timing(turn[place] for turn in turns)
+        added = shown(timing(turn[place] - turn[0] for turn in turns).median_us) if place else ""
+        alone, together = 1_000_000 / whole.median_us, orders * 10**9 / crowd
+        rows.append((name, shown(whole.median_us), added, f"{alone:,.0f}", f"{together:,.0f}"))
     note = (
-        f"{len(trips)} orders by each client in turn, RSA-{RSA_BITS} signatures; then as many again, {TOGETHER} under way "
-        "at once. Microseconds are medians; `added` is the median over pairs."
-    )
+        f"{len(turns)} orders by each client in turn, RSA-{RSA_BITS} signatures; then as many again, {TOGETHER} under way "
+        f"at once. Microseconds are medians; `added` is the median over turns. {rivals.absent()}"
+    ).rstrip()
     columns = ("client", "round trip us", "added us", "orders a second, one at a time", f"{TOGETHER} at once")
-    return Table("Orders, beside pykalshi", note, columns, rows)
-
-
-def _beyond(trips: tuple[_Trip, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return tuple(trip.ours - trip.bare for trip in trips), tuple(trip.theirs - trip.bare for trip in trips)
+    return Table("Orders, beside other clients", note, columns, tuple(rows))
 
 
 async def _timed(way: Placing, number: int) -> int:
@@ -266,21 +216,6 @@ def _placing(venue: KalshiVenue) -> Placing:
         expires = Micros(scene.NOW + 60 * SECOND)
         request = PlaceRequest(scene.TICKER, f"ours-{number}", Leg.YES, PRICE, COUNT, False, True, expires)
         assert isinstance(await venue.place(request), Success)
-
-    return place
-
-
-def _their_placing(client: pykalshi.AsyncKalshiClient) -> Placing:
-    async def place(number: int) -> None:
-        placed = await client.portfolio.place_order(
-            scene.TICKER,
-            book_side="bid",
-            price_dollars=format_price(PRICE),
-            count_fp=format_count(COUNT),
-            client_order_id=f"theirs-{number}",
-            post_only=True,
-        )
-        assert placed.order_id
 
     return place
 

@@ -1,0 +1,6 @@
+from kalshi.models.markets import Orderbook
+from kalshi.ws.models.orderbook_delta import OrderbookDeltaMessage, OrderbookSnapshotMessage
+
+class OrderbookManager:
+    def apply_snapshot(self, msg: OrderbookSnapshotMessage) -> Orderbook: ...
+    def apply_delta(self, msg: OrderbookDeltaMessage) -> Orderbook | None: ...
