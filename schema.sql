@@ -403,6 +403,19 @@ CREATE TABLE IF NOT EXISTS worker_groups (
     PRIMARY KEY (account, group_id)
 );
 
+-- The kill switch: whatever a row without `released_at` stops is stopped. Rows are never deleted: they are its history.
+CREATE TABLE IF NOT EXISTS kill_switch (
+    pull_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    reason text NOT NULL CHECK (reason <> ''),
+    pulled_by text NOT NULL,
+    pulled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    released_by text,
+    released_at timestamptz,
+    CHECK ((released_by IS NULL) = (released_at IS NULL)),
+    CHECK (released_at >= pulled_at)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS idx_kill_switch_pulled ON kill_switch ((true)) WHERE released_at IS NULL;
+
 CREATE TABLE IF NOT EXISTS depthwalker_installation (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
     installation char(8) NOT NULL CHECK (installation ~ '^[0-9a-f]{8}$'),
@@ -411,7 +424,8 @@ CREATE TABLE IF NOT EXISTS depthwalker_installation (
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What the store calls. SQLSTATEs of ours: DW001 gap, DW002 other content under the same number, DW003 no such execution,
--- DW004 change of the journal, DW010 a row is missing in an engine's table (table and id in DETAIL).
+-- DW004 change of the journal, DW005 the kill switch is pulled, DW010 a row is missing in an engine's table (table and id in
+-- DETAIL).
 -- ---------------------------------------------------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION depthwalker_instant(p_micros bigint) RETURNS timestamptz
@@ -490,6 +504,17 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION depthwalker_snapshot IS 'Keep a book; return the number of the snapshot.';
 
+CREATE OR REPLACE FUNCTION depthwalker_refuse_while_stopped() RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    pulled kill_switch;
+BEGIN
+    SELECT * INTO pulled FROM kill_switch WHERE released_at IS NULL;
+    IF FOUND THEN
+        RAISE EXCEPTION '%', pulled.reason USING ERRCODE = 'DW005';
+    END IF;
+END $$;
+
 CREATE OR REPLACE FUNCTION depthwalker_begin(
     p_origin jsonb, p_entries jsonb, p_rows jsonb, p_owner text, p_ttl interval,
     OUT begun boolean, OUT execution_id bigint, OUT uuid text, OUT status text
@@ -506,6 +531,7 @@ BEGIN
     IF FOUND THEN
         RETURN;
     END IF;
+    PERFORM depthwalker_refuse_while_stopped();
     PERFORM depthwalker_require('edges', 'edge_id', origin), depthwalker_require('methods', 'method_id', origin),
             depthwalker_require('markets', 'market_id', origin);
     INSERT INTO execution_state (

@@ -37,6 +37,15 @@ def test_where_everything_holds_it_says_so(venue: Venue, capsys: pytest.CaptureF
     assert "write tokens a second" in found["budget"][1]
 
 
+def test_a_pulled_kill_switch_is_told(venue: Venue, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stop", "--reason", "rehearsal"]) == 0
+    capsys.readouterr()
+    assert main(["doctor", "--json"]) == 1
+    verdict, found, remedy = told(capsys)["switch"]
+    assert (verdict, found.partition(": ")[2]) == ("bad", "rehearsal")
+    assert "depthwalker stop --release" in remedy
+
+
 def test_in_words_each_piece_is_a_line_and_its_remedy_another(
     venue: Venue, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

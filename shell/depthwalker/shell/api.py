@@ -4,6 +4,7 @@
     |- InvalidMethod     the method's execution_config has a wrong key, type or value
     |- InvalidEdge       the edge cannot be read as an order
     |- OrderRefused      the parent order was not admitted; `refusal` says which value and what would be valid
+    |- TradingStopped    the kill switch is pulled: nothing new begins until it is released
     |- DatabaseTrouble   the database cannot be used
     |- ExchangeTrouble   the exchange could not be asked, or said no, before anything was sent
     |- EngineClosed      the engine is not open
@@ -135,6 +136,14 @@ class OrderRefused(DepthwalkerError):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
+
+
+class TradingStopped(DepthwalkerError):
+    """The kill switch is pulled: nothing was sent, and nothing new begins until it is released."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"trading is stopped ({reason}): `depthwalker stop --release` lets it go on")
+        self.reason = reason
 
 
 class DatabaseTrouble(DepthwalkerError):

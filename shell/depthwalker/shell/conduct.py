@@ -23,15 +23,24 @@ from depthwalker.core.parent import Action, Holding, Identity, admit
 from depthwalker.core.policy import policy_for
 from depthwalker.core.units import SECOND, Count, Micros, format_count
 from depthwalker.core.view import View
-from depthwalker.shell.api import DatabaseTrouble, EngineClosed, ExchangeTrouble, OrderRefused, Trade, Unresolved
+from depthwalker.shell.api import (
+    DatabaseTrouble,
+    EngineClosed,
+    ExchangeTrouble,
+    OrderRefused,
+    Trade,
+    TradingStopped,
+    Unresolved,
+)
 from depthwalker.shell.feed import Feed
 from depthwalker.shell.grouping import Groups
-from depthwalker.shell.journal import Attached, Claimed, Origin, Store, StoreError, StoreUnavailable
+from depthwalker.shell.journal import Attached, Claimed, Origin, Store, StoreError, StoreUnavailable, SwitchPulled
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.markets import Markets, succeeded
 from depthwalker.shell.ports import Chance, Clock, Venue
 from depthwalker.shell.result import bounds, trade_of
 from depthwalker.shell.runner import Runner
+from depthwalker.shell.sentinel import Sentinel
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.spool import Seat, Spool
 from depthwalker.shell.ticket import Job
@@ -89,6 +98,7 @@ class Conductor:
         on_turn: Callable[[State, View], None] | None,
         worker: str,
         groups: Groups | None,
+        sentinel: Sentinel,
     ) -> None:
         self.closing = False
         self._settings = settings
@@ -102,6 +112,7 @@ class Conductor:
         self._on_turn = on_turn
         self._worker = worker
         self._groups = groups
+        self._sentinel = sentinel
         self._spool = Spool(settings.state_directory / "spool")
         self._sell_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -110,6 +121,8 @@ class Conductor:
         try:
             found = await self._store.find(job.request_key)
             begun = found or await self._begin(job)
+        except SwitchPulled as pulled:
+            raise TradingStopped(str(pulled)) from pulled
         except StoreError as error:
             raise DatabaseTrouble(str(error)) from error
         if isinstance(begun, Attached):
@@ -197,6 +210,7 @@ class Conductor:
             on_turn=self._on_turn,
         )
         conduct = self._conducts[job.request_key]
+        conduct.stop = conduct.stop or await self._sentinel.ends()
         conduct.execution_id, conduct.runner = seat.execution_id, runner
         runner.receive(*news)
         if conduct.stop:

@@ -25,7 +25,7 @@ from depthwalker.shell.ending import FAILED, OK
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.postgres import connect_string, schema_mark
 from depthwalker.shell.postmaster import PostgresUnavailable
-from depthwalker.shell.queries import SCHEMA_MARK
+from depthwalker.shell.queries import SCHEMA_MARK, SWITCH
 from depthwalker.shell.settings import Settings, SettingsError
 from depthwalker.shell.signing import Signer, load_signer
 from depthwalker.shell.transport import AioHttpTransport
@@ -112,7 +112,14 @@ def _database(settings: Settings) -> Iterator[Finding]:
             return
         yield Finding("database", Verdict.GOOD, what)
         row = connection.execute(SCHEMA_MARK).fetchone()
-    yield _schema(None if row is None else row[0], named=named)
+        schema = _schema(None if row is None else row[0], named=named)
+        pulled = connection.execute(SWITCH).fetchone() if schema.verdict is Verdict.GOOD else None
+    yield schema
+    if pulled is not None:
+        _, reason, by, _ = pulled
+        yield Finding(
+            "switch", Verdict.BAD, f"pulled by {by}: {reason}", "`depthwalker stop --release` lets trading go on"
+        )
 
 
 def _schema(mark: str | None, *, named: bool) -> Finding:

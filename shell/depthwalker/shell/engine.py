@@ -47,6 +47,7 @@ from depthwalker.shell.purse import StorePool
 from depthwalker.shell.rates import keep_rates, keep_warm
 from depthwalker.shell.recovery import Recovery
 from depthwalker.shell.result import bounds
+from depthwalker.shell.sentinel import Sentinel
 from depthwalker.shell.settings import Recovering, Settings
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.socket import Socket
@@ -82,6 +83,7 @@ class Engine:
         self._limiter = Limiter(clock, settings.calls_per_minute, self._live_orders, pool)
         self._markets = Markets(venue, clock, self._limiter, settings.book_interval, self._own_orders)
         self._groups = Groups(venue, store, self._limiter, account, worker) if settings.order_groups else None
+        self._sentinel = Sentinel(store, clock, self._groups, self.stop)
         self._conductor = Conductor(
             settings,
             venue,
@@ -94,6 +96,7 @@ class Engine:
             on_turn,
             worker,
             self._groups,
+            self._sentinel,
         )
         self._recovery = Recovery(settings.account, settings.installation, venue, store, clock, self._limiter)
         self._socket: Socket | None = None
@@ -149,6 +152,7 @@ class Engine:
             if key is not None and engine._groups is not None:
                 stack.push_async_callback(engine._groups.leave)
             stack.push_async_callback(engine.close)
+            stack.push_async_callback(_ended, asyncio.create_task(engine._sentinel.keep_watch()))
             await journal_spool(Spool(chosen.state_directory / "spool"), store)
             if key is not None and chosen.recovery is not Recovering.OFF:
                 adopt = partial(engine._adopt, wind_down=chosen.recovery is Recovering.WIND_DOWN)
@@ -159,8 +163,8 @@ class Engine:
     async def execute_trade(self, edge: Edge, method: Method, *, request_key: str | None = None) -> Trade:
         """Execute an edge by a method's configuration and return the trade row.
 
-        Raises InvalidEdge, InvalidMethod, OrderRefused or ExchangeTrouble before anything was sent; Unresolved when the
-        end could not be confirmed in time. Calling again with the same key never buys twice.
+        Raises InvalidEdge, InvalidMethod, OrderRefused, TradingStopped or ExchangeTrouble before anything was sent;
+        Unresolved when the end could not be confirmed in time. Calling again with the same key never buys twice.
         """
         return await self._attend(read_job(edge, method, None, request_key))
 

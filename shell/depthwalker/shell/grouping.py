@@ -77,6 +77,12 @@ class Groups:
             return 0
         return len(found)
 
+    async def throw(self) -> None:
+        """Trigger this worker's own groups; orders placed after it belong to new ones. Raises StoreError."""
+        for group in await self._store.groups(self._account, self._worker):
+            self._venue.join(group.shard, "")
+        await self.trigger(self._worker)
+
     async def leave(self) -> None:
         """Delete this worker's groups, and those that are of no use to anybody any more."""
         try:

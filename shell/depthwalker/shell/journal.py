@@ -46,6 +46,10 @@ class MissingRow(StoreError):
         self.row = row
 
 
+class SwitchPulled(StoreError):
+    """The kill switch is pulled: nothing new begins. The text is the reason that was given."""
+
+
 class StoreRefused(StoreError):
     """The store's checks refused a row: a bug, or a value that no column holds."""
 
@@ -176,6 +180,16 @@ class WorkerGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Pulled:
+    """The kill switch, pulled: which time it is, why, by whom and when."""
+
+    pull_id: int
+    reason: str
+    by: str
+    at: Micros
+
+
+@dataclass(frozen=True, slots=True)
 class TokenAsk:
     """What a worker wants of the account's shared budget, and what becomes of the tokens that it has.
 
@@ -215,7 +229,10 @@ class Store(Protocol):
     """Everything durable. Every method may raise StoreUnavailable and be repeated after it."""
 
     async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached:
-        """Make an execution whose journal holds `started`, or find the one that the request key has. Raises MissingRow."""
+        """Make an execution whose journal holds `started`, or find the one that the request key has.
+
+        Raises MissingRow, and SwitchPulled where a new one would have to be made while the kill switch is pulled.
+        """
         ...
 
     async def find(self, request_key: str) -> Attached | None: ...
@@ -269,6 +286,18 @@ class Store(Protocol):
 
     async def installation(self) -> str:
         """Return eight hex digits, drawn once for this database and kept."""
+        ...
+
+    async def pull_switch(self, reason: str, by: str) -> Pulled:
+        """Pull the kill switch; where it is pulled already that pull stays."""
+        ...
+
+    async def release_switch(self, by: str) -> bool:
+        """Release it; False where it is not pulled."""
+        ...
+
+    async def switch(self) -> Pulled | None:
+        """Return how the kill switch is pulled, if it is."""
         ...
 
     async def keep_group(self, account: str, group: WorkerGroup) -> None:

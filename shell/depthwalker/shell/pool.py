@@ -15,6 +15,7 @@ from depthwalker.shell.journal import (
     StoreError,
     StoreRefused,
     StoreUnavailable,
+    SwitchPulled,
 )
 
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
@@ -95,6 +96,8 @@ def _named(error: psycopg.Error) -> StoreError:
             return JournalConflict(text)
         case "DW003":
             return NoSuchExecution(text)
+        case "DW005":
+            return SwitchPulled(text)
         case "DW010":
             table, _, row = (error.diag.message_detail or "").partition(" ")
             return MissingRow(table, row)

@@ -22,6 +22,20 @@ KEEP_GROUP: Final[LiteralString] = """
     INSERT INTO worker_groups (account, group_id, shard, worker) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1
 """
 
+PULL: Final[LiteralString] = """
+    INSERT INTO kill_switch (reason, pulled_by) VALUES (%s, %s)
+    ON CONFLICT ((true)) WHERE released_at IS NULL DO NOTHING
+"""
+
+RELEASE: Final[LiteralString] = """
+    UPDATE kill_switch SET released_by = %s, released_at = clock_timestamp() WHERE released_at IS NULL RETURNING true
+"""
+
+SWITCH: Final[LiteralString] = """
+    SELECT pull_id, reason, pulled_by, (extract(epoch FROM pulled_at) * 1000000)::bigint
+    FROM kill_switch WHERE released_at IS NULL
+"""
+
 GROUPS: Final[LiteralString] = """
     SELECT group_id, shard, worker FROM worker_groups
     WHERE account = %s AND triggered_at IS NULL AND (%s::text IS NULL OR worker = %s)

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import msgspec
+from psycopg.rows import TupleRow
 
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.budget import Bucket
@@ -30,6 +31,7 @@ from depthwalker.shell.journal import (
     HeldBy,
     NoSuchExecution,
     Origin,
+    Pulled,
     Superseded,
     TokenAsk,
     TokenBlock,
@@ -50,10 +52,13 @@ from depthwalker.shell.queries import (
     LEASE_TOKENS,
     LOAD,
     PROMISED,
+    PULL,
+    RELEASE,
     SCHEMA_MARK,
     SLIPPAGES,
     SPENT_GROUPS,
     STATUS,
+    SWITCH,
     TRADE,
     UNFINISHED,
 )
@@ -95,7 +100,10 @@ class PostgresStore:
                 await connection.execute(schema_marking())
 
     async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached:
-        """Make an execution whose journal holds `started`, or find the one that the request key has. Raises MissingRow."""
+        """Make an execution whose journal holds `started`, or find the one that the request key has.
+
+        Raises MissingRow and SwitchPulled.
+        """
         return await self._database.run(lambda connection: _begin(connection, origin, started, owner, ttl))
 
     async def find(self, request_key: str) -> Attached | None:
@@ -223,6 +231,27 @@ class PostgresStore:
             epoch,
         )
         return row is not None
+
+    async def pull_switch(self, reason: str, by: str) -> Pulled:
+        """Pull the kill switch; where it is pulled already that pull stays."""
+        while True:
+
+            async def work(connection: Connection) -> TupleRow | None:
+                await connection.execute(PULL, (reason, by))
+                return await (await connection.execute(SWITCH)).fetchone()
+
+            row = await self._database.run(work)
+            if row is not None:  # else somebody has released it in between
+                return Pulled(*row)
+
+    async def release_switch(self, by: str) -> bool:
+        """Release it; False where it is not pulled."""
+        return await self._database.one(RELEASE, by) is not None
+
+    async def switch(self) -> Pulled | None:
+        """Return how the kill switch is pulled, if it is."""
+        row = await self._database.one(SWITCH)
+        return None if row is None else Pulled(*row)
 
     async def keep_group(self, account: str, group: WorkerGroup) -> None:
         """Remember an order group, for whoever takes over from its worker."""

@@ -1,0 +1,63 @@
+"""Obeys the kill switch: once it is pulled, every execution of this process cancels what rests, and ends.
+
+The database is asked twice a second, so that everybody obeys within one; that nothing new begins the database sees to
+itself. Where it cannot be asked, executions that write wind down by themselves.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.grouping import Groups
+from depthwalker.shell.journal import Pulled, Store, StoreError
+from depthwalker.shell.ports import Clock
+
+LOG: Final = logging.getLogger("depthwalker")
+LOOK: Final = Micros(SECOND // 2)
+
+
+class Sentinel:
+    """The kill switch as one process sees it. `stop` asks every running execution to end, for the reason given."""
+
+    def __init__(self, store: Store, clock: Clock, groups: Groups | None, stop: Callable[[str], object]) -> None:
+        self._store = store
+        self._clock = clock
+        self._groups = groups
+        self._stop = stop
+        self._pulled: Pulled | None = None
+
+    async def ends(self) -> str:
+        """Return why an execution that begins now has to end, or nothing; that the switch was released may be news."""
+        if self._pulled is not None:
+            with suppress(StoreError):
+                await self.look()
+        return self.reason()
+
+    def reason(self) -> str:
+        """Return why everything has to end, as last seen, or nothing."""
+        return "" if self._pulled is None else f"kill switch: {self._pulled.reason}"
+
+    async def keep_watch(self) -> None:
+        """Obey the switch until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except StoreError as error:
+                LOG.warning("the kill switch cannot be read (%s)", error)
+            await self._clock.sleep_until(Micros(self._clock.now() + LOOK))
+
+    async def look(self) -> None:
+        """Read the switch, and obey it where it is newly pulled. Raises StoreError."""
+        before, self._pulled = self._pulled, await self._store.switch()
+        if self._pulled is None:
+            if before is not None:
+                LOG.warning("the kill switch is released")
+            return
+        if before is not None and before.pull_id == self._pulled.pull_id:
+            return
+        LOG.warning("the kill switch was pulled by %s: %s", self._pulled.by, self._pulled.reason)
+        self._stop(self.reason())
+        if self._groups is not None:
+            await self._groups.throw()

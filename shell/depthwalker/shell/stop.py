@@ -1,0 +1,141 @@
+"""The `stop` command: pulls the kill switch, waits until every worker has obeyed, and ends what no worker runs any more."""
+
+import asyncio
+import getpass
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Final
+
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.api import DepthwalkerError, Recovered
+from depthwalker.shell.clock import SystemClock
+from depthwalker.shell.db import prepare
+from depthwalker.shell.ending import FAILED, OK, REFUSED, UNRESOLVED
+from depthwalker.shell.engine import Engine
+from depthwalker.shell.journal import Store, StoreError
+from depthwalker.shell.opening import open_store
+from depthwalker.shell.ports import Clock
+from depthwalker.shell.postgres import connect_string
+from depthwalker.shell.settings import Recovering, Settings, SettingsError
+from depthwalker.shell.voice import complain, say
+
+PATIENCE: Final = Micros(15 * SECOND)  # a worker obeys within a second, and then has its orders' records to read
+LOOK: Final = Micros(SECOND // 4)
+NO_KEY: Final = "without an API key what no worker runs is left: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What came of a stop: executions that have not ended, what was taken up of dead workers, and what else to know."""
+
+    reason: str
+    unfinished: tuple[int, ...]
+    recovered: Recovered | None
+    trouble: str = ""
+
+
+def run_stop(reason: str, *, as_json: bool) -> int:
+    """Stop everything and return the exit code: UNRESOLVED where an execution has not ended."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        complain(str(error))
+        return REFUSED
+    if not reason.strip():
+        complain("--reason: say why, in a word or more")
+        return REFUSED
+    with _database(settings) as dsn:
+        try:
+            found = asyncio.run(_stop(settings, dsn, reason.strip()))
+        except (DepthwalkerError, StoreError) as error:
+            complain(f"{error}: the kill switch may not be pulled")
+            return FAILED
+    say(json.dumps(asdict(found), indent=2, default=str)) if as_json else say(*_told(found))
+    return UNRESOLVED if found.unfinished or found.trouble else OK
+
+
+def run_release(*, as_json: bool) -> int:
+    """Release the kill switch and return the exit code."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        complain(str(error))
+        return REFUSED
+    with _database(settings) as dsn:
+        try:
+            released = asyncio.run(_release(dsn))
+        except (DepthwalkerError, StoreError) as error:
+            complain(str(error))
+            return FAILED
+    if as_json:
+        say(json.dumps({"released": released}))
+    else:
+        say("trading may go on" if released else "the kill switch is not pulled")
+    return OK
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[str]:
+    with ExitStack() as stack:
+        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
+        prepare(dsn, own=settings.database_url is None)
+        yield dsn
+
+
+@asynccontextmanager
+async def _store(dsn: str) -> AsyncIterator[Store]:
+    async with AsyncExitStack() as stack:
+        yield await open_store(stack, dsn)
+
+
+async def _release(dsn: str) -> bool:
+    async with _store(dsn) as store:
+        return await store.release_switch(_somebody())
+
+
+async def _stop(settings: Settings, dsn: str, reason: str) -> Stopped:
+    clock = SystemClock()
+    async with _store(dsn) as store:
+        await store.pull_switch(reason, _somebody())
+        complain(f"the kill switch is pulled: {reason}")
+        await _obeyed(store, clock)
+        recovered, trouble = None, ""
+        if settings.key_id is None:
+            trouble = NO_KEY if await store.unfinished() else ""
+        else:
+            try:
+                async with Engine.open(replace(settings, recovery=Recovering.OFF), dsn=dsn) as engine:
+                    recovered = await engine.recover(wind_down=True, cancel_strays=True)
+            except DepthwalkerError as error:
+                trouble = str(error)
+        left = tuple(one.execution_id for one in await store.unfinished())
+        return Stopped(reason, left, recovered, trouble)
+
+
+async def _obeyed(store: Store, clock: Clock) -> None:
+    """Return once no worker runs anything any more, or patience has run out."""
+    until = clock.now() + PATIENCE
+    while not all(one.expired for one in await store.unfinished()) and clock.now() < until:
+        await clock.sleep_until(Micros(clock.now() + LOOK))
+
+
+def _somebody() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _told(found: Stopped) -> Iterator[str]:
+    recovered = found.recovered
+    if recovered is not None:
+        for trade in recovered.trades:
+            yield f"execution {trade.execution_id}, which nobody ran any more, {trade.result.status}"
+        yield from recovered.troubles
+        yield from (f"order {order} belonged to no execution: its cancel was sent" for order in recovered.strays)
+    if found.trouble:
+        yield found.trouble
+    yield from (f"execution {number} has not ended: `depthwalker stop` again, or look" for number in found.unfinished)
+    if not found.unfinished and not found.trouble:
+        yield "everything has ended and nothing rests"
+    yield "nothing new begins until `depthwalker stop --release`"

@@ -1,0 +1,86 @@
+"""`depthwalker stop`: what runs anywhere ends, what a dead process left is taken up and ended, and it can be released."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.shell.test_cli import SLOW, Venue, method, order, running_exchange, started
+
+from depthwalker.shell.cli import main
+
+
+@pytest.fixture
+def database(new_database: Callable[[], str]) -> str:
+    return new_database()
+
+
+@pytest.fixture
+def venue(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
+    with running_exchange(tmp_path) as opened:
+        for name, value in (opened.environment | {"DATABASE_URL": database}).items():
+            monkeypatch.setenv(name, value)
+        assert main(["db", "load"]) == 0
+        yield opened
+
+
+def wait_until_it_rests(venue: Venue) -> None:
+    give_up = time.monotonic() + 10
+    while not venue.resting():
+        assert time.monotonic() < give_up
+
+
+def test_another_process_obeys_and_nothing_begins_until_it_is_released(
+    venue: Venue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = order(method=method(tmp_path / "slow.json", SLOW), target="0.40")
+    with started(slow, "placed") as process:
+        wait_until_it_rests(venue)
+        capsys.readouterr()
+        assert main(["stop", "--reason", "rehearsal"]) == 0
+        shown = capsys.readouterr()
+        assert process.wait(10) == 1
+    assert "the kill switch is pulled: rehearsal" in shown.err
+    assert "everything has ended and nothing rests" in shown.out
+    assert venue.resting() == 0
+    assert main(slow) == 1
+    assert "trading is stopped (rehearsal): `depthwalker stop --release` lets it go on" in capsys.readouterr().err
+    assert main(["stop", "--release", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"released": True}
+    assert main(["stop", "--release"]) == 0
+    assert capsys.readouterr().out == "the kill switch is not pulled\n"
+
+
+def test_what_a_killed_process_left_is_ended_too(
+    venue: Venue, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with started(order(method=method(tmp_path / "slow.json", SLOW), target="0.40"), "placed") as process:
+        wait_until_it_rests(venue)
+        process.kill()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE execution_leases SET expires_at = clock_timestamp()")
+    with monkeypatch.context() as without:
+        without.delenv("DEPTHWALKER_KEY_ID")
+        without.delenv("DEPTHWALKER_KEY_FILE")
+        capsys.readouterr()
+        assert main(["stop", "--json"]) == 3
+    found = json.loads(capsys.readouterr().out)
+    assert (found["reason"], found["unfinished"], found["recovered"]) == ("by hand", [1], None)
+    assert "without an API key" in found["trouble"]
+    assert main(["stop", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [trade["result"]["status"] for trade in found["recovered"]["trades"]] == ["cancelled"]
+    assert (found["unfinished"], found["trouble"]) == ([], "")
+    assert venue.resting() == 0
+
+
+def test_a_stop_without_a_reason_or_a_database_says_so(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["stop", "--reason", " "]) == 2
+    assert "say why" in capsys.readouterr().err
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    assert main(["stop"]) == 1
+    assert "the database cannot be used" in capsys.readouterr().err
