@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
+import pytest
 from tests.shell.rig import AnEdge, Moment, abandon, as_store, quiet, rests, rigged, sellers, simple, until, walker
 from typing_extensions import override
 
@@ -50,8 +51,9 @@ class Gated(Limiter):
         await super().acquire(purpose)
 
 
+@pytest.mark.parametrize("comes", [True, False], ids=["budget-comes", "budget-never-comes"])
 async def test_an_order_that_waited_for_its_budget_is_not_sent_once_the_execution_winds_down(
-    postgres: str, tmp_path: Path
+    postgres: str, tmp_path: Path, comes: bool
 ) -> None:
     intended = Moment()
     async with (
@@ -63,7 +65,8 @@ async def test_an_order_that_waited_for_its_budget_is_not_sent_once_the_executio
         call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.47", 60), simple(20)))
         await intended.come()
         engine.stop("enough")
-        gate.set()
+        if comes:
+            gate.set()
         trade = await call
         assert (trade.result.status, trade.quantity) == ("cancelled", Decimal(0))
         assert rig.exchange.requests["create"] == 0

@@ -282,7 +282,9 @@ class Runner:
                 self._send(sender.cancel(key, order_id), partial(OutcomeUnknown, key, Kind.CANCEL))
             case Lookup():
                 self._send(sender.look_up(lambda: self.state), LookedUp)
-            case Tick() | Plan() | Regrid() | WindDown() | Finish() | WaitUntil():
+            case WindDown():
+                sender.call_off()
+            case Tick() | Plan() | Regrid() | Finish() | WaitUntil():
                 pass  # their facts are all there is to them
             case _ as never:
                 assert_never(never)

@@ -1,5 +1,6 @@
 """Sends one execution's requests, each exactly once, and says which facts they came to."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
@@ -38,6 +39,13 @@ class Sender:
         self._limiter = limiter
         self._clock = clock
         self._called_off = called_off
+        self._waits: dict[asyncio.Timeout, Kind] = {}
+
+    def call_off(self) -> None:
+        """Let what is called off wait for the rate budget no longer: no cancel of its order goes out before it is answered."""
+        for wait, kind in self._waits.items():
+            if self._called_off(kind):
+                wait.reschedule(0)
 
     async def create(
         self, key: OrderKey, kind: Kind, price: Price, count: Count, style: Style, durable: Durable | None = None
@@ -96,12 +104,27 @@ class Sender:
         """Return what lets an order out: its intent durable, its tokens there, and nothing that calls it off."""
 
         async def cleared() -> str:
-            await self._limiter.acquire(Purpose.ENTRY)
+            off = await self._waited(kind)
+            if off:
+                return off
             if durable is not None and not await durable():
                 return STORE_AWAY
             return self._called_off(kind)
 
         return cleared
+
+    async def _waited(self, kind: Kind) -> str:
+        """Wait for the rate budget; return why the request is called off meanwhile, or nothing."""
+        wait = asyncio.timeout(None)
+        self._waits[wait] = kind
+        try:
+            async with wait:
+                await self._limiter.acquire(Purpose.ENTRY)
+        except TimeoutError:
+            return self._called_off(kind)
+        finally:
+            del self._waits[wait]
+        return ""
 
     def _client_id(self, split: int, revision: int) -> str:
         return ClientId(self._parent.installation, self._parent.execution, split, revision).text()
