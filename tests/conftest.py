@@ -4,13 +4,16 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+JOURNALS = "SELECT execution_id, body::text FROM execution_journal ORDER BY execution_id, seq"
 
 # The same examples every time, however slow the machine is; HYPOTHESIS_PROFILE=explore draws new ones.
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
@@ -51,6 +54,27 @@ def new_database(open_folder: Path) -> Iterator[Callable[[], str]]:
             return cluster.dsn(name)
 
         yield create
+        replay_everything(cluster.dsn(f"test_{number}") for number in range(1, next(numbers)))
+
+
+def replay_everything(databases: Iterable[str]) -> None:
+    """Replay every execution of these databases that are still there: each decision must come out as it is journalled."""
+    import psycopg
+
+    from depthwalker.core.replay import Difference, replay
+    from depthwalker.shell import codec
+
+    for dsn in databases:
+        with (
+            suppress(psycopg.OperationalError, psycopg.errors.UndefinedTable),
+            psycopg.connect(dsn, autocommit=True) as connection,
+        ):
+            facts: defaultdict[int, list[str]] = defaultdict(list)
+            for execution, body in connection.execute(JOURNALS):
+                facts[execution].append(body)
+            for execution, lines in facts.items():
+                read = replay(tuple(map(codec.decode, lines)))
+                assert not isinstance(read, Difference), f"execution {execution} in {dsn}: {read}"
 
 
 @pytest.fixture
@@ -64,6 +88,7 @@ def postgres(new_database: Callable[[], str]) -> Iterator[str]:
 
     dsn = new_database()
     yield dsn
+    replay_everything([dsn])
     name = conninfo_to_dict(dsn)["dbname"]
     with psycopg.connect(make_conninfo(dsn, dbname="postgres"), autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -49,6 +49,7 @@ from depthwalker.core.ledger import Fill, Kind, OrderKey, Phase, Style, exposure
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.parent import Parent
 from depthwalker.core.policy import Policy
+from depthwalker.core.replay import Replayed, replay
 from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Money, Price
 from depthwalker.core.view import Conditions, Passage, View
@@ -651,7 +652,11 @@ class World:
                 assert mine.status is not OrderStatus.RESTING, "invariant 4: closed, but it rests"
 
     def replays(self) -> None:
-        """Check that the journal alone gives the state."""
+        """Check that the journal alone gives the state, and every decision anew where no crash cut one short."""
         again = reduce(evolve, self.journal, START)
         assert again == self.state
         assert hash(again) == hash(self.state), "invariant 8: replay"
+        if self.incarnation == 0 and self.strategy_of is production:
+            replayed = replay(tuple(self.journal))
+            assert isinstance(replayed, Replayed), replayed
+            assert replayed.state == self.state

@@ -212,7 +212,7 @@ def total_walks(state: State) -> int:
 def evolve(state: State, fact: Fact) -> State:
     """Return the state after a fact; total, and without judgement."""
     match fact:
-        case Started(parent, policy, _):
+        case Started(parent, policy, _, _):
             return replace(state, parent=parent, policy=policy, grid=parent.grid, cap=parent.cap)
         case Resumed(_, at):
             orders = tuple(_interrupted(order, at) for order in state.orders)

@@ -5,7 +5,7 @@ Facts are only ever added to: a journal of any version must fold (see `execution
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from depthwalker.core.answer import OrderStatus
 from depthwalker.core.config import Algorithm
@@ -17,14 +17,17 @@ from depthwalker.core.split import Split
 from depthwalker.core.units import Count, Micros, Price
 from depthwalker.core.view import View
 
+FORMAT: Final = 2  # of the journal; 1 had no passages in its views, and did not name itself
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The parent was admitted."""
+    """The parent was admitted. `format` is the journal's."""
 
     parent: Parent
     policy: Policy
     at: Micros
+    format: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from depthwalker.core.book import Leg, OwnOrder
 from depthwalker.core.config import Algorithm
 from depthwalker.core.depth import Thresholds
 from depthwalker.core.execution import START, State, evolve, total_filled
-from depthwalker.core.fact import Fact, Resumed, Started
+from depthwalker.core.fact import FORMAT, Fact, Resumed, Started
 from depthwalker.core.ids import EXECUTION_DIGITS
 from depthwalker.core.momentum import ema_slippage
 from depthwalker.core.outcome import Failure, Success
@@ -174,7 +174,7 @@ class Conductor:
         match admit(job.ticket, feed.market, feed.rates, job.config, holding, identity, now, wind_down):
             case Success(parent):
                 thresholds = Thresholds(self._settings.thin, self._settings.liquid)
-                return Started(parent, policy_for(job.config, thresholds), now)
+                return Started(parent, policy_for(job.config, thresholds), now, FORMAT)
             case Failure(refusal):
                 raise OrderRefused(refusal)
             case _ as never:

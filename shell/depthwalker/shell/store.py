@@ -44,6 +44,7 @@ from depthwalker.shell.postgres import schema_mark, schema_marking, schema_path
 from depthwalker.shell.queries import (
     BEGIN,
     CLAIM,
+    EXECUTIONS,
     FIND,
     FORGET_GROUP,
     GROUP_TRIGGERED,
@@ -147,6 +148,10 @@ class PostgresStore:
         if not facts:
             raise NoSuchExecution(f"there is no execution {execution_id}")
         return facts
+
+    async def executions(self) -> tuple[int, ...]:
+        """Return the numbers of all executions, oldest first."""
+        return tuple(row[0] for row in await self._database.all(EXECUTIONS))
 
     async def journal_length(self, execution_id: int) -> int:
         """Return the number of the last entry."""

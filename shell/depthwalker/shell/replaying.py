@@ -1,0 +1,84 @@
+"""The `replay` command: journals read again from the database, each decision recomputed from the view that it acted on."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from typing import assert_never
+
+from depthwalker.core.execution import total_filled
+from depthwalker.core.replay import Difference, Newer, Reading, Replayed, replay
+from depthwalker.core.units import format_count
+from depthwalker.shell import codec
+from depthwalker.shell.db import prepare
+from depthwalker.shell.ending import FAILED, OK, REFUSED
+from depthwalker.shell.journal import NoSuchExecution
+from depthwalker.shell.postgres import connect_string
+from depthwalker.shell.settings import Settings, SettingsError
+from depthwalker.shell.store import PostgresStore
+from depthwalker.shell.voice import complain, say
+
+
+def run_replay(executions: tuple[int, ...], *, every: bool, as_json: bool) -> int:
+    """Replay and return the exit code: FAILED where a decision comes out otherwise, REFUSED where there is no execution."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        complain(str(error))
+        return REFUSED
+    with ExitStack() as stack:
+        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
+        prepare(dsn, own=settings.database_url is None)
+        try:
+            found = asyncio.run(_read(dsn, executions, every=every))
+        except NoSuchExecution as error:
+            complain(f"{error}: in `depthwalker db shell` the table execution_state lists them")
+            return REFUSED
+        except codec.Unreadable as error:
+            complain(f"a journal cannot be read: {error}")
+            return FAILED
+    if as_json:
+        say(json.dumps([_fields(number, reading) for number, reading in found], indent=2))
+    else:
+        say(*(line for number, reading in found for line in _lines(number, reading)))
+    return OK if all(isinstance(reading, Replayed) for _, reading in found) else FAILED
+
+
+async def _read(dsn: str, executions: tuple[int, ...], *, every: bool) -> list[tuple[int, Reading]]:
+    async with PostgresStore(dsn) as store:
+        return [read async for read in _readings(store, await store.executions() if every else executions)]
+
+
+async def _readings(store: PostgresStore, executions: tuple[int, ...]) -> AsyncIterator[tuple[int, Reading]]:
+    for number in executions:
+        yield number, replay(await store.load(number))
+
+
+def _lines(number: int, reading: Reading) -> Iterator[str]:
+    match reading:
+        case Replayed(state, same, passed):
+            rest = f"; {passed} of another version, or of a bug, not compared" if passed else ""
+            filled, wanted = format_count(total_filled(state)), format_count(state.parent.count)
+            yield f"execution {number}: {same} decisions come out as journalled{rest}; {filled} of {wanted} contracts filled"
+        case Difference(entry, journalled, recomputed):
+            yield f"execution {number}: the decision at entry {entry} comes out otherwise"
+            yield from (f"  journalled  {codec.encode(fact).decode()}" for fact in journalled[1:])
+            yield from (f"  recomputed  {codec.encode(fact).decode()}" for fact in recomputed[1:])
+        case Newer(form):
+            yield f"execution {number}: its journal has format {form}, which only a newer version reads"
+        case _ as never:
+            assert_never(never)
+
+
+def _fields(number: int, reading: Reading) -> dict[str, object]:
+    match reading:
+        case Replayed(_, same, passed):
+            return {"execution": number, "result": "same", "compared": same, "not_compared": passed}
+        case Difference(entry, journalled, recomputed):
+            told = {"journalled": journalled, "recomputed": recomputed}
+            facts = {name: json.loads(codec.encode_all(which)) for name, which in told.items()}
+            return {"execution": number, "result": "different", "entry": entry, **facts}
+        case Newer(form):
+            return {"execution": number, "result": "newer", "format": form}
+        case _ as never:
+            assert_never(never)
