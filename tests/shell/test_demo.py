@@ -109,9 +109,11 @@ def test_every_recording_is_played_or_refused_with_the_reason(shared: Path) -> N
 
 
 def test_the_demo_runs_from_end_to_end(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    picture = tmp_path / "demo.svg"
+    picture, report = tmp_path / "demo.svg", tmp_path / "demo.html"
 
-    code = main(["demo", "--plain", "--seconds", "6", "--seed", "1", "--picture", str(picture)])
+    code = main(
+        ["demo", "--plain", "--seconds", "6", "--seed", "1", "--picture", str(picture), "--report", str(report)]
+    )
 
     seen = capsys.readouterr().out
     assert code == 0
@@ -122,6 +124,8 @@ def test_the_demo_runs_from_end_to_end(home: Path, tmp_path: Path, capsys: pytes
     assert any(line.startswith("thin/walker") and " walked " in line for line in seen.splitlines())
     assert "db shell" in seen
     assert "FROM execution_state e" in seen
+    assert f"the one that walked most, is {report}" in seen
+    assert "<h2>Prices, orders and fills</h2>" in report.read_text()
     svg = picture.read_text()
     assert len(svg) < 150_000
     assert "thin/walker" in svg
@@ -159,9 +163,13 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.
     assert "cannot be written: No such file or directory" in capsys.readouterr().err
 
 
-def test_an_interrupted_demo_cancels_what_rests_and_leaves_no_process(home: Path) -> None:
+def test_an_interrupted_demo_cancels_what_rests_and_leaves_no_process(home: Path, tmp_path: Path) -> None:
+    report = str(tmp_path / "demo.html")
     with subprocess.Popen(
-        [*PROGRAM, "demo", "--plain", "--seed", "1"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*PROGRAM, "demo", "--plain", "--seed", "1", "--report", report],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         try:
             assert process.stdout is not None

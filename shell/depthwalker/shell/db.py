@@ -6,7 +6,8 @@ import shlex
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ import psycopg
 from depthwalker.shell.ending import FAILED, OK, REFUSED
 from depthwalker.shell.postgres import connect_string, schema_marking, schema_path
 from depthwalker.shell.postmaster import PostgresUnavailable, find_binaries
+from depthwalker.shell.settings import Settings
 from depthwalker.shell.voice import complain, say
 
 CONNECT_S: Final = 5
@@ -44,6 +46,15 @@ def prepare(dsn: str, *, own: bool) -> None:
     with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
         if connection.execute("SELECT to_regclass('execution_journal')").fetchone() == (None,):
             raise NoSchema
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """Give the connection string of the settings' database, or of the embedded server, with our tables in it."""
+    with ExitStack() as stack:
+        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
+        prepare(dsn, own=settings.database_url is None)
+        yield dsn
 
 
 def how_to_look() -> str:

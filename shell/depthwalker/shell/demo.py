@@ -23,6 +23,7 @@ from depthwalker.shell import voice
 from depthwalker.shell.api import DepthwalkerError, Trade, Unresolved
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.db import how_to_look, prepare
+from depthwalker.shell.dossier import page_of
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, UNRESOLVED
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.figures import short_count, short_price
@@ -31,6 +32,7 @@ from depthwalker.shell.lane import Lane
 from depthwalker.shell.paper import Account, Listing, PaperExchange
 from depthwalker.shell.picture import WIDTH, Picture
 from depthwalker.shell.postgres import connect_string, default_folder
+from depthwalker.shell.report import read_story
 from depthwalker.shell.scene import Scene, job, recorded_scene, save_scenes, synthetic_scenes
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.signing import Signer
@@ -48,13 +50,14 @@ End: TypeAlias = Trade | DepthwalkerError | None
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the command line asked for; `seed` None draws one."""
+    """What the command line asked for; `seed` None draws one, `report` None writes none."""
 
     data: Path | None
     seed: int | None
     seconds: int
     save: Path | None
     picture: Path | None
+    report: Path | None
     plain: bool
     as_json: bool
 
@@ -99,6 +102,7 @@ def _run(wish: Wish, scenes: tuple[Scene, ...], seed: int, console: Console, say
         prepare(dsn, own=True)
         ends = asyncio.run(_play(parts, follower, dsn, wish.seconds, picture))
         rows = comparison(dsn, run)
+        reported = _report(wish, ends, dsn)
     if wish.as_json:
         voice.say(json.dumps({"seed": seed, "run": run, "executions": [row.plain() for row in rows]}, indent=2))
     else:
@@ -111,7 +115,23 @@ def _run(wish: Wish, scenes: tuple[Scene, ...], seed: int, console: Console, say
         picture.add(table(rows, WIDTH))
         picture.save(wish.picture)
         say(f"the picture is {wish.picture}")
+    if reported:
+        say(reported)
     return _code(ends, interrupted=follower.interrupted())
+
+
+def _report(wish: Wish, ends: Sequence[End], dsn: str) -> str:
+    """Write the report of the execution that walked most, and say where it is."""
+    trades = [end for end in ends if isinstance(end, Trade)]
+    if wish.report is None or not trades:
+        return ""
+    number = max(trades, key=lambda trade: trade.result.total_walks).execution_id
+    story = asyncio.run(read_story(dsn, number))
+    try:
+        wish.report.write_text(page_of(story, number), encoding="utf-8")
+    except OSError as error:
+        return f"its report cannot be written to {wish.report}: {error.strerror}"
+    return f"the report of execution {number}, the one that walked most, is {wish.report}: open it in a browser"
 
 
 def _scenes(wish: Wish, seed: int) -> tuple[Scene, ...] | str:

@@ -22,15 +22,18 @@ Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 T = TypeVar("T")
 
 OPTIONS: Final = "-c statement_timeout=10s -c lock_timeout=5s"
+READ_ONLY: Final = "-c default_transaction_read_only=on"
 CONNECT_S: Final = 5
 
 
 class Database:
     """A small pool; every statement commits by itself. Raises the errors of journal.py, and nothing of psycopg."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, read_only: bool = False) -> None:
+        """Where `read_only`, the server refuses whatever would write."""
         self._dsn = dsn
-        settings = {"autocommit": True, "options": OPTIONS, "connect_timeout": CONNECT_S}
+        self._options = f"{OPTIONS} {READ_ONLY}" if read_only else OPTIONS
+        settings = {"autocommit": True, "options": self._options, "connect_timeout": CONNECT_S}
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             dsn, min_size=1, max_size=8, open=False, timeout=CONNECT_S, kwargs=settings
         )
@@ -74,7 +77,7 @@ class Database:
         """Give a connection outside the pool."""
         try:
             async with await psycopg.AsyncConnection.connect(
-                self._dsn, autocommit=True, options=OPTIONS, connect_timeout=CONNECT_S
+                self._dsn, autocommit=True, options=self._options, connect_timeout=CONNECT_S
             ) as connection:
                 yield connection
         except psycopg.Error as error:

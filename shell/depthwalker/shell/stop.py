@@ -5,20 +5,19 @@ import getpass
 import json
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.api import DepthwalkerError, Recovered
 from depthwalker.shell.clock import SystemClock
-from depthwalker.shell.db import prepare
+from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, OK, REFUSED, UNRESOLVED
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.journal import Store, StoreError
 from depthwalker.shell.opening import open_store
 from depthwalker.shell.ports import Clock
-from depthwalker.shell.postgres import connect_string
 from depthwalker.shell.settings import Recovering, Settings, SettingsError
 from depthwalker.shell.voice import complain, say
 
@@ -47,7 +46,7 @@ def run_stop(reason: str, *, as_json: bool) -> int:
     if not reason.strip():
         complain("--reason: say why, in a word or more")
         return REFUSED
-    with _database(settings) as dsn:
+    with database(settings) as dsn:
         try:
             found = asyncio.run(_stop(settings, dsn, reason.strip()))
         except (DepthwalkerError, StoreError) as error:
@@ -64,7 +63,7 @@ def run_release(*, as_json: bool) -> int:
     except SettingsError as error:
         complain(str(error))
         return REFUSED
-    with _database(settings) as dsn:
+    with database(settings) as dsn:
         try:
             released = asyncio.run(_release(dsn))
         except (DepthwalkerError, StoreError) as error:
@@ -75,14 +74,6 @@ def run_release(*, as_json: bool) -> int:
     else:
         say("trading may go on" if released else "the kill switch is not pulled")
     return OK
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[str]:
-    with ExitStack() as stack:
-        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
-        prepare(dsn, own=settings.database_url is None)
-        yield dsn
 
 
 @asynccontextmanager

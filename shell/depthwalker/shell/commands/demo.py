@@ -8,6 +8,7 @@ from depthwalker.shell.commands.arguments import output, whole
 
 SHORTEST_S, LONGEST_S = 5, 3600
 DEFAULT_S: Final = 40
+REPORT: Final = Path("demo-report.html")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +26,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--save", type=Path, metavar="FILE", help="write what is played as recordings, gzip'd if .gz")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="write an SVG of the screen and the table")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help=f"where the report of one execution goes (default {REPORT})"
+    )
     output(parser)
 
 
@@ -39,6 +43,7 @@ def run(given: argparse.Namespace) -> int:
             seconds=given.seconds,
             save=given.save,
             picture=given.picture,
+            report=given.report or (None if given.json else REPORT),
             plain=given.plain,
             as_json=given.json,
         )

@@ -1,0 +1,70 @@
+"""The `report` command: one execution as a page, a picture or JSON, all of it from the journal."""
+
+import asyncio
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from depthwalker.core.story import Story, tell
+from depthwalker.shell.archive import Archive
+from depthwalker.shell.browser import NoPicture, picture
+from depthwalker.shell.codec import Unreadable
+from depthwalker.shell.db import database
+from depthwalker.shell.dossier import page_of, plain
+from depthwalker.shell.ending import FAILED, OK, REFUSED
+from depthwalker.shell.journal import NoSuchExecution
+from depthwalker.shell.settings import Settings
+from depthwalker.shell.voice import complain, say
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a report is wanted as; nothing at all is a page under its usual name."""
+
+    html: Path | None
+    png: Path | None
+    as_json: bool
+
+
+def run_report(execution_id: int, wanted: Wanted) -> int:
+    """Write the report of an execution and return the exit code."""
+    with database(Settings.load()) as dsn:
+        try:
+            story = asyncio.run(read_story(dsn, execution_id))
+        except NoSuchExecution as missing:
+            complain(str(missing))
+            return REFUSED
+        except Unreadable as unreadable:
+            complain(f"the journal of execution {execution_id} is not this version's: {unreadable}")
+            return FAILED
+    if wanted.as_json:
+        say(json.dumps(plain(story, execution_id), indent=2))
+    return written(page_of(story, execution_id), Path(f"report-{execution_id}.html"), wanted)
+
+
+async def read_story(dsn: str, execution_id: int) -> Story:
+    """Return the story of an execution. Raises NoSuchExecution, Unreadable and StoreUnavailable."""
+    async with Archive(dsn) as archive:
+        return tell(await archive.facts(execution_id))
+
+
+def written(page: str, usual: Path, wanted: Wanted) -> int:
+    """Write a page to where it is wanted, say where, and return the exit code. Raises OSError."""
+    say_where = complain if wanted.as_json else say
+    html = wanted.html or (None if wanted.as_json or wanted.png else usual)
+    if html is not None:
+        html.write_text(page, encoding="utf-8")
+        say_where(f"the report is {html}")
+    if wanted.png is None:
+        return OK
+    try:
+        with tempfile.TemporaryDirectory(prefix="depthwalker-") as folder:
+            copy = Path(folder) / "report.html"
+            copy.write_text(page, encoding="utf-8")
+            picture(copy, wanted.png)
+    except NoPicture as trouble:
+        complain(str(trouble))
+        return FAILED
+    say_where(f"its picture is {wanted.png}")
+    return OK
