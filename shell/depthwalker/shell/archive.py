@@ -1,15 +1,36 @@
 """What has happened, read from the database and never written: journals, and where executions stand."""
 
+from datetime import timedelta
 from types import TracebackType
 from typing import Final, LiteralString, Self
 
+from psycopg.rows import TupleRow
+
+from depthwalker.core.config import Algorithm
+from depthwalker.core.depth import Liquidity
 from depthwalker.core.fact import Fact
+from depthwalker.core.period import Sample
+from depthwalker.core.units import Micros
 from depthwalker.shell import codec
 from depthwalker.shell.journal import NoSuchExecution
+from depthwalker.shell.period_page import Ended, Period
 from depthwalker.shell.pool import Database
 from depthwalker.shell.queries import LOAD
 
 RECENT: Final[LiteralString] = "SELECT execution_id FROM execution_state ORDER BY execution_id DESC LIMIT %s"
+
+ENDED: Final[LiteralString] = """
+    SELECT e.execution_id, (extract(epoch FROM m.created_at) * 1000000)::bigint, e.status, m.algorithm,
+        m.liquidity_category, e.ticker, to_char(m.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
+        (m.target_quantity * 100)::bigint, (m.filled_quantity * 100)::bigint, (m.shortfall_cents * 10000)::bigint,
+        (m.slippage_percent * 1000000)::bigint, (m.fees * 1000000)::bigint, m.walks_executed, m.calls_used,
+        (m.time_to_last_fill * 1000000)::bigint
+    FROM execution_metrics m JOIN execution_state e USING (execution_id)
+    WHERE m.created_at >= clock_timestamp() - %s::interval
+    ORDER BY m.created_at DESC, m.metric_id DESC LIMIT %s
+"""
+NOW: Final[LiteralString] = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+MOST: Final = 100_000  # executions of a period
 
 
 class Archive:
@@ -37,3 +58,31 @@ class Archive:
             f"there is no execution {execution_id}"
             + (f"; the latest are {latest}" if latest else "; there is none yet")
         )
+
+    async def period(self, span: Micros) -> Period:
+        """Return what ended within a span until now, by the database's clock."""
+        clock = await self._database.one(NOW)
+        assert clock is not None
+        found = await self._database.all(ENDED, timedelta(microseconds=span), MOST + 1)
+        ended = tuple(_ended(row) for row in found[:MOST])
+        return Period(Micros(clock[0] - span), Micros(clock[0]), ended, cut=len(found) > MOST)
+
+
+def _ended(row: TupleRow) -> Ended:
+    number, at, status, algorithm, liquidity, market, day, *figures = row
+    wanted, filled, cost, slippage, fees, walks, calls, last = figures
+    sample = Sample(
+        algorithm=Algorithm(algorithm),
+        liquidity=None if liquidity is None else Liquidity(liquidity),
+        market=market,
+        day=day,
+        wanted=wanted,
+        filled=filled,
+        cost=cost,
+        slippage=slippage,
+        fees=fees,
+        walks=walks,
+        calls=calls,
+        last_fill=last,
+    )
+    return Ended(number, at, status, sample)

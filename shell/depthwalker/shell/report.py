@@ -1,4 +1,4 @@
-"""The `report` command: one execution as a page, a picture or JSON, all of it from the journal."""
+"""The `report` command: an execution, a period or a backtest as a page, a picture or JSON."""
 
 import asyncio
 import json
@@ -6,14 +6,19 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from depthwalker.core.story import Story, tell
+from depthwalker.core.units import Micros
 from depthwalker.shell.archive import Archive
+from depthwalker.shell.backtest_page import NotResults, backtest_page, read_results
 from depthwalker.shell.browser import NoPicture, picture
 from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.db import database
 from depthwalker.shell.dossier import page_of, plain
 from depthwalker.shell.ending import FAILED, OK, REFUSED
 from depthwalker.shell.journal import NoSuchExecution
+from depthwalker.shell.period_page import Period, period_page, plain_period
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.voice import complain, say
 
@@ -27,7 +32,7 @@ class Wanted:
     as_json: bool
 
 
-def run_report(execution_id: int, wanted: Wanted) -> int:
+def report_execution(execution_id: int, wanted: Wanted) -> int:
     """Write the report of an execution and return the exit code."""
     with database(Settings.load()) as dsn:
         try:
@@ -43,10 +48,39 @@ def run_report(execution_id: int, wanted: Wanted) -> int:
     return written(page_of(story, execution_id), Path(f"report-{execution_id}.html"), wanted)
 
 
+def report_period(span: int, wanted: Wanted) -> int:
+    """Write the report of what ended within a span (microseconds) until now, and return the exit code."""
+    with database(Settings.load()) as dsn:
+        period = asyncio.run(_read_period(dsn, Micros(span)))
+    if wanted.as_json:
+        say(json.dumps(plain_period(period), indent=2))
+    return written(period_page(period), Path("report-period.html"), wanted)
+
+
+def report_backtest(file: Path, wanted: Wanted) -> int:
+    """Write the report of a backtest and return the exit code."""
+    try:
+        results = read_results(file)
+    except OSError as error:
+        complain(f"{file} cannot be read: {error.strerror}")
+        return REFUSED
+    except NotResults as wrong:
+        complain(str(wrong))
+        return REFUSED
+    if wanted.as_json:
+        say(msgspec.json.encode(results).decode())
+    return written(backtest_page(results), Path("report-backtest.html"), wanted)
+
+
 async def read_story(dsn: str, execution_id: int) -> Story:
     """Return the story of an execution. Raises NoSuchExecution, Unreadable and StoreUnavailable."""
     async with Archive(dsn) as archive:
         return tell(await archive.facts(execution_id))
+
+
+async def _read_period(dsn: str, span: Micros) -> Period:
+    async with Archive(dsn) as archive:
+        return await archive.period(span)
 
 
 def written(page: str, usual: Path, wanted: Wanted) -> int:

@@ -36,7 +36,9 @@ TABLE: Final[Mapping[str, Entry]] = {
     "record": Entry("keep a market's book and trades in the backtest's format", "TICKER ... [OPTION ...]"),
     "recover": Entry("take up what a dead process left: unfinished executions, orders that belong to nothing"),
     "replay": Entry("recompute the decisions of executions from their journals", "EXECUTION ...|--all [OPTION ...]"),
-    "report": Entry("write one execution's report as a page, a picture or JSON", "EXECUTION_ID [OPTION ...]"),
+    "report": Entry(
+        "write a report as a page, a picture or JSON", "EXECUTION_ID|--since SPAN|--backtest JSON [OPTION ...]"
+    ),
     "stop": Entry("pull the kill switch: everything cancels what rests and ends, and nothing new begins"),
     "doctor": Entry("check Python, database, key, clock, exchange and budget, and say how to mend each"),
     "db": Entry("the database: $DATABASE_URL, or the embedded server", "start|url|shell|load"),

@@ -3,21 +3,35 @@
 import argparse
 from pathlib import Path
 
-from depthwalker.shell.commands.arguments import whole
+from depthwalker.shell.commands.arguments import span, whole
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("execution", type=whole(1, 2**63 - 1), metavar="EXECUTION_ID", help="as `execute` names it")
-    parser.add_argument(
-        "--html", type=Path, metavar="OUT", help="where the page goes; left out, report-EXECUTION_ID.html here"
+    about = parser.add_mutually_exclusive_group(required=True)
+    about.add_argument(
+        "execution",
+        nargs="?",
+        type=whole(1, 2**63 - 1),
+        metavar="EXECUTION_ID",
+        help="one execution, as `execute` names it",
     )
-    parser.add_argument("--png", type=Path, metavar="OUT", help="a picture of the page too (needs Chromium or Chrome)")
+    about.add_argument("--backtest", type=Path, metavar="JSON", help="a backtest, from what its --json wrote")
+    about.add_argument("--since", type=span, metavar="SPAN", help="what ended lately: 90m, 24h, 7d")
+    parser.add_argument(
+        "--html", type=Path, metavar="OUT", help="where the page goes; left out, a file here that it names"
+    )
+    parser.add_argument("--png", type=Path, metavar="OUT", help="a picture of the page (needs Chromium or Chrome)")
     parser.add_argument("--json", action="store_true", help="the report's numbers as JSON on standard output")
 
 
 def run(given: argparse.Namespace) -> int:
     """Write a report."""
-    from depthwalker.shell.report import Wanted, run_report
+    from depthwalker.shell.report import Wanted, report_backtest, report_execution, report_period
 
-    return run_report(given.execution, Wanted(html=given.html, png=given.png, as_json=given.json))
+    wanted = Wanted(html=given.html, png=given.png, as_json=given.json)
+    if given.backtest is not None:
+        return report_backtest(given.backtest, wanted)
+    if given.since is not None:
+        return report_period(given.since, wanted)
+    return report_execution(given.execution, wanted)

@@ -15,6 +15,7 @@ from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.parent import Action
 from depthwalker.core.tape import Tape
 from depthwalker.core.units import MILLION, SECOND, Count, Micros, Price, parse_count
+from depthwalker.shell.backtest_page import backtest_page, results_of
 from depthwalker.shell.config import parse_config
 from depthwalker.shell.ending import OK, REFUSED
 from depthwalker.shell.exact import PLAIN_NUMBER
@@ -57,6 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cap", default=CAP, metavar="D|P%", help=f"above the target: dollars or percent ({CAP})")
     parser.add_argument("--seed", type=_number(0, 2**63), default=0, metavar="N", help="of synthetic markets")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write everything as JSON")
+    parser.add_argument("--html", type=Path, metavar="OUT", help="write a page with figures: docs/report.md reads it")
 
 
 def run_backtest(given: argparse.Namespace) -> int:
@@ -74,6 +76,8 @@ def run_backtest(given: argparse.Namespace) -> int:
     found = report(measured)
     if given.json is not None:
         given.json.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    if given.html is not None:
+        given.html.write_text(backtest_page(results_of(json.dumps(found).encode(), "the report")), encoding="utf-8")
     say(*shown(found))
     return OK
 
