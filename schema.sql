@@ -423,6 +423,35 @@ CREATE TABLE IF NOT EXISTS depthwalker_installation (
 );
 
 -- ---------------------------------------------------------------------------------------------------------------------
+-- What is read of the engine's trades, whatever columns it gave them
+-- ---------------------------------------------------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION depthwalker_trade_quality(p_since timestamptz)
+RETURNS TABLE (filled boolean, slippage bigint, cost bigint, volume bigint, profit bigint)
+LANGUAGE sql STABLE AS $$
+    -- Ratios in parts per million, money in microdollars, contracts in hundredths; positive slippage is worse, for sells too.
+    WITH told AS (
+        SELECT (r ->> 'target_price')::numeric AS target,
+               coalesce(r ->> 'filled_price', r ->> 'price')::numeric AS price,
+               coalesce(r ->> 'filled_quantity', r ->> 'quantity')::numeric AS quantity,
+               CASE WHEN r ->> 'action' = 'sell' THEN -1 ELSE 1 END AS sign,
+               (r ->> 'slippage_percent')::numeric AS slippage,
+               (r ->> 'market_volume_at_entry')::numeric AS volume,
+               coalesce(r ->> 'realized_pnl', r ->> 'pnl', r ->> 'profit')::numeric AS profit
+        FROM trades t, to_jsonb(t) AS r
+        WHERE t.created_at >= p_since
+    ), judged AS (
+        SELECT *, price IS NOT NULL AND coalesce(quantity, 1) > 0 AS filled FROM told
+    )
+    SELECT filled,
+           CASE WHEN filled THEN round(coalesce(sign * (price - target) / nullif(target, 0), slippage) * 1000000) END::bigint,
+           CASE WHEN filled THEN round(sign * (price - target) * quantity * 1000000) END::bigint,
+           round(volume * 100)::bigint, round(profit * 1000000)::bigint
+    FROM judged
+$$;
+COMMENT ON FUNCTION depthwalker_trade_quality IS 'What the decision of core/assessment.py needs of each trade since an instant.';
+
+-- ---------------------------------------------------------------------------------------------------------------------
 -- What the store calls. SQLSTATEs of ours: DW001 gap, DW002 other content under the same number, DW003 no such execution,
 -- DW004 change of the journal, DW005 the kill switch is pulled, DW010 a row is missing in an engine's table (table and id in
 -- DETAIL).
@@ -816,5 +845,99 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION depthwalker_lease_tokens IS
     'Lease tokens to a worker beside those it keeps of its last lease, and take back what it has left; none, and how long to wait, where there are too few.';
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- What is watched
+-- ---------------------------------------------------------------------------------------------------------------------
+
+CREATE OR REPLACE VIEW execution_comparison AS  -- the specification's comparison of basic and advanced execution
+SELECT m.algorithm,
+       m.liquidity_category,
+       count(*) AS executions,
+       round(avg(m.slippage_percent) * 100, 4) AS avg_slippage_pct,
+       round(avg(m.fill_rate) * 100, 2) AS avg_fill_rate,
+       round(avg(m.time_to_full_fill), 3) AS avg_time_seconds,
+       round(avg(m.walks_executed), 2) AS avg_walks
+FROM execution_metrics m
+WHERE m.created_at >= now() - interval '7 days'
+GROUP BY m.algorithm, m.liquidity_category
+ORDER BY m.liquidity_category, m.algorithm;
+
+CREATE OR REPLACE VIEW execution_quality_daily AS
+SELECT (m.created_at AT TIME ZONE 'UTC')::date AS day,
+       m.algorithm,
+       m.liquidity_category,
+       count(*) AS executions,
+       count(*) FILTER (WHERE m.filled_quantity = 0) AS failed,
+       round(sum(m.filled_quantity) / sum(m.target_quantity), 6) AS fill_rate,
+       round(avg(m.slippage_percent), 6) AS slippage,
+       round(avg(m.shortfall_cents), 4) AS shortfall_cents,
+       round(avg(m.improvement_over_basic), 6) AS improvement_over_basic,
+       round(avg(m.markout_30s_cents), 4) AS markout_30s_cents,
+       sum(m.fees) AS fees,
+       round(avg(m.walks_executed), 2) AS walks,
+       round(avg(m.calls_used), 2) AS calls,
+       round(avg(m.total_execution_time), 3) AS seconds
+FROM execution_metrics m
+GROUP BY day, m.algorithm, m.liquidity_category;
+
+CREATE OR REPLACE VIEW execution_fallbacks AS  -- executions that did not run as configured, by day and reason
+SELECT (e.created_at AT TIME ZONE 'UTC')::date AS day,
+       split_part(split_part(e.algorithm_reason, '; ', 1), ':', 1) AS reason,
+       e.algorithm AS ran,
+       count(*) AS executions
+FROM execution_state e
+WHERE split_part(e.algorithm_reason, '; ', 1) NOT IN ('', 'configured')
+GROUP BY day, reason, e.algorithm;
+
+CREATE OR REPLACE VIEW executions_in_flight AS
+SELECT e.execution_id, e.account, e.ticker, e.side, e.action, e.algorithm, e.target_quantity, e.filled_quantity,
+       l.owner AS worker, l.expires_at > clock_timestamp() AS held, clock_timestamp() - e.created_at AS age,
+       e.deadline_at - clock_timestamp() AS left_to_deadline,
+       (SELECT count(*) FROM child_orders c WHERE c.execution_id = e.execution_id AND c.phase <> 'closed') AS open_orders
+FROM execution_state e JOIN execution_leases l USING (execution_id)
+WHERE e.status = 'executing';
+
+CREATE OR REPLACE VIEW oldest_unfinished AS
+SELECT execution_id, ticker, worker, held, age, left_to_deadline < interval '0' AS overdue
+FROM executions_in_flight ORDER BY age DESC LIMIT 1;
+
+CREATE OR REPLACE VIEW rate_limit_use AS  -- tokens: `level` lie in the bucket as last seen, `leased` are with workers
+SELECT b.account, b.bucket, floor(b.level)::int AS level, coalesce(sum(l.tokens), 0)::int AS leased,
+       count(l.worker) AS workers, clock_timestamp() - b.at AS since
+FROM rate_buckets b
+LEFT JOIN rate_leases l ON l.account = b.account AND l.bucket = b.bucket AND l.expires_at > clock_timestamp()
+GROUP BY b.account, b.bucket, b.level, b.at;
+
+CREATE OR REPLACE VIEW broken_invariants AS  -- must be empty; numbers as in docs/architecture.md
+SELECT e.execution_id, 1 AS invariant, format('%s of %s filled', e.filled_quantity, e.target_quantity) AS detail
+FROM execution_state e WHERE e.filled_quantity > e.target_quantity
+UNION ALL
+SELECT c.execution_id, 2, format('order %s-%s at %s, cap %s', c.split, c.birth, c.price, e.cap_price)
+FROM child_orders c JOIN execution_state e USING (execution_id)
+WHERE c.ending IS DISTINCT FROM 'burned'
+  AND CASE e.action WHEN 'buy' THEN c.price > e.cap_price ELSE c.price < e.cap_price END
+UNION ALL
+SELECT e.execution_id, 4, format('%s, with %s orders open', e.status, count(*))
+FROM execution_state e JOIN child_orders c USING (execution_id)
+WHERE e.status <> 'executing' AND c.phase <> 'closed'
+GROUP BY e.execution_id, e.status
+UNION ALL
+SELECT e.execution_id, 5, format('%s filled, fills say %s', e.filled_quantity, coalesce(sum(f.quantity), 0))
+FROM execution_state e LEFT JOIN execution_fills f USING (execution_id)
+WHERE e.status <> 'executing'
+GROUP BY e.execution_id, e.filled_quantity
+HAVING e.filled_quantity <> coalesce(sum(f.quantity), 0)
+UNION ALL
+SELECT e.execution_id, 6, format('splits add up to %s of %s', sum(s.quantity), e.target_quantity)
+FROM execution_state e JOIN split_orders s USING (execution_id)
+GROUP BY e.execution_id, e.target_quantity
+HAVING sum(s.quantity) <> e.target_quantity
+UNION ALL
+SELECT e.execution_id, 9, format('value %s, fills say %s', e.filled_value, coalesce(sum(f.price * f.quantity), 0))
+FROM execution_state e LEFT JOIN execution_fills f USING (execution_id)
+WHERE e.status <> 'executing'
+GROUP BY e.execution_id, e.filled_value
+HAVING e.filled_value <> coalesce(sum(f.price * f.quantity), 0);
 
 COMMIT;

@@ -58,7 +58,7 @@ def new_database(open_folder: Path) -> Iterator[Callable[[], str]]:
 
 
 def replay_everything(databases: Iterable[str]) -> None:
-    """Replay every execution of these databases that are still there: each decision must come out as it is journalled."""
+    """Replay every execution of these databases that are still there, each decision as it is journalled; no invariant is broken."""
     import psycopg
 
     from depthwalker.core.replay import Difference, replay
@@ -72,6 +72,8 @@ def replay_everything(databases: Iterable[str]) -> None:
             facts: defaultdict[int, list[str]] = defaultdict(list)
             for execution, body in connection.execute(JOURNALS):
                 facts[execution].append(body)
+            broken = connection.execute("SELECT * FROM broken_invariants").fetchall()
+            assert not broken, f"{dsn}: {broken}"
             for execution, lines in facts.items():
                 read = replay(tuple(map(codec.decode, lines)))
                 assert not isinstance(read, Difference), f"execution {execution} in {dsn}: {read}"

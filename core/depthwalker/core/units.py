@@ -90,6 +90,16 @@ def round_div(dividend: int, divisor: int) -> int:
     return (2 * dividend + divisor) // (2 * divisor)
 
 
+def root(number: int) -> int:
+    """Return the square root, rounded down, of a number that is not negative (Newton's method)."""
+    if number == 0:
+        return 0
+    guess = 1 << (number.bit_length() + 1) // 2
+    while (better := (guess + number // guess) // 2) < guess:
+        guess = better
+    return guess
+
+
 def _parse_fixed(text: str, decimals: int) -> int | None:
     sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
     whole, dot, fraction = digits.partition(".")

@@ -57,6 +57,10 @@ GROUP_TRIGGERED: Final[LiteralString] = """
 
 FORGET_GROUP: Final[LiteralString] = "DELETE FROM worker_groups WHERE account = %s AND group_id = %s RETURNING 1"
 
+TRADE_QUALITY: Final[LiteralString] = """
+    SELECT filled, slippage, cost, volume, profit FROM depthwalker_trade_quality(clock_timestamp() - %s::interval)
+"""
+
 EXECUTIONS: Final[LiteralString] = "SELECT execution_id FROM execution_state ORDER BY execution_id"
 
 LOAD: Final[LiteralString] = "SELECT body::text FROM execution_journal WHERE execution_id = %s ORDER BY seq"

@@ -35,6 +35,7 @@ TABLE: Final[Mapping[str, Entry]] = {
     "backtest": Entry("execute parents sampled from recordings by every algorithm", "DATA ... [OPTION ...]", "lab"),
     "record": Entry("keep a market's book and trades in the backtest's format", "TICKER ... [OPTION ...]"),
     "recover": Entry("take up what a dead process left: unfinished executions, orders that belong to nothing"),
+    "assess": Entry("judge by your trades whether an advanced algorithm is worth it"),
     "replay": Entry("recompute the decisions of executions from their journals", "EXECUTION ...|--all [OPTION ...]"),
     "report": Entry(
         "write a report as a page, a picture or JSON", "EXECUTION_ID|--since SPAN|--backtest JSON [OPTION ...]"
