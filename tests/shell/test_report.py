@@ -24,7 +24,7 @@ from depthwalker.shell.chart import NARROW, WIDE, Scale, span_label, ticks
 from depthwalker.shell.cli import main
 from depthwalker.shell.dossier import page_of, plain
 from depthwalker.shell.drawing import DRAWN
-from depthwalker.shell.markup import tag
+from depthwalker.shell.markup import VOID, tag
 from depthwalker.shell.store import PostgresStore
 
 WALKED = "walk_with_partial_fills"
@@ -52,7 +52,7 @@ class Outline(HTMLParser):
     @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
-        if tag not in {"meta", "link"}:
+        if tag not in VOID:
             self._open.append(tag)
 
     @override

@@ -59,6 +59,10 @@ class Archive:
             + (f"; the latest are {latest}" if latest else "; there is none yet")
         )
 
+    async def rows(self, query: LiteralString, *values: object) -> list[TupleRow]:
+        """Return what a query finds."""
+        return await self._database.all(query, *values)
+
     async def period(self, span: Micros) -> Period:
         """Return what ended within a span until now, by the database's clock."""
         clock = await self._database.one(NOW)

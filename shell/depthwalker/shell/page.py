@@ -79,26 +79,33 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A table's cell; numbers are set to the right."""
+    """A table's cell; numbers are set to the right, and `href` makes it a link."""
 
     text: str
     numeric: bool = False
     class_: str = ""
+    href: str = ""
 
 
 def page(title: str, lead: Iterable[Child], sections: Iterable[Child]) -> str:
-    """Return a whole document."""
-    header = (
+    """Return a report as a whole document."""
+    return document(title, (tag("h1", title), *lead, *sections))
+
+
+def document(title: str, body: Iterable[Child], *, style: str = "", policy: str = POLICY) -> str:
+    """Return a whole document; without a `policy` of its own it has the one that it is served with."""
+    own = [tag("meta", http_equiv="Content-Security-Policy", content=policy)] if policy else []
+    head = (
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        *own,
         tag("meta", name="color-scheme", content="light dark"),
         tag("link", rel="icon", href=ICON),
         tag("title", title),
-        tag("style", Markup(STYLE)),
+        tag("style", Markup(STYLE + style)),
     )
-    body = tag("main", tag("h1", title), *lead, *sections)
-    return "<!doctype html>\n" + tag("html", tag("head", *header), tag("body", body), lang="en").text + "\n"
+    whole = tag("html", tag("head", *head), tag("body", tag("main", *body)), lang="en")
+    return f"<!doctype html>\n{whole.text}\n"
 
 
 def section(title: str, *children: Child) -> Markup:
@@ -130,7 +137,7 @@ def swatch(*shapes: Markup) -> Markup:
 def table(caption: str, headings: Sequence[Cell], rows: Iterable[Sequence[Cell]]) -> Markup:
     """Return a table that scrolls inside the page."""
     head = tag("thead", tag("tr", *(tag("th", one.text, class_=_class(one), scope="col") for one in headings)))
-    body = tag("tbody", *(tag("tr", *(tag("td", one.text, class_=_class(one)) for one in row)) for row in rows))
+    body = tag("tbody", *(tag("tr", *(tag("td", _linked(one), class_=_class(one)) for one in row)) for row in rows))
     whole = tag("table", tag("caption", caption), head, body)
     return tag("div", whole, class_="table", role="region", aria_label=caption, tabindex=0)
 
@@ -143,6 +150,10 @@ def text(*words: str) -> Cell:
 def figure(shown: str, class_: str = "") -> Cell:
     """Return a cell of a number."""
     return Cell(shown, numeric=True, class_=class_)
+
+
+def _linked(cell: Cell) -> Child:
+    return tag("a", cell.text, href=cell.href) if cell.href else cell.text
 
 
 def _class(cell: Cell) -> str | None:

@@ -40,6 +40,7 @@ TABLE: Final[Mapping[str, Entry]] = {
     "report": Entry(
         "write a report as a page, a picture or JSON", "EXECUTION_ID|--since SPAN|--backtest JSON [OPTION ...]"
     ),
+    "serve": Entry("show executions as they work on a page of this machine, with the kill switch, until Ctrl-C"),
     "stop": Entry("pull the kill switch: everything cancels what rests and ends, and nothing new begins"),
     "doctor": Entry("check Python, database, key, clock, exchange and budget, and say how to mend each"),
     "db": Entry("the database: $DATABASE_URL, or the embedded server", "start|url|shell|load"),
