@@ -193,7 +193,8 @@ def _summary(trade: Trade, key: str) -> str:
     worse = f", {trade.slippage_percent * 100:+.2f} % of the target" if trade.slippage_percent is not None else ""
     return (
         f"execution {trade.execution_id} {result.status}: {trade.quantity} contracts{price}{worse}, "
-        f"fees {result.fees:.4f} $, {result.total_walks} walks ({result.reason}); request key {key}"
+        f"fees {result.fees:.4f} $, {result.total_walks} walks ({result.reason}); request key {key}\n"
+        f"depthwalker report {trade.execution_id} draws it"
     )
 
 
