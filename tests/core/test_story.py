@@ -77,6 +77,16 @@ def test_an_order_stands_at_each_price_until_it_leaves_it() -> None:
     assert (third.key, third.price, third.start, third.end) == (SECOND_SPLIT, 6900, at(2), at(37))
 
 
+def test_an_order_that_takes_where_it_rested_takes_from_then_on() -> None:
+    walk = WALKED[7]
+    assert isinstance(walk, AmendIntended)
+    cross = replace(walk, style=Style.TAKE)
+
+    styles = [stand.style for stand in story(BUY, *WALKED[:7], cross, *WALKED[8:]).stands if stand.key == FIRST]
+
+    assert styles == [Style.REST, Style.TAKE]
+
+
 def test_a_sell_stands_at_prices_of_its_own_outcome() -> None:
     told = story(SELL, *WALKED)
 

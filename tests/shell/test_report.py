@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import struct
 from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -25,6 +26,7 @@ from depthwalker.shell.cli import main
 from depthwalker.shell.dossier import page_of, plain
 from depthwalker.shell.drawing import DRAWN
 from depthwalker.shell.markup import VOID, tag
+from depthwalker.shell.page import STYLE
 from depthwalker.shell.store import PostgresStore
 
 WALKED = "walk_with_partial_fills"
@@ -298,7 +300,34 @@ def test_a_picture_is_a_png_of_the_page(database: str, tmp_path: Path, capsys: p
 
     assert main(["report", str(number), "--png", "picture.png"]) == 0
     assert capsys.readouterr().out == "its picture is picture.png\n"
-    assert (tmp_path / "picture.png").read_bytes().startswith(PNG)
+    taken = (tmp_path / "picture.png").read_bytes()
+    width, height = struct.unpack(">II", taken[16:24])
+    assert taken.startswith(PNG)
+    assert width == 1000
+    assert 2_000 < height < 4_000, "as high as the page"
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """As WCAG 2 defines it: text needs 4.5, shapes that say something 3."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_words_and_lines_stand_out_from_their_ground(scheme: int) -> None:
+    blocks = re.findall(r":root \{([^}]*)\}", STYLE)
+    colours = dict(re.findall(r"--([a-z0-9]+): (#[0-9a-f]{6})", blocks[scheme]))
+    for ground in (colours["ground"], colours["sheet"]):
+        for name in ("ink", "soft", "good", "bad", "s1"):
+            assert contrast(colours[name], ground) >= 4.5, name
+        for name in ("s1", "s2", "s3", "s4", "cap", "mid", "fill"):
+            assert contrast(colours[name], ground) >= 3, name
 
 
 # In a browser

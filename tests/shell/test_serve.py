@@ -21,13 +21,14 @@ from tests.shell.test_cli import PROGRAM
 from tests.shell.test_report import FITS, Outline, kept
 from tests.shell.test_store import NAMES, start
 
+from depthwalker.core.book import Book
 from depthwalker.core.execution import evolve
 from depthwalker.core.projection import project
-from depthwalker.core.units import Micros
+from depthwalker.core.units import Count, Micros, Price
 from depthwalker.shell.archive import Archive
 from depthwalker.shell.cli import main
 from depthwalker.shell.journal import Pulled
-from depthwalker.shell.live import Allowance, Flight, Live, Lookout, age
+from depthwalker.shell.live import Allowance, Breach, Fallback, Flight, Live, Lookout, Seen, Watch, age
 from depthwalker.shell.live_page import fragments, live_page
 from depthwalker.shell.serve import WATCHERS, Place, is_loopback, serving
 from depthwalker.shell.store import PostgresStore
@@ -247,11 +248,58 @@ async def test_the_budget_is_what_is_free_and_what_is_leased(postgres: str) -> N
     assert (allowance.free, allowance.leased, allowance.workers) == (12, 70, 2)
 
 
+async def test_the_latest_book_of_each_market_is_shown_as_it_was_kept(postgres: str) -> None:
+    await kept(postgres, WALKED)
+    async with PostgresStore(postgres) as store, Archive(postgres) as archive:
+        assert (await Lookout(archive).look()).books == ()
+        ((market,),) = await archive.rows("SELECT market_id FROM execution_state")
+        older = Book(((Price(4_000), Count(100)),), (), Micros(1))
+        yes, no = ((Price(4_500), Count(1_050)), (Price(4_400), Count(300))), ((Price(5_200), Count(700)),)
+        for at, book in ((1_000_000, older), (2_000_000, Book(yes, no, Micros(1)))):
+            await store.snapshot(market, book, Micros(at), market)
+        live = await Lookout(archive).look()
+    (seen,) = live.books
+    assert (seen.market, seen.at, seen.yes, seen.no) == (market, 2_000_000, yes, no)
+    books = fragments(live)["books"]
+    assert "YES 0.45 to 0.48" in books
+    assert "10.5" in books
+
+
+async def test_what_breaks_an_invariant_is_an_alarm_and_fallbacks_are_counted(postgres: str) -> None:
+    (number, other) = await kept(postgres, WALKED, "simple_fill")
+    async with Archive(postgres) as archive:
+        assert "No row breaks an invariant." in fragments(await Lookout(archive).look())["watch"]
+        async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as connection:
+            await connection.execute(
+                "UPDATE execution_state SET filled_quantity = target_quantity + 1 WHERE execution_id = %s", (number,)
+            )
+            await connection.execute(
+                "UPDATE execution_state SET algorithm_reason = 'too thin: 3 contracts', created_at = now() "
+                "WHERE execution_id = %s",
+                (other,),
+            )
+        live = await Lookout(archive).look()
+    async with PostgresStore(postgres) as store:
+        await store.rebuild(number)  # as it was: a broken invariant fails whatever test leaves it
+    assert {(one.execution_id, one.invariant) for one in live.watch.breaches} >= {(number, 1)}
+    assert [(one.reason, one.executions) for one in live.watch.fallbacks] == [("too thin", 1)]
+    watch = fragments(live)["watch"]
+    assert "Rows that break an invariant" in watch
+    assert "too thin" in watch
+
+
 def test_everything_from_outside_is_escaped() -> None:
     nasty = "<script>alert(1)</script>"
     flight = Flight(1, nasty, nasty, nasty, False, None, (), nasty)
     live = Live(
-        Micros(1), (flight,), 1, (), (Allowance(nasty, nasty, 1, 1, 1, Micros(1)),), Pulled(1, nasty, nasty, Micros(1))
+        now=Micros(1),
+        flights=(flight,),
+        flying=1,
+        past=(),
+        budget=(Allowance(nasty, nasty, 1, 1, 1, Micros(1)),),
+        switch=Pulled(1, nasty, nasty, Micros(1)),
+        books=(Seen(nasty, Micros(1), (), ()),),
+        watch=Watch(Micros(1), (Breach(1, 1, nasty),), (Fallback(nasty, nasty, 1),)),
     )
     page = live_page(live, "f")
     assert [script.get("src") for script in Outline(page).all("script")] == ["live.js"]
@@ -312,7 +360,7 @@ async def test_what_changes_is_pushed_and_nothing_else(postgres: str) -> None:
         assert answer.content_type == "text/event-stream"
         told = events(answer.content)
         whole = await first(told, lambda parts: "past" in parts)
-        assert set(whole) == {"summary", "switch", "flights", "past", "budget", "trouble"}
+        assert set(whole) == {"summary", "switch", "flights", "past", "books", "budget", "watch", "trouble"}
         async with PostgresStore(postgres) as store:
             await store.pull_switch("fire", "me")
         news = await anext(told)
@@ -402,8 +450,8 @@ async def test_an_execution_is_watched_as_it_fills_and_stopped(postgres: str, tm
             await tab.open(f"{url}/?token={TOKEN}", height=1600)
             assert await tab.value("location.search") == ""
             await tab.until("document.body.dataset.live === 'yes'")
-            await tab.until("document.querySelectorAll('article').length === 1")
-            filled = "document.querySelector('article progress').value"
+            await tab.until("document.querySelectorAll('#flights article').length === 1")
+            filled = "document.querySelector('#flights progress').value"
             before = await tab.value(filled)
             await tab.until(f"{filled} > {before}")
             watched = await tab.picture()
@@ -422,7 +470,7 @@ async def test_an_execution_is_watched_as_it_fills_and_stopped(postgres: str, tm
             trade = await asyncio.wait_for(call, 20)
             await tab.until("document.querySelector('#switch').textContent.includes('pulled: seen enough')")
             await tab.until("document.querySelector('#past table') !== null")
-            await tab.until("document.querySelectorAll('article').length === 0")
+            await tab.until("document.querySelectorAll('#flights article').length === 0")
             stopped = await tab.picture()
             if folder := os.environ.get("PICTURES"):
                 await asyncio.to_thread(_keep, Path(folder), watched=watched, stopped=stopped)

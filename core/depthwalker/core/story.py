@@ -212,10 +212,10 @@ def _moment(state: State, fact: Viewed) -> Moment:
 
 def _stands(ticket: Ticket, states: tuple[State, ...], facts: tuple[Fact, ...]) -> Iterator[Stand]:
     standing: dict[OrderKey, Stand] = {}
-    joined: dict[tuple[OrderKey, Price], tuple[Count, str]] = {}
+    joined: dict[tuple[OrderKey, Price], tuple[Count, Style, str]] = {}
     for state, fact in zip(states, facts, strict=True):
         if isinstance(fact, PlaceIntended | AmendIntended):
-            joined[fact.key, fact.price] = (fact.ahead, fact.reason)
+            joined[fact.key, fact.price] = (fact.ahead, fact.style, fact.reason)
         for order in state.orders:
             before = standing.get(order.key)
             price = ticket.framed(order.price)
@@ -223,11 +223,11 @@ def _stands(ticket: Ticket, states: tuple[State, ...], facts: tuple[Fact, ...]) 
                 if before is not None:
                     yield replace(standing.pop(order.key), end=order.closed_at)
             elif before is None or before.price != price:
-                ahead, reason = joined.get((order.key, order.price), (Count(0), ""))
+                ahead, style, reason = joined.get((order.key, order.price), (Count(0), order.style, ""))
                 start = order.placed_at if before is None else fact.at
                 if before is not None:
                     yield replace(before, end=start)
-                standing[order.key] = Stand(order.key, price, order.total, order.style, ahead, reason, start, None)
+                standing[order.key] = Stand(order.key, price, order.total, style, ahead, reason, start, None)
     yield from standing.values()
 
 

@@ -1,6 +1,7 @@
 """A picture of a page, taken by the Chromium or Chrome that is on the machine."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -10,7 +11,12 @@ from typing import Final
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 VARIABLE: Final = "CHROMIUM"
 PATIENCE_S: Final = 60
-WIDTH, HEIGHT = 1000, 4200
+WIDTH, HEIGHT, HIGHEST = 1000, 4200, 16_000
+POLICY: Final = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
+MEASURE: Final = (
+    '<i id="high"></i><script>document.getElementById("high").title = document.documentElement.scrollHeight</script>'
+)
+MEASURED: Final = re.compile(r'<i id="high" title="(\d+)">')
 
 
 class NoPicture(Exception):
@@ -39,8 +45,8 @@ def flags(profile: Path) -> list[str]:
     ]
 
 
-def picture(page: Path, out: Path, *, width: int = WIDTH, height: int = HEIGHT) -> None:
-    """Write a PNG of a page's first `height` pixels. Raises NoPicture."""
+def picture(page: str, out: Path, *, width: int = WIDTH) -> None:
+    """Write a PNG of a whole page, given as HTML. Raises NoPicture."""
     browser = find_browser()
     if browser is None:
         raise NoPicture(
@@ -49,14 +55,33 @@ def picture(page: Path, out: Path, *, width: int = WIDTH, height: int = HEIGHT) 
         )
     taken = out.resolve()
     taken.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(prefix="depthwalker-", ignore_cleanup_errors=True) as profile:
-        asked = [f"--screenshot={taken}", f"--window-size={width},{height}", page.resolve().as_uri()]
-        try:
-            done = subprocess.run(
-                [browser, *flags(Path(profile)), *asked], capture_output=True, timeout=PATIENCE_S, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise NoPicture(f"{browser} took no picture: {error}") from error
-    if done.returncode or not taken.exists():
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise NoPicture(f"{browser} took no picture: {said[-1] if said else f'exit code {done.returncode}'}")
+    with tempfile.TemporaryDirectory(prefix="depthwalker-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        file = folder / "page.html"
+        file.write_text(page, encoding="utf-8")
+        height = _height(browser, folder, page, width)
+        size = f"--window-size={width},{height}"
+        said = _run([browser, *flags(folder / "profile"), f"--screenshot={taken}", size, file.as_uri()])
+    if not taken.exists():
+        raise NoPicture(f"{browser} took no picture: {said}")
+
+
+def _height(browser: str, folder: Path, page: str, width: int) -> int:
+    """Return how high a page is: a copy of it, without its policy, tells it by a script."""
+    copy = folder / "measured.html"
+    copy.write_text(POLICY.sub("", page) + MEASURE, encoding="utf-8")
+    said = _run([browser, *flags(folder / "profile"), "--dump-dom", f"--window-size={width},800", copy.as_uri()])
+    found = MEASURED.search(said)
+    return min(HIGHEST, int(found[1])) if found else HEIGHT
+
+
+def _run(command: list[str]) -> str:
+    """Return what a browser wrote. Raises NoPicture."""
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NoPicture(f"{command[0]} took no picture: {error}") from error
+    if done.returncode:
+        told = done.stderr.decode(errors="replace").strip().splitlines()
+        raise NoPicture(f"{command[0]} took no picture: {told[-1] if told else f'exit code {done.returncode}'}")
+    return done.stdout.decode(errors="replace")

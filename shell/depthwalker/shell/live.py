@@ -5,19 +5,25 @@ An execution in flight is the fold of its journal, as its worker has it; only wh
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final, LiteralString
 
+import msgspec
 from psycopg.rows import TupleRow
 
+from depthwalker.core.book import Ladder
 from depthwalker.core.execution import START, State, evolve
-from depthwalker.core.units import Count, Micros, Money, Price
+from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Money, Price, parse_price
 from depthwalker.shell import codec
 from depthwalker.shell.archive import Archive
 from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.frame import Frame, frame
 from depthwalker.shell.happening import Happening, happenings
-from depthwalker.shell.journal import Pulled
+from depthwalker.shell.journal import Pulled, StoreRefused
 
+BOOKS_SHOWN: Final = 12
+ODD: Final = 20  # broken invariants, and reasons of fallbacks
+SELDOM: Final = Micros(30 * SECOND)  # how often what costs a look at whole tables is looked at
 SHOWN: Final = 40  # executions in flight that are drawn; more are counted
 PAST: Final = 50
 TOLD: Final = 6  # latest happenings of an execution
@@ -40,12 +46,21 @@ JOURNAL: Final[LiteralString] = (
     "SELECT seq, body::text FROM execution_journal WHERE execution_id = %s AND seq > %s ORDER BY seq"
 )
 BUCKETS: Final[LiteralString] = """
-    SELECT b.account, b.bucket, floor(b.level)::int, coalesce(sum(l.tokens), 0)::int, count(l.worker)::int,
-        (extract(epoch FROM clock_timestamp() - b.at) * 1000000)::bigint
-    FROM rate_buckets b
-    LEFT JOIN rate_leases l
-        ON l.account = b.account AND l.bucket = b.bucket AND l.expires_at > clock_timestamp()
-    GROUP BY b.account, b.bucket ORDER BY b.account, b.bucket
+    SELECT account, bucket, level, leased, workers::int, (extract(epoch FROM since) * 1000000)::bigint
+    FROM rate_limit_use ORDER BY account, bucket
+"""
+BOOKS: Final[LiteralString] = """
+    SELECT m.market_id::text, (extract(epoch FROM s.timestamp) * 1000000)::bigint, s.yes_depth::text, s.no_depth::text
+    FROM (SELECT DISTINCT market_id FROM (SELECT market_id FROM execution_state ORDER BY execution_id DESC LIMIT 100) e) m
+    CROSS JOIN LATERAL (
+        SELECT timestamp, yes_depth, no_depth FROM order_book_snapshots b
+        WHERE b.market_id = m.market_id ORDER BY timestamp DESC LIMIT 1) s
+    ORDER BY s.timestamp DESC LIMIT %s
+"""
+BROKEN: Final[LiteralString] = "SELECT execution_id, invariant, detail FROM broken_invariants LIMIT %s"
+FALLBACKS: Final[LiteralString] = """
+    SELECT reason, ran, sum(executions)::int FROM execution_fallbacks
+    WHERE day > (clock_timestamp() AT TIME ZONE 'UTC')::date - 7 GROUP BY reason, ran ORDER BY 3 DESC, 1, 2 LIMIT %s
 """
 SWITCH: Final[LiteralString] = """
     SELECT pull_id, reason, pulled_by, (extract(epoch FROM pulled_at) * 1000000)::bigint
@@ -99,6 +114,47 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """The latest snapshot of a market's book: YES bids and NO bids, best first."""
+
+    market: str
+    at: Micros
+    yes: Ladder
+    no: Ladder
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A row that breaks an invariant (docs/architecture.md numbers them)."""
+
+    execution_id: int
+    invariant: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """How often in seven days executions ran another algorithm than configured, for one reason."""
+
+    reason: str
+    ran: str
+    executions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is looked at seldom, at `at`; `trouble` says why it could not be."""
+
+    at: Micros
+    breaches: tuple[Breach, ...]
+    fallbacks: tuple[Fallback, ...]
+    trouble: str = ""
+
+
+NOT_YET: Final = Watch(Micros(0), (), ())
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
     """Everything at `now`, by the database's clock; `flying` counts all in flight, drawn or not."""
 
@@ -108,6 +164,8 @@ class Live:
     past: tuple[Landed, ...]
     budget: tuple[Allowance, ...]
     switch: Pulled | None
+    books: tuple[Seen, ...] = ()
+    watch: Watch = NOT_YET
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +182,7 @@ class Lookout:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._followed: dict[int, _Followed] = {}
+        self._watch = NOT_YET
 
     async def look(self) -> Live:
         """Return what stands now. Raises StoreError."""
@@ -140,7 +199,19 @@ class Lookout:
             past=tuple(Landed(*row) for row in await self._archive.rows(PAST_ONES, PAST)),
             budget=tuple(Allowance(*row) for row in await self._archive.rows(BUCKETS)),
             switch=Pulled(*pulled[0]) if pulled else None,
+            books=tuple(_seen(row) for row in await self._archive.rows(BOOKS, BOOKS_SHOWN)),
+            watch=await self._watched(Micros(clock)),
         )
+
+    async def _watched(self, now: Micros) -> Watch:
+        if now - self._watch.at >= SELDOM:
+            try:
+                breaches = tuple(Breach(*row) for row in await self._archive.rows(BROKEN, ODD))
+                fallbacks = tuple(Fallback(*row) for row in await self._archive.rows(FALLBACKS, ODD))
+                self._watch = Watch(now, breaches, fallbacks)
+            except StoreRefused as slow:  # it was cut off: what can be looked at quickly is still shown
+                self._watch = replace(self._watch, at=now, trouble=str(slow))
+        return self._watch
 
     async def _flight(self, row: TupleRow, now: Micros) -> Flight:
         number, key, ticker, owner, abandoned, _ = row
@@ -151,6 +222,21 @@ class Lookout:
         view = followed.state.latest
         shown = None if view is None else frame(followed.state, view, now)
         return Flight(number, key, ticker, owner, abandoned, shown, followed.told, followed.trouble)
+
+
+class _Level(msgspec.Struct):
+    price: str
+    quantity: Decimal
+
+
+def _seen(row: TupleRow) -> Seen:
+    market, at, yes, no = row
+    return Seen(market, Micros(at), _ladder(yes), _ladder(no))
+
+
+def _ladder(text: str) -> Ladder:
+    levels = msgspec.json.decode(text, type=list[_Level])
+    return tuple((parse_price(one.price).value_or(Price(0)), Count(int(one.quantity * CONTRACT))) for one in levels)
 
 
 def _folded(before: _Followed, rows: list[TupleRow]) -> _Followed:

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from depthwalker.core.units import SECOND, Micros
+from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price
 from depthwalker.shell.figures import percent, seconds, short_count, short_price
 from depthwalker.shell.frame import Frame, Rung, Rungs
-from depthwalker.shell.live import Allowance, Flight, Landed, Live, age
+from depthwalker.shell.live import Allowance, Flight, Landed, Live, Seen, Watch, age
 from depthwalker.shell.markup import Child, Markup, joined, tag
 from depthwalker.shell.page import Cell, document, figure, section, table, text
 from depthwalker.shell.rows import instant
@@ -15,6 +15,7 @@ from depthwalker.shell.rows import instant
 TITLE: Final = "Depthwalker"
 CENT: Final = 10_000  # microdollars
 RUNGS: Final = 5
+NONE: Final = Count(0)
 CONFIRM_STOP, CONFIRM_RELEASE = "stop", "release"
 STYLE: Final = """
 .flights { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr)); gap: 12px }
@@ -69,7 +70,9 @@ def live_page(live: Live, form_token: str) -> str:
             _release_form(form_token),
             section("In flight", tag("div", parts["flights"], id="flights")),
             section("Past", tag("div", parts["past"], id="past")),
+            section("Books", tag("div", parts["books"], id="books")),
             section("Rate budget", tag("div", parts["budget"], id="budget")),
+            section("Invariants and fallbacks", tag("div", parts["watch"], id="watch")),
             tag("script", "", src="live.js"),
         ),
         style=STYLE,
@@ -84,7 +87,9 @@ def fragments(live: Live) -> Mapping[str, str]:
         "switch": _switch(live).text,
         "flights": joined(_flights(live)).text,
         "past": _past(live.past).text,
+        "books": _books(live.books, live.now).text,
         "budget": _budget(live.budget).text,
+        "watch": joined(_watch(live.watch)).text,
     }
 
 
@@ -257,6 +262,48 @@ def _past(past: tuple[Landed, ...]) -> Markup:
             for one in past
         ),
     )
+
+
+def _books(books: tuple[Seen, ...], now: Micros) -> Markup:
+    if not books:
+        return tag("p", "No book has been kept yet.", class_="soft")
+    return tag("div", *(_book(seen, now) for seen in books), class_="flights")
+
+
+def _book(seen: Seen, now: Micros) -> Markup:
+    bids = tuple(Rung(price, count, NONE) for price, count in seen.yes)
+    offers = tuple(Rung(Price(DOLLAR - price), count, NONE) for price, count in seen.no)
+    both = f"YES {short_price(bids[0].price)} to {short_price(offers[0].price)}" if bids and offers else "one side only"
+    told = tag("p", f"{both}, kept {age(Micros(max(0, now - seen.at)))} ago", class_="soft")
+    ladders = tag("div", _rungs("bids", bids), _rungs("offers", offers), class_="book")
+    return tag("article", tag("h3", seen.market), told, ladders)
+
+
+def _watch(watch: Watch) -> Iterator[Child]:
+    if watch.trouble:
+        yield tag("p", f"They could not be looked at: {watch.trouble}.", class_="bad")
+    elif watch.breaches:
+        yield tag("p", "Rows that break an invariant: this must never be.", class_="bad", role="alert")
+        yield table(
+            "Broken invariants, numbered as in docs/architecture.md",
+            (figure("execution"), figure("invariant"), text("detail")),
+            (
+                (
+                    Cell(str(one.execution_id), numeric=True, href=f"executions/{one.execution_id}"),
+                    figure(str(one.invariant)),
+                    text(one.detail),
+                )
+                for one in watch.breaches
+            ),
+        )
+    else:
+        yield tag("p", "No row breaks an invariant.", class_="soft")
+    if watch.fallbacks:
+        yield table(
+            "Executions of seven days that ran another way than configured",
+            (text("reason"), text("ran"), figure("executions")),
+            ((text(one.reason), text(one.ran), figure(str(one.executions))) for one in watch.fallbacks),
+        )
 
 
 def _budget(budget: tuple[Allowance, ...]) -> Markup:

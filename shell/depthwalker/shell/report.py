@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,10 +92,7 @@ def written(page: str, usual: Path, wanted: Wanted) -> int:
     if wanted.png is None:
         return OK
     try:
-        with tempfile.TemporaryDirectory(prefix="depthwalker-") as folder:
-            copy = Path(folder) / "report.html"
-            copy.write_text(page, encoding="utf-8")
-            picture(copy, wanted.png)
+        picture(page, wanted.png)
     except NoPicture as trouble:
         complain(str(trouble))
         return FAILED
