@@ -189,9 +189,15 @@ CREATE TABLE IF NOT EXISTS execution_state (
     ending text,
     error_message text,
     trade_error text,  -- why an engine's trades table refused the trade row
+    arm varchar(10) CHECK (arm IN ('walker', 'control')),  -- of a rollout, as assigned; null where it is no part of one
     CHECK ((status = 'executing') = (completed_at IS NULL)),
     CHECK (average_fill_price IS NULL OR filled_quantity > 0)
 ) WITH (fillfactor = 50);  -- room for updates in place: this row changes with every append
+DO $$ BEGIN  -- for a table that an older schema made
+    IF depthwalker_type('execution_state', 'arm') IS NULL THEN
+        ALTER TABLE execution_state ADD COLUMN arm varchar(10) CHECK (arm IN ('walker', 'control'));
+    END IF;
+END $$;
 SELECT FROM depthwalker_refer('execution_state', 'edge_id', 'edges', 'bigint');
 SELECT FROM depthwalker_refer('execution_state', 'method_id', 'methods', 'bigint');
 SELECT FROM depthwalker_refer('execution_state', 'market_id', 'markets', 'varchar');
@@ -323,6 +329,7 @@ CREATE TABLE IF NOT EXISTS execution_metrics (
     markout_60s_cents numeric(12,4),
     measured_at timestamptz,
     measured_note text,  -- why something could not be measured
+    arm varchar(10),  -- of a rollout, as assigned
     created_at timestamptz NOT NULL DEFAULT now(),
     CHECK ((filled_quantity = 0) = (average_fill_price IS NULL)),
     CHECK ((filled_quantity = 0) = (slippage_percent IS NULL))
@@ -335,7 +342,7 @@ BEGIN
         ('calls_used', 'int'), ('tokens_used', 'int'), ('implementation_shortfall', 'numeric(18,6)'),
         ('shortfall_cents', 'numeric(12,4)'), ('shortfall_basis_points', 'int'), ('estimated_basic_fill_rate', 'numeric(12,6)'),
         ('markout_5s_cents', 'numeric(12,4)'), ('markout_30s_cents', 'numeric(12,4)'), ('markout_60s_cents', 'numeric(12,4)'),
-        ('measured_at', 'timestamptz'), ('measured_note', 'text')
+        ('measured_at', 'timestamptz'), ('measured_note', 'text'), ('arm', 'varchar(10)')
     ) AS ours (name, kind) WHERE depthwalker_type('execution_metrics', name) IS NULL LOOP
         EXECUTE format('ALTER TABLE execution_metrics ADD COLUMN %I %s', added.name, added.kind);
     END LOOP;
@@ -415,6 +422,21 @@ CREATE TABLE IF NOT EXISTS kill_switch (
     CHECK (released_at >= pulled_at)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS idx_kill_switch_pulled ON kill_switch ((true)) WHERE released_at IS NULL;
+
+-- A rollout's decisions, a person's and the guard's: what is in force follows from them (core/rollout.py).
+CREATE TABLE IF NOT EXISTS rollout_journal (
+    account text NOT NULL,
+    number int NOT NULL CHECK (number > 0),
+    at timestamptz NOT NULL,
+    move varchar(10) NOT NULL CHECK (move IN ('advance', 'hold', 'stop', 'disable')),
+    stage varchar(10) NOT NULL CHECK (stage IN ('paper', '10 %', '50 %', '100 %')),  -- that holds after it
+    decided_by text NOT NULL,
+    reason text NOT NULL CHECK (reason <> ''),
+    evidence jsonb NOT NULL CHECK (jsonb_typeof(evidence) = 'object'),  -- the arms beside each other, as then known
+    PRIMARY KEY (account, number)
+);
+CREATE OR REPLACE TRIGGER rollout_journal_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON rollout_journal
+    FOR EACH STATEMENT EXECUTE FUNCTION depthwalker_refuse_change();
 
 CREATE TABLE IF NOT EXISTS depthwalker_installation (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
@@ -566,11 +588,11 @@ BEGIN
     INSERT INTO execution_state (
         request_key, uuid, source, account, ticker, edge_id, method_id, market_id, strategy_id, model_id,
         initial_snapshot_id, algorithm, policy, policy_version, side, action, target_price, cap_price, target_quantity,
-        created_at, wind_down_at, deadline_at, expires_at
+        created_at, wind_down_at, deadline_at, expires_at, arm
     )
     SELECT r.request_key, r.uuid, r.source, r.account, r.ticker, r.edge_id, r.method_id, r.market_id, r.strategy_id, r.model_id,
         r.initial_snapshot_id, r.algorithm, r.policy, r.policy_version, r.side, r.action, r.target_price, r.cap_price,
-        r.target_quantity, r.created_at, r.wind_down_at, r.deadline_at, r.expires_at
+        r.target_quantity, r.created_at, r.wind_down_at, r.deadline_at, r.expires_at, r.arm
     FROM jsonb_populate_record(NULL::execution_state, (p_rows -> 'state') || origin) AS r
     ON CONFLICT (request_key) DO NOTHING
     RETURNING execution_state.execution_id INTO id;
@@ -723,14 +745,14 @@ BEGIN
             slippage_percent, slippage_basis_points, time_to_first_fill, time_to_full_fill, time_to_last_fill,
             total_execution_time, algorithm, walks_executed, splits_used, momentum_at_execution,
             market_volume_at_entry, market_spread_at_entry, liquidity_category, calls_used, tokens_used,
-            implementation_shortfall, shortfall_cents, shortfall_basis_points, created_at
+            implementation_shortfall, shortfall_cents, shortfall_basis_points, arm, created_at
         )
         SELECT p_execution_id,
             target_price, target_quantity, filled_quantity, filled_value, average_fill_price, fees, fill_rate,
             slippage_percent, slippage_basis_points, time_to_first_fill, time_to_full_fill, time_to_last_fill,
             total_execution_time, algorithm, walks_executed, splits_used, momentum_at_execution,
             market_volume_at_entry, market_spread_at_entry, liquidity_category, calls_used, tokens_used,
-            implementation_shortfall, shortfall_cents, shortfall_basis_points, created_at
+            implementation_shortfall, shortfall_cents, shortfall_basis_points, arm, created_at
         FROM jsonb_populate_record(NULL::execution_metrics, p_rows -> 'metrics')
         ON CONFLICT (execution_id) DO UPDATE SET
             target_price = excluded.target_price, target_quantity = excluded.target_quantity,
@@ -746,7 +768,7 @@ BEGIN
             liquidity_category = excluded.liquidity_category, calls_used = excluded.calls_used,
             tokens_used = excluded.tokens_used, implementation_shortfall = excluded.implementation_shortfall,
             shortfall_cents = excluded.shortfall_cents, shortfall_basis_points = excluded.shortfall_basis_points,
-            created_at = excluded.created_at;
+            arm = excluded.arm, created_at = excluded.created_at;
         PERFORM depthwalker_record_trade(p_execution_id, p_rows -> 'trade');
     END IF;
 END $$;

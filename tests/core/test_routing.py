@@ -13,6 +13,7 @@ from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, ExecutionConfi
 from depthwalker.core.fees import STANDARD
 from depthwalker.core.flow import NO_HISTORY
 from depthwalker.core.grid import CENT_GRID
+from depthwalker.core.rollout import Arm
 from depthwalker.core.routing import Route, route
 from depthwalker.core.units import Count, Price
 from depthwalker.core.view import Conditions, View, look
@@ -87,3 +88,9 @@ def test_the_walker_never_runs_against_the_configuration_the_budget_or_the_limit
         assert seen.conditions.tokens >= WALKER_CALLS
     else:
         assert config.algorithm is SIMPLE or chosen.reason != "configured"
+
+
+def test_control_of_a_rollout_is_the_plain_limit_order_and_its_other_arm_is_as_configured() -> None:
+    assert route(DEFAULT_EXECUTION, view(), Arm.CONTROL) == Route(SIMPLE, "rollout: control")
+    assert route(DEFAULT_EXECUTION, view(), Arm.WALKER) == Route(WALKER, "configured")
+    assert route(disabled(), view(), Arm.WALKER).algorithm is SIMPLE

@@ -75,6 +75,7 @@ class ExecutionConfig:
 
     At least one of `slippage_ppm` (parts per million of the target) and `slippage_dollars` (a distance in price) is
     there, and the tighter holds. `timeout` runs from admission; `max_cost` caps price plus fee of one contract.
+    `rollout` says that a rollout decides which of its parents run by this algorithm.
     """
 
     algorithm: Algorithm
@@ -86,6 +87,7 @@ class ExecutionConfig:
     walker: WalkerConfig
     twap: TwapConfig = DEFAULT_TWAP
     adaptive: AdaptiveConfig = DEFAULT_ADAPTIVE
+    rollout: bool = False
 
 
 DEFAULT_WALKER: Final = WalkerConfig(

@@ -102,7 +102,7 @@ def _plan(
     trouble = view.trouble(policy.stale_after)
     if trouble:
         return (WaitUntil(min(Micros(view.now + PATIENCE), state.parent.wind_down), (Fresh(view.book_at),)),)
-    way = route(policy.config, view)
+    way = route(policy.config, view, state.arm)
     reason = "; ".join((way.reason, *state.parent.notes))
     return (Plan(way.algorithm, reason, strategy_of(way.algorithm).plan(state, view, policy)),)
 

@@ -55,6 +55,7 @@ from depthwalker.core.grid import CENT_GRID, PriceGrid
 from depthwalker.core.ledger import Ending, Fill, Kind, Order, OrderKey, Phase, Request, Style
 from depthwalker.core.parent import Action, Parent, Ticket, recap
 from depthwalker.core.policy import Policy
+from depthwalker.core.rollout import Arm
 from depthwalker.core.split import Split
 from depthwalker.core.units import Count, Micros, Money, Price
 from depthwalker.core.view import View
@@ -120,6 +121,7 @@ class State:
     first_fill_at: Micros
     last_fill_at: Micros
     finished: Finished | None
+    arm: Arm | None
 
 
 _ZERO: Final = Micros(0)
@@ -166,6 +168,7 @@ START: Final = State(
     first_fill_at=_ZERO,
     last_fill_at=_ZERO,
     finished=None,
+    arm=None,
 )
 
 
@@ -212,8 +215,8 @@ def total_walks(state: State) -> int:
 def evolve(state: State, fact: Fact) -> State:
     """Return the state after a fact; total, and without judgement."""
     match fact:
-        case Started(parent, policy, _, _):
-            return replace(state, parent=parent, policy=policy, grid=parent.grid, cap=parent.cap)
+        case Started(parent, policy, _, _, arm):
+            return replace(state, parent=parent, policy=policy, grid=parent.grid, cap=parent.cap, arm=arm)
         case Resumed(_, at):
             orders = tuple(_interrupted(order, at) for order in state.orders)
             return replace(state, orders=orders, looking=False)
@@ -309,6 +312,7 @@ def _at_work(
         first_fill_at=state.first_fill_at,
         last_fill_at=state.last_fill_at,
         finished=state.finished,
+        arm=state.arm,
     )
 
 
@@ -338,6 +342,7 @@ def _seen(state: State, view: View, at: Micros, *, tick: bool) -> State:
         first_fill_at=state.first_fill_at,
         last_fill_at=state.last_fill_at,
         finished=state.finished,
+        arm=state.arm,
     )
 
 

@@ -13,6 +13,7 @@ from depthwalker.core.grid import PriceGrid
 from depthwalker.core.ledger import Fill, Kind, OrderKey, Style
 from depthwalker.core.parent import Parent
 from depthwalker.core.policy import Policy
+from depthwalker.core.rollout import Arm
 from depthwalker.core.split import Split
 from depthwalker.core.units import Count, Micros, Price
 from depthwalker.core.view import View
@@ -22,12 +23,13 @@ FORMAT: Final = 2  # of the journal; 1 had no passages in its views, and did not
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The parent was admitted. `format` is the journal's."""
+    """The parent was admitted. `format` is the journal's, `arm` the rollout's, of which it may be no part."""
 
     parent: Parent
     policy: Policy
     at: Micros
     format: int = 1
+    arm: Arm | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ def _execution(state: State, policy: Policy) -> ExecutionRow:
         completed=None if finished is None else finished.at,
         ending=ending,
         error=ending if finished is not None and finished.status is not Status.COMPLETED else "",
+        arm=state.arm,
     )
 
 
@@ -230,6 +231,7 @@ def _metrics(state: State, policy: Policy, row: ExecutionRow, finished: Finished
         calls=state.calls,
         tokens=state.calls * CREATE_COST - (CREATE_COST - CANCEL_COST) * sum(order.cancels for order in state.orders),
         shortfall=_shortfall(state),
+        arm=state.arm,
         at=finished.at,
     )
 

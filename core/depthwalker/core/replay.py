@@ -76,7 +76,7 @@ def replay(facts: tuple[Fact, ...]) -> Reading:
     policy: Policy | None = None
     for place, fact in enumerate(facts):
         match fact:
-            case Started(_, given, _, form):
+            case Started(_, given, _, form, _):
                 if form > FORMAT:
                     return Newer(form)
                 policy = given if given.version == VERSION else None

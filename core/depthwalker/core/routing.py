@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from depthwalker.core.budget import WALKER_CALLS
 from depthwalker.core.config import Algorithm, ExecutionConfig
+from depthwalker.core.rollout import Arm
 from depthwalker.core.units import Count, format_count
 from depthwalker.core.view import Conditions, View
 
@@ -19,10 +20,12 @@ class Route:
     reason: str
 
 
-def route(config: ExecutionConfig, view: View) -> Route:
-    """Return the algorithm that runs under this configuration in this view."""
+def route(config: ExecutionConfig, view: View, arm: Arm | None = None) -> Route:
+    """Return the algorithm that runs under this configuration in this view, for a parent of this arm of a rollout."""
     if config.algorithm is Algorithm.SIMPLE_LIMIT:
         return Route(Algorithm.SIMPLE_LIMIT, "configured")
+    if arm is Arm.CONTROL:
+        return Route(Algorithm.SIMPLE_LIMIT, "rollout: control")
     fallback = _fallback(config, view)
     if fallback:
         return Route(Algorithm.SIMPLE_LIMIT, fallback)

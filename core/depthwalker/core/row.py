@@ -14,6 +14,7 @@ from depthwalker.core.fact import Status
 from depthwalker.core.ledger import Ending, OrderKey, Phase, Style
 from depthwalker.core.parent import Action, Ticket
 from depthwalker.core.quality import Shortfall
+from depthwalker.core.rollout import Arm
 from depthwalker.core.units import Count, Micros, Money, Price
 
 
@@ -62,6 +63,7 @@ class ExecutionRow:
     completed: Micros | None
     ending: str
     error: str
+    arm: Arm | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ class MetricsRow:
     calls: int
     tokens: int
     shortfall: Shortfall | None
+    arm: Arm | None
     at: Micros
 
 

@@ -21,6 +21,7 @@ from depthwalker.core.momentum import ema_slippage
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.parent import Action, Holding, Identity, admit
 from depthwalker.core.policy import policy_for
+from depthwalker.core.rollout import Arm
 from depthwalker.core.units import SECOND, Count, Micros, format_count
 from depthwalker.core.view import View
 from depthwalker.shell.api import (
@@ -44,6 +45,7 @@ from depthwalker.shell.sentinel import Sentinel
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.spool import Seat, Spool
 from depthwalker.shell.ticket import Job
+from depthwalker.shell.warden import Warden
 from depthwalker.shell.writer import LeaseLost
 
 LOG: Final = logging.getLogger("depthwalker")
@@ -99,6 +101,7 @@ class Conductor:
         worker: str,
         groups: Groups | None,
         sentinel: Sentinel,
+        warden: Warden,
     ) -> None:
         self.closing = False
         self._settings = settings
@@ -113,6 +116,7 @@ class Conductor:
         self._worker = worker
         self._groups = groups
         self._sentinel = sentinel
+        self._warden = warden
         self._spool = Spool(settings.state_directory / "spool")
         self._sell_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -152,8 +156,9 @@ class Conductor:
             model_id=job.model_id,
             snapshot_id=snapshot,
         )
+        arm = await self._warden.assign(job)
         if job.ticket.action is Action.BUY:
-            started = self._admit(job, feed, Holding(Count(0), Count(0)))
+            started = self._admit(job, feed, Holding(Count(0), Count(0)), arm)
             begun = await self._store.begin(origin, started, self._worker, LEASE)
         else:
             async with (
@@ -161,20 +166,21 @@ class Conductor:
                 self._store.admission(self._settings.account, job.ticker) as admission,
             ):
                 promised = await admission.promised_sells(job.ticket.outcome)
-                started = self._admit(job, feed, Holding(await self._position(job, promised), promised))
+                holding = Holding(await self._position(job, promised), promised)
+                started = self._admit(job, feed, holding, arm)
                 begun = await admission.begin(origin, started, self._worker, LEASE)
         if isinstance(begun, Attached):
             return begun
         return feed, evolve(START, started), Seat(begun.execution_id, begun.epoch, 2)
 
-    def _admit(self, job: Job, feed: Feed, holding: Holding) -> Started:
+    def _admit(self, job: Job, feed: Feed, holding: Holding, arm: Arm | None) -> Started:
         identity = Identity(self._settings.installation, self._chance.hex(EXECUTION_DIGITS))
         now = self._clock.now()
         wind_down = self._settings.wind_down
         match admit(job.ticket, feed.market, feed.rates, job.config, holding, identity, now, wind_down):
             case Success(parent):
                 thresholds = Thresholds(self._settings.thin, self._settings.liquid)
-                return Started(parent, policy_for(job.config, thresholds), now, FORMAT)
+                return Started(parent, policy_for(job.config, thresholds), now, FORMAT, arm)
             case Failure(refusal):
                 raise OrderRefused(refusal)
             case _ as never:
@@ -228,6 +234,7 @@ class Conductor:
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
+        await self._warden.ended(seat.execution_id, runner.state)
         return await self._trade(seat.execution_id)
 
     async def _ema_slippage(self, ticker: str) -> int:

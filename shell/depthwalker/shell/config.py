@@ -1,8 +1,8 @@
 """A method's `execution_config`, as the specification's Configuration section prints it, made exact at once.
 
 Defaults are the specification's. Its floats stand for their shortest decimal text (0.025 is 25,000 parts per million), and
-texts such as "0.005" and Decimals are taken as well. Beyond its keys there are `max_slippage_dollars`, `opens_short` and
-`max_cost_per_contract` at the top, and `max_total_walks` and `policy` for the walker, and the tables `twap` and `adaptive_limit`. A wrong key, type or value is named
+texts such as "0.005" and Decimals are taken as well. Beyond its keys there are `max_slippage_dollars`, `opens_short`,
+`rollout` and `max_cost_per_contract` at the top, and `max_total_walks` and `policy` for the walker, and the tables `twap` and `adaptive_limit`. A wrong key, type or value is named
 with its path and with what is allowed; an unknown key is refused.
 """
 
@@ -147,6 +147,9 @@ class _Execution(Table):
         Field(description="dollars from 0.0001 to 2 with at most 4 decimals, fees included, or null"),
     ] = DEFAULT_EXECUTION.max_cost
     opens_short: Annotated[bool, Field(description="true or false")] = DEFAULT_EXECUTION.opens_short
+    rollout: Annotated[
+        bool, Field(description="true or false; true leaves it to the rollout which parents run by the algorithm")
+    ] = DEFAULT_EXECUTION.rollout
     dynamic_depth_walker: Annotated[_Walker, Field(description="a table of " + ", ".join(_Walker.model_fields))] = (
         _Walker()
     )
@@ -201,6 +204,7 @@ def _config(found: _Execution) -> ExecutionConfig:
         walker=_walker(found.dynamic_depth_walker),
         twap=TwapConfig(found.twap.slices, found.twap.patience),
         adaptive=AdaptiveConfig(found.adaptive_limit.urgency),
+        rollout=found.rollout,
     )
 
 

@@ -17,6 +17,7 @@ from typing import Final
 from depthwalker.core.book import OwnOrder
 from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import START, State, evolve
+from depthwalker.core.rollout import Arm
 from depthwalker.core.units import SECOND, Count, Micros
 from depthwalker.core.view import View
 from depthwalker.shell.account import KalshiAccount
@@ -55,6 +56,7 @@ from depthwalker.shell.spool import Spool
 from depthwalker.shell.ticket import Job, job_of, read_config, read_job
 from depthwalker.shell.transport import AioHttpTransport
 from depthwalker.shell.unspool import journal_spool
+from depthwalker.shell.warden import Warden
 
 LOG: Final = logging.getLogger("depthwalker")
 WORKER_DIGITS: Final = 12
@@ -84,6 +86,7 @@ class Engine:
         self._markets = Markets(venue, clock, self._limiter, settings.book_interval, self._own_orders)
         self._groups = Groups(venue, store, self._limiter, account, worker) if settings.order_groups else None
         self._sentinel = Sentinel(store, clock, self._groups, self.stop)
+        self._warden = Warden(settings, store, clock, self._stop_walkers)
         self._conductor = Conductor(
             settings,
             venue,
@@ -97,6 +100,7 @@ class Engine:
             worker,
             self._groups,
             self._sentinel,
+            self._warden,
         )
         self._recovery = Recovery(settings.account, settings.installation, venue, store, clock, self._limiter)
         self._socket: Socket | None = None
@@ -152,6 +156,7 @@ class Engine:
             if key is not None and engine._groups is not None:
                 stack.push_async_callback(engine._groups.leave)
             stack.push_async_callback(engine.close)
+            stack.push_async_callback(engine._warden.close)
             stack.push_async_callback(_ended, asyncio.create_task(engine._sentinel.keep_watch()))
             await journal_spool(Spool(chosen.state_directory / "spool"), store)
             if key is not None and chosen.recovery is not Recovering.OFF:
@@ -235,6 +240,13 @@ class Engine:
                     conduct.task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._markets.close()
+
+    def _stop_walkers(self, reason: str) -> None:
+        """Ask what runs in the walker's arm of a rollout to end."""
+        for conduct in self._conducts.values():
+            state = None if conduct.runner is None else conduct.runner.state
+            if state is not None and state.arm is Arm.WALKER and not state.stop:
+                conduct.end(reason)
 
     # One call
 

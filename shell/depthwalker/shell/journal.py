@@ -15,6 +15,7 @@ from depthwalker.core.budget import Bucket
 from depthwalker.core.config import Algorithm
 from depthwalker.core.fact import Fact, Started, Status
 from depthwalker.core.parent import Action
+from depthwalker.core.rollout import Assigned, Entry
 from depthwalker.core.row import Projection
 from depthwalker.core.units import Count, Micros, Money, Price
 
@@ -298,6 +299,22 @@ class Store(Protocol):
 
     async def switch(self) -> Pulled | None:
         """Return how the kill switch is pulled, if it is."""
+        ...
+
+    async def rollout(self, account: str) -> tuple[Entry, ...]:
+        """Return the journal of an account's rollout, oldest first."""
+        ...
+
+    async def move(self, account: str, entry: Entry, evidence: str) -> bool:
+        """Add a line to it, with a JSON object; False where another one has that number already."""
+        ...
+
+    async def assigned(self, account: str, since: Micros) -> tuple[Assigned, ...]:
+        """Return the finished parents of the account's arms since an instant, oldest first."""
+        ...
+
+    async def breaches(self, execution_id: int) -> tuple[str, ...]:
+        """Return which invariants the rows of an execution break."""
         ...
 
     async def keep_group(self, account: str, group: WorkerGroup) -> None:

@@ -57,6 +57,29 @@ GROUP_TRIGGERED: Final[LiteralString] = """
 
 FORGET_GROUP: Final[LiteralString] = "DELETE FROM worker_groups WHERE account = %s AND group_id = %s RETURNING 1"
 
+ROLLOUT: Final[LiteralString] = """
+    SELECT number, (extract(epoch FROM at) * 1000000)::bigint, move, stage, decided_by, reason
+    FROM rollout_journal WHERE account = %s ORDER BY number
+"""
+
+MOVE: Final[LiteralString] = """
+    INSERT INTO rollout_journal (account, number, at, move, stage, decided_by, reason, evidence)
+    VALUES (%s, %s, depthwalker_instant(%s), %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1
+"""
+
+ASSIGNED: Final[LiteralString] = """
+    SELECT e.arm, e.ticker, (m.created_at AT TIME ZONE 'UTC')::date - date '1970-01-01',
+        round(m.shortfall_cents * 10000)::bigint, round(m.improvement_over_basic * 1000000)::bigint
+    FROM execution_metrics m JOIN execution_state e USING (execution_id)
+    WHERE e.account = %s AND e.arm IS NOT NULL AND m.created_at >= depthwalker_instant(%s) AND m.shortfall_cents IS NOT NULL
+    ORDER BY m.created_at, m.metric_id
+"""
+
+BREACHES: Final[LiteralString] = """
+    SELECT format('number %%s in execution %%s (%%s)', invariant, execution_id, detail)
+    FROM broken_invariants WHERE execution_id = %s ORDER BY invariant
+"""
+
 TRADE_QUALITY: Final[LiteralString] = """
     SELECT filled, slippage, cost, volume, profit FROM depthwalker_trade_quality(clock_timestamp() - %s::interval)
 """

@@ -97,6 +97,7 @@ def _execution(row: ExecutionRow) -> Row:
         "completed_at": _when(row.completed),
         "ending": row.ending or None,
         "error_message": row.error or None,
+        "arm": None if row.arm is None else row.arm.value,
     }
 
 
@@ -193,6 +194,7 @@ def _fill(fill: Fill) -> Row:
 def _metrics(row: MetricsRow) -> Row:
     return {
         **_market(row),
+        "arm": None if row.arm is None else row.arm.value,
         "target_price": format_price(row.target),
         "target_quantity": format_count(row.count),
         "filled_quantity": format_count(row.filled),

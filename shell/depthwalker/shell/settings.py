@@ -163,6 +163,13 @@ class _Keys(Table):
         BeforeValidator(_truth),
         Field(description="true or false: whether orders belong to an order group of the process that sends them"),
     ] = True
+    guard_max_slippage_percent: Annotated[
+        int,
+        BeforeValidator(whole(6, "0", "1")),
+        Field(
+            description="a fraction of the target from 0 to 1: a rollout's walker that slips more is disabled at once"
+        ),
+    ] = 50_000
     calls_per_minute: Annotated[
         int | None,
         BeforeValidator(optional(whole(0, "1", "1000000"))),
@@ -190,6 +197,7 @@ class Settings:
     websocket: bool
     order_groups: bool
     calls_per_minute: int | None
+    guard_slippage: int
     recovery: Recovering
     strays: Strays
 
@@ -227,9 +235,16 @@ class Settings:
                     websocket=found.websocket,
                     order_groups=found.order_groups,
                     calls_per_minute=found.calls_per_minute,
+                    guard_slippage=found.guard_max_slippage_percent,
                     recovery=found.recovery,
                     strays=found.strays,
                 )
+
+
+def trades_live(base_url: str) -> bool:
+    """Return whether orders sent there are of real money: anywhere but the demo exchange and this machine."""
+    host = urlsplit(base_url).hostname or ""
+    return base_url != HOSTS["demo"] and host not in {"localhost", "127.0.0.1", "::1"}
 
 
 def kept_installation(directory: Path) -> str:

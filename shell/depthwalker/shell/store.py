@@ -20,6 +20,7 @@ from depthwalker.core.budget import Bucket
 from depthwalker.core.execution import START, evolve
 from depthwalker.core.fact import Fact, Started, Status
 from depthwalker.core.projection import project
+from depthwalker.core.rollout import Arm, Assigned, Entry, Move, Stage
 from depthwalker.core.row import Projection
 from depthwalker.core.units import Count, Micros
 from depthwalker.shell import codec
@@ -42,7 +43,9 @@ from depthwalker.shell.journal import (
 from depthwalker.shell.pool import Connection, Database
 from depthwalker.shell.postgres import schema_mark, schema_marking, schema_path
 from depthwalker.shell.queries import (
+    ASSIGNED,
     BEGIN,
+    BREACHES,
     CLAIM,
     EXECUTIONS,
     FIND,
@@ -52,9 +55,11 @@ from depthwalker.shell.queries import (
     KEEP_GROUP,
     LEASE_TOKENS,
     LOAD,
+    MOVE,
     PROMISED,
     PULL,
     RELEASE,
+    ROLLOUT,
     SCHEMA_MARK,
     SLIPPAGES,
     SPENT_GROUPS,
@@ -257,6 +262,27 @@ class PostgresStore:
         """Return how the kill switch is pulled, if it is."""
         row = await self._database.one(SWITCH)
         return None if row is None else Pulled(*row)
+
+    async def rollout(self, account: str) -> tuple[Entry, ...]:
+        """Return the journal of an account's rollout, oldest first."""
+        found = await self._database.all(ROLLOUT, account)
+        return tuple(Entry(number, at, Move(move), Stage(stage), *rest) for number, at, move, stage, *rest in found)
+
+    async def move(self, account: str, entry: Entry, evidence: str) -> bool:
+        """Add a line to it, with a JSON object; False where another one has that number already."""
+        values = (entry.move.value, entry.stage.value, entry.by, entry.reason, evidence)
+        return bool(await self._database.all(MOVE, account, entry.number, entry.at, *values)) or entry in (
+            await self.rollout(account)
+        )
+
+    async def assigned(self, account: str, since: Micros) -> tuple[Assigned, ...]:
+        """Return the finished parents of the account's arms since an instant, oldest first."""
+        found = await self._database.all(ASSIGNED, account, since)
+        return tuple(Assigned(Arm(arm), *rest) for arm, *rest in found)
+
+    async def breaches(self, execution_id: int) -> tuple[str, ...]:
+        """Return which invariants the rows of an execution break."""
+        return tuple(row[0] for row in await self._database.all(BREACHES, execution_id))
 
     async def keep_group(self, account: str, group: WorkerGroup) -> None:
         """Remember an order group, for whoever takes over from its worker."""

@@ -41,6 +41,9 @@ TABLE: Final[Mapping[str, Entry]] = {
         "write a report as a page, a picture or JSON", "EXECUTION_ID|--since SPAN|--backtest JSON [OPTION ...]"
     ),
     "serve": Entry("show executions as they work on a page of this machine, with the kill switch, until Ctrl-C"),
+    "rollout": Entry(
+        "roll a walker out by stages beside a control, or stop it", "status|advance|hold|stop [OPTION ...]"
+    ),
     "stop": Entry("pull the kill switch: everything cancels what rests and ends, and nothing new begins"),
     "doctor": Entry("check Python, database, key, clock, exchange and budget, and say how to mend each"),
     "db": Entry("the database: $DATABASE_URL, or the embedded server", "start|url|shell|load"),

@@ -1,0 +1,67 @@
+"""When a rollout's walker is disabled by itself (specification, risk mitigation): a pure function of finished parents.
+
+Three worse days alone would stop a walker that is equal to control within 20 days more often than not, so the interval over
+them has to be clear of zero too. `docs/guard.md` states how often an equal one is still stopped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from depthwalker.core.rollout import Arm, Assigned, difference
+from depthwalker.core.units import MILLION, Micros
+
+DAYS: Final = 3
+DAY: Final = Micros(86_400 * MILLION)
+HUNDREDTHS: Final = MILLION // 10_000  # of a per cent
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """Why the walker is disabled."""
+
+    reason: str
+
+
+def day_of(at: Micros) -> int:
+    """Return the day of an instant (UTC), counted from the epoch."""
+    return at // DAY
+
+
+def review(parents: Sequence[Assigned], today: int) -> Trip | None:
+    """Judge the last three whole days on which both arms had parents; a day without either says nothing.
+
+    The interval's blocks are a market's day: with fewer than five of them nothing is claimed.
+    """
+    whole = [one for one in parents if one.day < today]
+    common = {one.day for one in whole if one.arm is Arm.WALKER} & {one.day for one in whole if one.arm is Arm.CONTROL}
+    last = sorted(common)[-DAYS:]
+    if len(last) < DAYS or not all(_worse(whole, day) for day in last):
+        return None
+    gap = difference([one for one in whole if one.day in last], lambda one: (one.market, one.day))
+    assert gap is not None
+    if gap.low is None or gap.low <= 0:
+        return None
+    return Trip(
+        f"dearer than control on three days running, by {gap.mean} (at least {gap.low}) microdollars a contract"
+    )
+
+
+def inspect(arm: Arm, slippage: int | None, limit: int, breaches: Sequence[str]) -> Trip | None:
+    """Judge one execution as it ends: its slippage, in parts per million, against the hard limit; and broken invariants."""
+    if breaches:
+        return Trip(f"an invariant is broken: {'; '.join(breaches)}")
+    if arm is Arm.WALKER and slippage is not None and slippage > limit:
+        return Trip(f"slippage {_percent(slippage)} is past the hard limit of {_percent(limit)}")
+    return None
+
+
+def _worse(parents: Sequence[Assigned], day: int) -> bool:
+    gap = difference([one for one in parents if one.day == day], lambda one: one.market)
+    assert gap is not None
+    return gap.mean > 0
+
+
+def _percent(ppm: int) -> str:
+    whole, rest = divmod(ppm // HUNDREDTHS, 100)
+    return f"{whole}.{rest:02d} %"

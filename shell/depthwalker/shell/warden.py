@@ -1,0 +1,104 @@
+"""Keeps a rollout while the engine runs: assigns arms, disables the walker when the guard says so, ends walkers of a stopped one.
+
+It does nothing until a method that takes part is executed while a rollout has begun. A database that cannot be asked
+assigns nobody to the walker.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from depthwalker.core.config import Algorithm
+from depthwalker.core.execution import State
+from depthwalker.core.guard import Trip, day_of, inspect, review
+from depthwalker.core.projection import project
+from depthwalker.core.rollout import Arm, Entry, Move, Rollout, assign, compare, read
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.evidence import evidence
+from depthwalker.shell.journal import Store, StoreError
+from depthwalker.shell.ports import Clock
+from depthwalker.shell.settings import Settings, trades_live
+from depthwalker.shell.ticket import Job
+
+LOG: Final = logging.getLogger("depthwalker")
+LOOK: Final = Micros(SECOND // 2)
+GUARD: Final = "guard"
+
+
+class Warden:
+    """A rollout as one process sees it. `stop` asks the walker's running executions to end, for the reason given."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock, stop: Callable[[str], object]) -> None:
+        self._account = settings.account
+        self._limit = settings.guard_slippage
+        self._live = trades_live(settings.base_url)
+        self._store = store
+        self._clock = clock
+        self._stop = stop
+        self._reviewed = 0
+        self._watch: asyncio.Task[None] | None = None
+
+    async def assign(self, job: Job) -> Arm | None:
+        """Return the arm of a parent that is about to begin. Raises StoreError."""
+        if not job.config.rollout or job.config.algorithm is Algorithm.SIMPLE_LIMIT or job.edge_id is None:
+            return None
+        arm = assign(str(job.edge_id), await self._rollout(), live=self._live)
+        if arm is not None and self._watch is None:
+            self._watch = asyncio.create_task(self._keep_watch(), name="rollout")
+        return arm
+
+    async def ended(self, execution_id: int, state: State) -> None:
+        """Have the guard inspect a finished execution."""
+        metrics = project(state).metrics
+        if state.arm is None or metrics is None:
+            return
+        try:
+            breaches = await self._store.breaches(execution_id)
+            trip = inspect(state.arm, metrics.slippage, self._limit, breaches)
+            if trip is not None:
+                await self._disable(trip)
+        except StoreError as error:
+            LOG.warning("execution %s: the guard cannot inspect it (%s)", execution_id, error)
+
+    async def look(self) -> None:
+        """Obey a rollout that was stopped, and review the whole days once each day. Raises StoreError."""
+        rollout = await self._rollout()
+        today = day_of(self._clock.now())
+        if today > self._reviewed and rollout.stage is not None and not rollout.stopped:
+            trip = review(await self._store.assigned(self._account, rollout.since), today)
+            self._reviewed = today
+            if trip is not None:
+                await self._disable(trip)
+                rollout = await self._rollout()
+        if rollout.stopped:
+            self._stop(f"rollout stopped: {rollout.stopped}")
+
+    async def close(self) -> None:
+        """End the watch."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+
+    async def _disable(self, trip: Trip) -> None:
+        """Journal the trip, unless the rollout is stopped already; every process obeys within a second."""
+        while True:
+            rollout = await self._rollout()
+            if rollout.stage is None or rollout.stopped:
+                return
+            found = compare(await self._store.assigned(self._account, rollout.since))
+            entry = Entry(rollout.entries + 1, self._clock.now(), Move.DISABLE, rollout.stage, GUARD, trip.reason)
+            if await self._store.move(self._account, entry, evidence(found)):
+                LOG.error("the walker is disabled: %s", trip.reason)
+                return
+
+    async def _rollout(self) -> Rollout:
+        return read(await self._store.rollout(self._account))
+
+    async def _keep_watch(self) -> None:
+        while True:
+            try:
+                await self.look()
+            except StoreError as error:
+                LOG.warning("the rollout cannot be read (%s)", error)
+            await self._clock.sleep_until(Micros(self._clock.now() + LOOK))

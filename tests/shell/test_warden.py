@@ -1,0 +1,142 @@
+"""A rollout in the engine: arms assigned and kept, walkers ended when it stops, and the guard that stops it."""
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+
+from tests.shell.arms import evidence, moved, parents
+from tests.shell.rig import ME, AMethod, AnEdge, Moment, Rig, as_store, rests, rigged, walker
+
+from depthwalker.core.execution import START
+from depthwalker.core.replay import Replayed, replay
+from depthwalker.core.rollout import SHARES, Arm, Move, Stage, assign, bucket, read
+from depthwalker.shell.journal import StoreUnavailable
+from depthwalker.shell.settings import HOSTS, trades_live
+from depthwalker.shell.store import PostgresStore
+
+ONE = next(edge for edge in range(1, 999) if bucket(str(edge)) < SHARES[Stage.TENTH])  # the walker's from 10 % on
+OTHER = next(edge for edge in range(1, 999) if bucket(str(edge)) >= SHARES[Stage.FULL])  # control for good
+
+
+def taking_part(seconds: float = 2) -> AMethod:
+    return AMethod({**walker(seconds).execution_config, "rollout": True})
+
+
+async def arms(rig: Rig) -> list[tuple[object, ...]]:
+    return await rig.rows(
+        "SELECT e.edge_id, e.arm, m.arm, e.algorithm, split_part(e.algorithm_reason, ';', 1) "
+        "FROM execution_state e JOIN execution_metrics m USING (execution_id) ORDER BY e.execution_id"
+    )
+
+
+async def stands(rig: Rig) -> str:
+    async with PostgresStore(rig.dsn) as store:
+        return read(await store.rollout(ME)).stopped
+
+
+async def test_before_it_begins_and_without_the_method_s_word_nothing_changes(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        await engine.execute_trade(AnEdge(OTHER, "0.47", 5), taking_part())
+        moved(postgres, ME, Stage.TENTH, 0)
+        await engine.execute_trade(AnEdge(OTHER, "0.47", 5), walker(), request_key="no part of it")
+        assert await arms(rig) == [(OTHER, None, None, "dynamic_depth_walker", "configured")] * 2
+
+
+async def test_the_edge_decides_which_arm_a_parent_is_in_and_the_journal_says_so(postgres: str, tmp_path: Path) -> None:
+    moved(postgres, ME, Stage.TENTH, 0)
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        trades = [await engine.execute_trade(AnEdge(edge, "0.47", 5), taking_part()) for edge in (ONE, OTHER)]
+        assert await arms(rig) == [
+            (ONE, "walker", "walker", "dynamic_depth_walker", "configured"),
+            (OTHER, "control", "control", "simple_limit", "rollout: control"),
+        ]
+        for trade in trades:
+            assert isinstance(replay(await rig.journal(trade.execution_id)), Replayed)
+            await rig.settled(trade, alone=False)
+        async with PostgresStore(rig.dsn) as store:
+            assert [one.arm for one in await store.assigned(ME, START.parent.started)] == [Arm.WALKER, Arm.CONTROL]
+
+
+async def test_when_it_stops_every_worker_ends_its_walkers_and_leaves_control_alone(
+    postgres: str, tmp_path: Path
+) -> None:
+    moved(postgres, ME, Stage.HALF, 0)
+    async with rigged(postgres, tmp_path) as rig:
+        first, second = Moment(), Moment()
+        async with rig.engine(on_turn=first.when(rests)) as one, rig.engine(on_turn=second.when(rests)) as other:
+            walking = asyncio.create_task(one.execute_trade(AnEdge(ONE, "0.45", 5), taking_part(60)))
+            plain = asyncio.create_task(other.execute_trade(AnEdge(OTHER, "0.45", 5), taking_part(60)))
+            await asyncio.gather(first.come(), second.come())
+            moved(postgres, ME, Stage.HALF, 0, Move.STOP)
+            ended = await walking
+            assert (ended.result.status, ended.result.reason.split("; ")[-1]) == ("cancelled", "rollout stopped: test")
+            await rig.settled(ended, alone=False)
+            assert not plain.done()
+            after = await one.execute_trade(AnEdge(ONE, "0.47", 5), taking_part(), request_key="later")
+            assert after.quantity == Decimal(5)
+            assert (await arms(rig))[-1] == (ONE, "control", "control", "simple_limit", "rollout: control")
+            other.stop()
+            await plain
+
+
+async def test_slippage_past_the_hard_limit_disables_the_walker_at_once(postgres: str, tmp_path: Path) -> None:
+    moved(postgres, ME, Stage.TENTH, 0)
+    async with rigged(postgres, tmp_path) as rig, rig.engine({"guard_max_slippage_percent": "0.01"}) as engine:
+        trade = await engine.execute_trade(AnEdge(ONE, "0.45", 5), taking_part(4))
+        assert trade.quantity == Decimal(5)
+        assert (await stands(rig)).endswith("is past the hard limit of 1.00 %")
+        (_, (by, _, known)) = evidence(postgres, ME)
+        assert by == "guard"
+        assert known["walkers"] == 1
+        await engine.execute_trade(AnEdge(ONE, "0.45", 5), taking_part(4), request_key="later")
+        assert len(evidence(postgres, ME)) == 2
+
+
+async def test_a_broken_invariant_disables_it(postgres: str, tmp_path: Path) -> None:
+    moved(postgres, ME, Stage.TENTH, 0)
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        trade = await engine.execute_trade(AnEdge(OTHER, "0.47", 5), taking_part())
+        assert await stands(rig) == ""
+        await rig.rows("UPDATE child_orders SET price = 0.99 RETURNING 1")
+        await engine._warden.ended(trade.execution_id, await rig.fold(trade.execution_id))
+        await rig.rows("UPDATE child_orders SET price = 0.47 RETURNING 1")
+        assert (await stands(rig)).startswith("an invariant is broken: number 2 in execution 1 (order 1-0 at 0.9900")
+
+
+async def test_three_worse_days_disable_it_and_good_ones_do_not(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        await engine._warden.look()
+        moved(postgres, ME, Stage.TENTH, 9)
+        parents(postgres, ME, (5, 4), walker="5", control="1")
+        parents(postgres, ME, (3,), walker="1", control="2")
+        await engine._warden.look()
+        assert await stands(rig) == ""
+        parents(postgres, ME, (2, 1), walker="5", control="1")
+        await engine._warden.look()
+        assert await stands(rig) == "", "the days are reviewed once a day"
+        parents(postgres, ME, (3,), walker="9", control="1")
+        async with rig.engine() as later:
+            await later._warden.look()
+        assert (await stands(rig)).startswith("dearer than control on three days running")
+
+
+async def test_a_store_that_does_not_answer_is_no_end_of_an_execution(postgres: str, tmp_path: Path) -> None:
+    moved(postgres, ME, Stage.TENTH, 0)
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as shaky, rig.engine(store=as_store(shaky)) as engine:
+        trade = await engine.execute_trade(AnEdge(ONE, "0.47", 5), taking_part())
+        state = await rig.fold(trade.execution_id)
+        shaky.down = True
+        await engine._warden.ended(trade.execution_id, state)
+        try:
+            await engine._warden.look()
+        except StoreUnavailable:
+            shaky.down = False
+        assert await stands(rig) == ""
+
+
+def test_only_the_demo_exchange_and_this_machine_are_paper() -> None:
+    assert trades_live(HOSTS["prod"])
+    assert trades_live("https://api.elections.kalshi.com/trade-api/v2")
+    assert not trades_live(HOSTS["demo"])
+    assert not trades_live("http://127.0.0.1:8000/trade-api/v2")
+    assert assign(str(ONE), read(()), live=True) is None
