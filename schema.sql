@@ -106,8 +106,16 @@ CREATE TABLE IF NOT EXISTS order_book_snapshots (
     spread numeric(10,4) CHECK (spread > -1 AND spread < 1),
     yes_best_bid numeric(10,4) CHECK (yes_best_bid > 0 AND yes_best_bid < 1),
     no_best_bid numeric(10,4) CHECK (no_best_bid > 0 AND no_best_bid < 1),
+    -- [{"trade_id": ..., "taker": "yes", "yes_price": 7100, "count": 500, "at": ...}, ...]: what traded since the one before
+    trades jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(trades) = 'array'),
     PRIMARY KEY (snapshot_id, timestamp)
 ) PARTITION BY RANGE (timestamp);
+DO $$ BEGIN  -- for a table that an older schema made
+    IF depthwalker_type('order_book_snapshots', 'trades') IS NULL THEN
+        ALTER TABLE order_book_snapshots
+            ADD COLUMN trades jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(trades) = 'array');
+    END IF;
+END $$;
 SELECT FROM depthwalker_refer('order_book_snapshots', 'market_id', 'markets', 'varchar');
 CREATE INDEX IF NOT EXISTS idx_orderbook_market_time ON order_book_snapshots (market_id, timestamp DESC);
 CREATE INDEX IF NOT EXISTS idx_orderbook_time ON order_book_snapshots (timestamp DESC);
@@ -546,9 +554,10 @@ DECLARE
 BEGIN
     PERFORM depthwalker_require('markets', 'market_id', snapshot);
     INSERT INTO order_book_snapshots (
-        market_id, timestamp, yes_depth, no_depth, yes_total_volume, no_total_volume, spread, yes_best_bid, no_best_bid
+        market_id, timestamp, yes_depth, no_depth, yes_total_volume, no_total_volume, spread, yes_best_bid, no_best_bid, trades
     )
-    SELECT market_id, timestamp, yes_depth, no_depth, yes_total_volume, no_total_volume, spread, yes_best_bid, no_best_bid
+    SELECT market_id, timestamp, yes_depth, no_depth, yes_total_volume, no_total_volume, spread, yes_best_bid, no_best_bid,
+        coalesce(trades, '[]')
     FROM jsonb_populate_record(NULL::order_book_snapshots, snapshot)
     RETURNING snapshot_id INTO id;
     RETURN id;

@@ -12,7 +12,7 @@ from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.parent import Action, Holding, Identity, Parent, Ticket, admit
 from depthwalker.core.tape import Arrive, Event, Flow, Replace, Take, Tape, Withdraw, after
 from depthwalker.core.units import CENT, CONTRACT, DOLLAR, SECOND, Count, Micros, Price
-from depthwalker.shell.lab.columns import ORIGIN
+from depthwalker.shell.lab.market import ORIGIN
 
 SPAN: Final = Micros(60 * SECOND)
 START: Final = Micros(ORIGIN + 5 * SECOND)

@@ -19,12 +19,11 @@ from depthwalker.core.quality import complete
 from depthwalker.core.tape import Arrive, Event, Flow, Take, Tape, Withdraw
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
 from depthwalker.shell.lab.bound import bound, single_switch
-from depthwalker.shell.lab.columns import ORIGIN
 from depthwalker.shell.lab.cost import measure, twice_shortfall
 from depthwalker.shell.lab.experiment import indexed
 from depthwalker.shell.lab.index import Index, offers
 from depthwalker.shell.lab.indexed import Indexed
-from depthwalker.shell.lab.market import QueueModel
+from depthwalker.shell.lab.market import ORIGIN, QueueModel
 from depthwalker.shell.lab.parents import Sampled
 from depthwalker.shell.lab.players import players
 from depthwalker.shell.lab.replay import LATENCY

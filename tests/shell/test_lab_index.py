@@ -10,8 +10,9 @@ from depthwalker.core.book import Book, Leg
 from depthwalker.core.flow import NO_HISTORY, WINDOW, flow, observe
 from depthwalker.core.tape import Arrive, Replace, Take, Tape, books, resting
 from depthwalker.core.units import DOLLAR, Count, Micros, Price
-from depthwalker.shell.lab.columns import ORIGIN, columns_of, flattened
+from depthwalker.shell.lab.columns import columns_of, flattened
 from depthwalker.shell.lab.index import Index
+from depthwalker.shell.lab.market import ORIGIN
 
 SEEDS = st.integers(0, 10**6)
 

@@ -17,6 +17,7 @@ import pytest
 from psycopg.rows import TupleRow
 from tests.shell.test_schema import ENGINE
 
+from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.fact import Fact, Held, Resumed, Started, Status, StopRequested
@@ -415,7 +416,11 @@ async def test_a_snapshot_keeps_ten_levels_and_the_totals_of_all(
     yes = tuple((Price(4800 - 100 * step), Count(150)) for step in range(12))
     book = Book(yes, ((Price(5000), Count(30_000)),), Micros(0))
     first = await store.snapshot("KX", book, Micros(1_760_000_000_000_001))
-    assert await store.snapshot("KX", Book((), (), Micros(0)), Micros(1_760_000_000_000_002)) == first + 1
+    print_ = TradePrint("t1", Leg.NO, Price(4800), Count(150), Micros(1_760_000_000_000_000))
+    empty = Book((), (), Micros(0))
+    assert await store.snapshot("KX", empty, Micros(1_760_000_000_000_002), trades=(print_,)) == first + 1
+    traded = {"trade_id": "t1", "taker": "no", "yes_price": 4800, "count": 150, "at": 1_760_000_000_000_000}
+    assert await rows(sql, "SELECT trades FROM order_book_snapshots ORDER BY snapshot_id") == [([],), ([traded],)]
     shown = """SELECT jsonb_array_length(yes_depth), yes_depth->0, no_depth, yes_total_volume, spread, yes_best_bid,
                       no_best_bid, market_id FROM order_book_snapshots ORDER BY snapshot_id"""
     level = {"price": "0.4800", "quantity": 1.5, "order_count": None}

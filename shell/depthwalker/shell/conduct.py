@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Final, assert_never
 
-from depthwalker.core.book import Leg, OwnOrder
+from depthwalker.core.book import Leg, OwnOrder, without
 from depthwalker.core.config import Algorithm
 from depthwalker.core.depth import Thresholds
 from depthwalker.core.execution import START, State, evolve, total_filled
 from depthwalker.core.fact import FORMAT, Fact, Resumed, Started
+from depthwalker.core.hindsight import needed_until
 from depthwalker.core.ids import EXECUTION_DIGITS
 from depthwalker.core.momentum import ema_slippage
 from depthwalker.core.outcome import Failure, Success
@@ -38,6 +39,7 @@ from depthwalker.shell.grouping import Groups
 from depthwalker.shell.journal import Attached, Claimed, Origin, Store, StoreError, StoreUnavailable, SwitchPulled
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.markets import Markets, succeeded
+from depthwalker.shell.observer import Observer
 from depthwalker.shell.ports import Chance, Clock, Venue
 from depthwalker.shell.result import bounds, trade_of
 from depthwalker.shell.runner import Runner
@@ -102,6 +104,7 @@ class Conductor:
         groups: Groups | None,
         sentinel: Sentinel,
         warden: Warden,
+        observer: Observer,
     ) -> None:
         self.closing = False
         self._settings = settings
@@ -117,6 +120,7 @@ class Conductor:
         self._groups = groups
         self._sentinel = sentinel
         self._warden = warden
+        self._observer = observer
         self._spool = Spool(settings.state_directory / "spool")
         self._sell_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -144,7 +148,8 @@ class Conductor:
         if self._groups is not None:
             await self._groups.join(job.ticker)
         arrival = await feed.fresh_book()
-        snapshot = await self._store.snapshot(job.ticker, arrival, arrival.at, job.market_id) if arrival.at else None
+        others = without(arrival, own_orders(runners(self._conducts, job.ticker)))
+        snapshot = await self._store.snapshot(job.ticker, others, arrival.at, job.market_id) if arrival.at else None
         origin = Origin(
             request_key=job.request_key,
             source=job.source,
@@ -221,6 +226,8 @@ class Conductor:
         runner.receive(*news)
         if conduct.stop:
             runner.stop(conduct.stop)
+        deadline = state.parent.deadline
+        self._observer.follow(feed, job.market_id, deadline)
         renewing = asyncio.create_task(self._renew(seat))
         try:
             await runner.run()
@@ -234,6 +241,7 @@ class Conductor:
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
+            self._observer.follow(feed, job.market_id, needed_until(deadline, runner.state.last_fill_at))
         await self._warden.ended(seat.execution_id, runner.state)
         return await self._trade(seat.execution_id)
 

@@ -66,7 +66,7 @@ def how_to_look() -> str:
     return f"{shlex.quote(str(program.relative_to(Path.cwd()) if inside else program))} db shell"
 
 
-def run_database(what: str) -> int:
+def run_database(what: str, *, as_json: bool = False) -> int:
     """Run `depthwalker db WHAT` and return the exit code."""
     own = "DATABASE_URL" not in os.environ
     if what == "start" and not own:
@@ -77,6 +77,8 @@ def run_database(what: str) -> int:
             case "load":
                 load_schema(dsn)
                 say(f"loaded {schema_path().name}; loading it again changes nothing")
+            case "measure":
+                return _measure(dsn, own=own, as_json=as_json)
             case "url":
                 say(dsn)
                 if own:
@@ -91,6 +93,22 @@ def run_database(what: str) -> int:
                 if own:
                     load_schema(dsn)
                 return _shell(dsn)
+    return OK
+
+
+def _measure(dsn: str, *, own: bool, as_json: bool) -> int:
+    """Measure what is due and tell what was found."""
+    from depthwalker.shell.clock import SystemClock
+    from depthwalker.shell.measuring import in_words, measure_due
+
+    prepare(dsn, own=own)
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
+        found = measure_due(connection, SystemClock().now())
+    if as_json:
+        say(in_words(found))
+        return OK
+    say(f"{len(found)} executions measured")
+    say(*(f"execution {execution}: {one.note}" for execution, one in found.items() if one.note))
     return OK
 
 

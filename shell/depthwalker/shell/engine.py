@@ -42,6 +42,7 @@ from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.markets import Markets
 from depthwalker.shell.news import NewsRoom
+from depthwalker.shell.observer import Observer
 from depthwalker.shell.opening import embedded_server, load_key, open_store
 from depthwalker.shell.ports import Chance, Clock, Transport
 from depthwalker.shell.purse import StorePool
@@ -87,6 +88,9 @@ class Engine:
         self._groups = Groups(venue, store, self._limiter, account, worker) if settings.order_groups else None
         self._sentinel = Sentinel(store, clock, self._groups, self.stop)
         self._warden = Warden(settings, store, clock, self._stop_walkers)
+        self._observer = Observer(
+            store, clock, settings.snapshot_interval, self._own_orders, polls=settings.calls_per_minute is None
+        )
         self._conductor = Conductor(
             settings,
             venue,
@@ -101,6 +105,7 @@ class Engine:
             self._groups,
             self._sentinel,
             self._warden,
+            self._observer,
         )
         self._recovery = Recovery(settings.account, settings.installation, venue, store, clock, self._limiter)
         self._socket: Socket | None = None
@@ -239,6 +244,7 @@ class Engine:
                     LOG.error("%s", conduct.running() or f"{conduct.job.request_key} did not start")
                     conduct.task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._observer.close()
             await self._markets.close()
 
     def _stop_walkers(self, reason: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeAlias
 
+from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.budget import Bucket
 from depthwalker.core.config import Algorithm
@@ -265,8 +266,15 @@ class Store(Protocol):
         """Return the trade of an execution, or None while it executes."""
         ...
 
-    async def snapshot(self, ticker: str, book: Book, at: Micros, market_id: str | None = None) -> int:
-        """Keep the book, ten levels a side; return the snapshot's number. Raises MissingRow."""
+    async def snapshot(
+        self,
+        ticker: str,
+        book: Book,
+        at: Micros,
+        market_id: str | None = None,
+        trades: Sequence[TradePrint] = (),
+    ) -> int:
+        """Keep the book, ten levels a side, and what traded since the last one; return its number. Raises MissingRow."""
         ...
 
     async def unfinished(self, account: str | None = None) -> tuple[Unfinished, ...]:

@@ -84,6 +84,36 @@ TRADE_QUALITY: Final[LiteralString] = """
     SELECT filled, slippage, cost, volume, profit FROM depthwalker_trade_quality(clock_timestamp() - %s::interval)
 """
 
+UNMEASURED: Final[LiteralString] = """
+    SELECT m.execution_id
+    FROM execution_metrics m JOIN execution_state e USING (execution_id)
+    WHERE m.measured_at IS NULL
+      AND greatest(e.deadline_at, e.created_at + (m.time_to_last_fill + 60) * interval '1 second') + interval '5 seconds'
+          <= depthwalker_instant(%s)
+    ORDER BY m.execution_id
+"""
+
+SIGHTS: Final[LiteralString] = """
+    SELECT (extract(epoch FROM s.timestamp) * 1000000)::bigint, s.yes_depth::text, s.no_depth::text, s.trades::text
+    FROM execution_state e
+    JOIN execution_metrics m USING (execution_id)
+    JOIN order_book_snapshots s ON s.market_id = e.market_id
+        AND s.timestamp >= e.created_at - interval '15 seconds'
+        AND s.timestamp <= greatest(e.deadline_at, e.created_at + (m.time_to_last_fill + 60) * interval '1 second')
+                           + interval '5 seconds'
+    WHERE e.execution_id = %s
+    ORDER BY s.timestamp, s.snapshot_id
+"""
+
+MEASURED: Final[LiteralString] = """
+    UPDATE execution_metrics SET
+        estimated_basic_slippage = %s::numeric / 1000000, estimated_basic_fill_rate = %s::numeric / 1000000,
+        improvement_over_basic = %s::numeric / 1000000, markout_5s_cents = %s::numeric / 10000,
+        markout_30s_cents = %s::numeric / 10000, markout_60s_cents = %s::numeric / 10000,
+        measured_note = %s, measured_at = clock_timestamp()
+    WHERE execution_id = %s
+"""
+
 EXECUTIONS: Final[LiteralString] = "SELECT execution_id FROM execution_state ORDER BY execution_id"
 
 LOAD: Final[LiteralString] = "SELECT body::text FROM execution_journal WHERE execution_id = %s ORDER BY seq"

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Ladder, Leg, ladders, top
 from depthwalker.core.execution import WalkStep
 from depthwalker.core.fact import Fact
@@ -51,7 +52,7 @@ def rows(projection: Projection, facts: Iterable[Fact]) -> bytes:
     )
 
 
-def snapshot_row(ticker: str, market_id: str | None, book: Book, at: Micros) -> Row:
+def snapshot_row(ticker: str, market_id: str | None, book: Book, at: Micros, trades: Iterable[TradePrint] = ()) -> Row:
     """Return a row of order_book_snapshots, and the ticker: depth of ten levels a side, totals of the whole book."""
     seen = ladders(book, Leg.YES)
     return {
@@ -65,6 +66,7 @@ def snapshot_row(ticker: str, market_id: str | None, book: Book, at: Micros) -> 
         "spread": _price(seen.spread()),
         "yes_best_bid": _price(book.yes[0][0] if book.yes else None),
         "no_best_bid": _price(book.no[0][0] if book.no else None),
+        "trades": [_trade_print(trade) for trade in trades],
     }
 
 
@@ -257,6 +259,16 @@ def _depth(bids: Ladder) -> list[Row]:
         {"price": format_price(price), "quantity": _number(count), "order_count": None}
         for price, count in top(bids, LEVELS)
     ]
+
+
+def _trade_print(trade: TradePrint) -> Row:
+    return {
+        "trade_id": trade.trade_id,
+        "taker": trade.taker.value,
+        "yes_price": trade.yes_price,
+        "count": trade.count,
+        "at": trade.at,
+    }
 
 
 def _total(bids: Ladder) -> Count:

@@ -143,6 +143,7 @@ class _Keys(Table):
     book_interval_seconds: _Seconds = 1_000_000
     order_interval_seconds: _Seconds = 2_000_000
     wind_down_seconds: _Seconds = 4_000_000
+    snapshot_interval_seconds: _Seconds = 1_000_000
     thin_contracts: _Contracts = 5_000
     liquid_contracts: _Contracts = 10_000
     websocket: Annotated[
@@ -192,6 +193,7 @@ class Settings:
     book_interval: Micros
     order_interval: Micros
     wind_down: Micros
+    snapshot_interval: Micros
     thin: Count
     liquid: Count
     websocket: bool
@@ -230,6 +232,7 @@ class Settings:
                     book_interval=Micros(found.book_interval_seconds),
                     order_interval=Micros(found.order_interval_seconds),
                     wind_down=Micros(found.wind_down_seconds),
+                    snapshot_interval=Micros(found.snapshot_interval_seconds),
                     thin=Count(found.thin_contracts),
                     liquid=Count(found.liquid_contracts),
                     websocket=found.websocket,

@@ -15,6 +15,7 @@ from typing import Final, Self
 import msgspec
 from psycopg.rows import TupleRow
 
+from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.budget import Bucket
 from depthwalker.core.execution import START, evolve
@@ -186,10 +187,17 @@ class PostgresStore:
             raise NoSuchExecution(f"there is no execution {execution_id}")
         return None if row[0] is None else _read_trade(row[0])
 
-    async def snapshot(self, ticker: str, book: Book, at: Micros, market_id: str | None = None) -> int:
+    async def snapshot(
+        self,
+        ticker: str,
+        book: Book,
+        at: Micros,
+        market_id: str | None = None,
+        trades: Sequence[TradePrint] = (),
+    ) -> int:
         """Keep the book, ten levels a side; return the snapshot's number. Raises MissingRow."""
         row = await self._database.one(
-            "SELECT depthwalker_snapshot(%s)", _json(snapshot_row(ticker, market_id, book, at))
+            "SELECT depthwalker_snapshot(%s)", _json(snapshot_row(ticker, market_id, book, at, trades))
         )
         assert row is not None
         return int(row[0])

@@ -8,12 +8,14 @@ WHAT: Final = {
     "url": "print the connection string",
     "shell": "open psql",
     "load": "load schema.sql; loading it again changes nothing",
+    "measure": "fill in what can be measured only a minute after an execution: markouts, the plain limit order beside it",
 }
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     texts = "; ".join(f"{name}: {text}" for name, text in WHAT.items())
+    parser.add_argument("--json", action="store_true", help="measure: what was found as JSON on standard output")
     parser.add_argument("what", choices=tuple(WHAT), metavar="|".join(WHAT), help=texts)
 
 
@@ -21,4 +23,4 @@ def run(given: argparse.Namespace) -> int:
     """Do what is asked with the database."""
     from depthwalker.shell.db import run_database
 
-    return run_database(given.what)
+    return run_database(given.what, as_json=given.json)

@@ -15,8 +15,8 @@ from depthwalker.core.parent import Parent
 from depthwalker.core.quality import complete
 from depthwalker.core.units import DOLLAR, MILLION, SECOND, Count, Micros, Money, Price
 from depthwalker.shell.lab.index import Index, SideIndex, Taken, offers
-from depthwalker.shell.lab.indexed import Indexed, shared
-from depthwalker.shell.lab.market import QueueModel
+from depthwalker.shell.lab.indexed import Indexed
+from depthwalker.shell.lab.market import QueueModel, shared
 from depthwalker.shell.lab.parents import Sampled
 
 SWITCHES = Micros(2 * SECOND)  # between the instants at which a schedule may switch

@@ -6,7 +6,7 @@ A snapshot in mid-tape is flattened to the changes that it amounts to, so that w
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,10 @@ import numpy.typing as npt
 from depthwalker.core.book import Book, Ladder, Leg
 from depthwalker.core.grid import PriceGrid
 from depthwalker.core.tape import Arrive, Event, Flow, Replace, Take, Tape, Withdraw, books
-from depthwalker.core.units import DOLLAR, SECOND, Count, Micros
+from depthwalker.core.units import DOLLAR, Count, Micros
+from depthwalker.shell.lab.market import ORIGIN
 
 Ints: TypeAlias = npt.NDArray[np.int64]
-ORIGIN: Final = Micros(1_000_000_000 * SECOND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from depthwalker.core.tape import Tape
 from depthwalker.core.units import Micros
 from depthwalker.shell.lab.bound import Bound, bound, single_switch
-from depthwalker.shell.lab.columns import ORIGIN, columns_of, flattened
+from depthwalker.shell.lab.columns import columns_of, flattened
 from depthwalker.shell.lab.cost import Result, measure, twice_shortfall
 from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.indexed import Indexed
-from depthwalker.shell.lab.market import QueueModel
+from depthwalker.shell.lab.market import ORIGIN, QueueModel
 from depthwalker.shell.lab.parents import LeftOut, Sampled, Sampling, sample
 from depthwalker.shell.lab.players import Player
 

@@ -14,7 +14,8 @@ from depthwalker.core.book import Ladder, Leg
 from depthwalker.core.depth import BAND
 from depthwalker.core.flow import SAMPLE_SPACING, TRADES_KEPT, WINDOW, Flow
 from depthwalker.core.units import DOLLAR, Count, Micros, Price
-from depthwalker.shell.lab.columns import ORIGIN, Columns, Ints, Side
+from depthwalker.shell.lab.columns import Columns, Ints, Side
+from depthwalker.shell.lab.market import ORIGIN
 
 _APART: Final = 64  # changes between two kept books, at least
 _CACHED: Final = 20_000

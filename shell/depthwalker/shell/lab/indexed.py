@@ -6,7 +6,6 @@ taken it. What we took is missing from the offers until the others leave that le
 """
 
 from copy import copy
-from itertools import pairwise
 from typing import Final, assert_never
 
 from depthwalker.core.answer import Ack, CancelAck, Trouble
@@ -18,12 +17,11 @@ from depthwalker.core.flow import WINDOW, Flow
 from depthwalker.core.ledger import Order, OrderKey, Phase, Style
 from depthwalker.core.outcome import Failure, Outcome
 from depthwalker.core.parent import Parent
-from depthwalker.core.units import DOLLAR, Count, Micros, Price, ceil_div
+from depthwalker.core.units import DOLLAR, Count, Micros, Price
 from depthwalker.core.view import LEVELS, Conditions, Passage, View, queue_at
 from depthwalker.shell.lab.index import Index, Taken
-from depthwalker.shell.lab.market import CROSSED, GONE, Account, QueueModel, Resting
+from depthwalker.shell.lab.market import CALM, CROSSED, GONE, Account, QueueModel, Resting, shared
 
-CALM: Final = 100  # calls left in the budget, as if nothing else ran
 NONE: Final = Count(0)
 NO_FLOW: Final = Flow(NONE, NONE, NONE, NONE, NONE, NONE, ())
 
@@ -256,14 +254,6 @@ class Indexed:
 
     def _last_trade(self, now: Micros) -> Micros:
         return Micros(max(self.index.last_trade(now), *(at for at, _, _ in self.caught), 0))
-
-
-def shared(ahead: int, counts: list[int]) -> int:
-    """Return the queue before an order after a level went through these counts: cancels come from all alike."""
-    for before, after in pairwise(counts):
-        if after < before:
-            ahead = ceil_div(ahead * after, before)
-    return ahead
 
 
 def _near(ladder: Ladder) -> Count:

@@ -6,6 +6,7 @@ Both exchanges of the laboratory (`indexed` and `plain`) keep their books with i
 from copy import copy
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 from typing import Final, Protocol
 
 from depthwalker.core.answer import Ack, CancelAck, FillRecord, OrderRecord, OrderStatus, Rejected, Trouble
@@ -17,9 +18,11 @@ from depthwalker.core.ids import ClientId
 from depthwalker.core.ledger import OrderKey, Style
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.parent import Parent
-from depthwalker.core.units import Count, Micros, Money, Price
+from depthwalker.core.units import SECOND, Count, Micros, Money, Price, ceil_div
 from depthwalker.core.view import View
 
+ORIGIN: Final = Micros(1_000_000_000 * SECOND)
+CALM: Final = 100  # calls left in the budget, as if nothing else ran
 CROSSED: Final = Rejected(400, "invalid_order", "post only cross")
 _NONE: Final = Count(0)
 _FREE: Final = Money(0)
@@ -176,3 +179,11 @@ class Exchange(Protocol):
     def offers(self, now: Micros) -> Ladder:
         """Return all that is offered, less what we took."""
         ...
+
+
+def shared(ahead: int, counts: list[int]) -> int:
+    """Return the queue before an order after a level went through these counts: cancels come from all alike."""
+    for before, after in pairwise(counts):
+        if after < before:
+            ahead = ceil_div(ahead * after, before)
+    return ahead

@@ -17,8 +17,8 @@ from depthwalker.core.grid import PriceGrid
 from depthwalker.core.outcome import Success
 from depthwalker.core.parent import Action, Holding, Identity, Parent, Ticket, admit
 from depthwalker.core.units import SECOND, Count, Micros, Price
-from depthwalker.shell.lab.columns import ORIGIN
 from depthwalker.shell.lab.index import Index, offers
+from depthwalker.shell.lab.market import ORIGIN
 
 WIND_DOWN: Final = Micros(4 * SECOND)
 AFTERWARDS: Final = Micros(60 * SECOND)  # the longest markout

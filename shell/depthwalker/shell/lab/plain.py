@@ -22,9 +22,7 @@ from depthwalker.core.reports import Matched, Refused
 from depthwalker.core.tape import Arrive, Take, Tape, Withdraw, after, hit, play, resting
 from depthwalker.core.units import DOLLAR, Count, Micros, Price
 from depthwalker.core.view import Conditions, View, Waiting, look
-from depthwalker.shell.lab.columns import ORIGIN
-from depthwalker.shell.lab.indexed import CALM, shared
-from depthwalker.shell.lab.market import CROSSED, GONE, Account, QueueModel
+from depthwalker.shell.lab.market import CALM, CROSSED, GONE, ORIGIN, Account, QueueModel, shared
 
 US = "us"
 
