@@ -9,12 +9,14 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import aiohttp
 import psycopg
 import pytest
+from tests.shell.arms import moved, parents
 from tests.shell.chromium import browsing, needs_browser
 from tests.shell.rig import AnEdge, Moment, quiet, rests, rigged, sellers, simple
 from tests.shell.test_cli import PROGRAM
@@ -23,13 +25,16 @@ from tests.shell.test_store import NAMES, start
 
 from depthwalker.core.book import Book
 from depthwalker.core.execution import evolve
+from depthwalker.core.guard import Trip
 from depthwalker.core.projection import project
+from depthwalker.core.rollout import Entry, Move, Stage, advise, compare, read
 from depthwalker.core.units import Count, Micros, Price
 from depthwalker.shell.archive import Archive
 from depthwalker.shell.cli import main
 from depthwalker.shell.journal import Pulled
-from depthwalker.shell.live import Allowance, Breach, Fallback, Flight, Live, Lookout, Seen, Watch, age
+from depthwalker.shell.live import Allowance, Breach, Fallback, Flight, Live, Lookout, Rolled, Seen, Watch, age
 from depthwalker.shell.live_page import fragments, live_page
+from depthwalker.shell.rollout import look_at
 from depthwalker.shell.serve import WATCHERS, Place, is_loopback, serving
 from depthwalker.shell.store import PostgresStore
 
@@ -288,6 +293,38 @@ async def test_what_breaks_an_invariant_is_an_alarm_and_fallbacks_are_counted(po
     assert "too thin" in watch
 
 
+async def test_a_rollout_is_shown_with_its_arms_and_what_the_guard_has_against_it(postgres: str) -> None:
+    async with Archive(postgres) as archive:
+        lookout = Lookout(archive)
+        assert "No rollout has begun" in fragments(await lookout.look())["rollout"]
+        moved(postgres, "me", Stage.PAPER, 20)
+        moved(postgres, "me", Stage.TENTH, 12)
+        parents(postgres, "me", range(4, 10), walker="1.0", control="2.0")
+        live = await lookout.look()
+        (rolled,) = live.rollouts
+        async with PostgresStore(postgres) as store:
+            told = await look_at(store, "me", live.now)
+        assert (rolled.rollout, rolled.found, rolled.advised, rolled.danger, rolled.entries) == (
+            told.rollout,
+            told.found,
+            told.advised,
+            told.danger,
+            told.entries,
+        )
+        shown = fragments(live)["rollout"]
+        for words in ("me: stage 10 %, since", "10 % of the edges have the walker", "nothing against", "Advice: "):
+            assert words in shown, words
+        assert "the walker less control -1.00" in shown
+        parents(postgres, "me", range(1, 4), walker="9.0", control="1.0", markets=6)
+        assert (await lookout.look()).rollouts == live.rollouts, "the arms are compared seldom"
+        moved(postgres, "me", Stage.TENTH, 0, Move.HOLD)
+        shown = fragments(await lookout.look())["rollout"]
+        assert "The guard would disable the walker" in shown
+        assert "held: test" in shown
+        moved(postgres, "me", Stage.TENTH, 0, Move.STOP)
+        assert "The walker is stopped: test. All edges are control." in fragments(await lookout.look())["rollout"]
+
+
 def test_everything_from_outside_is_escaped() -> None:
     nasty = "<script>alert(1)</script>"
     flight = Flight(1, nasty, nasty, nasty, False, None, (), nasty)
@@ -298,12 +335,19 @@ def test_everything_from_outside_is_escaped() -> None:
         past=(),
         budget=(Allowance(nasty, nasty, 1, 1, 1, Micros(1)),),
         switch=Pulled(1, nasty, nasty, Micros(1)),
+        rollouts=(_rolled(nasty),),
         books=(Seen(nasty, Micros(1), (), ()),),
         watch=Watch(Micros(1), (Breach(1, 1, nasty),), (Fallback(nasty, nasty, 1),)),
     )
     page = live_page(live, "f")
     assert [script.get("src") for script in Outline(page).all("script")] == ["live.js"]
     assert all(nasty not in part for part in fragments(live).values())
+
+
+def _rolled(nasty: str) -> Rolled:
+    entries = (Entry(1, Micros(1), Move.STOP, Stage.TENTH, nasty, nasty),)
+    rollout = replace(read(entries), held=nasty)
+    return Rolled(nasty, rollout, compare(()), advise(rollout, compare(()), Micros(1)), Trip(nasty), entries)
 
 
 def test_spans_are_told_in_their_largest_unit() -> None:
@@ -360,7 +404,7 @@ async def test_what_changes_is_pushed_and_nothing_else(postgres: str) -> None:
         assert answer.content_type == "text/event-stream"
         told = events(answer.content)
         whole = await first(told, lambda parts: "past" in parts)
-        assert set(whole) == {"summary", "switch", "flights", "past", "books", "budget", "watch", "trouble"}
+        assert set(whole) == {"summary", "switch", "flights", "past", "books", "budget", "rollout", "watch", "trouble"}
         async with PostgresStore(postgres) as store:
             await store.pull_switch("fire", "me")
         news = await anext(told)

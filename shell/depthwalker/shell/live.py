@@ -13,6 +13,20 @@ from psycopg.rows import TupleRow
 
 from depthwalker.core.book import Ladder
 from depthwalker.core.execution import START, State, evolve
+from depthwalker.core.guard import Trip, day_of, review
+from depthwalker.core.rollout import (
+    Advised,
+    Arm,
+    Assigned,
+    Comparison,
+    Entry,
+    Move,
+    Rollout,
+    Stage,
+    advise,
+    compare,
+    read,
+)
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Money, Price, parse_price
 from depthwalker.shell import codec
 from depthwalker.shell.archive import Archive
@@ -20,6 +34,7 @@ from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.frame import Frame, frame
 from depthwalker.shell.happening import Happening, happenings
 from depthwalker.shell.journal import Pulled, StoreRefused
+from depthwalker.shell.queries import ASSIGNED, ROLLOUT
 
 BOOKS_SHOWN: Final = 12
 ODD: Final = 20  # broken invariants, and reasons of fallbacks
@@ -62,6 +77,7 @@ FALLBACKS: Final[LiteralString] = """
     SELECT reason, ran, sum(executions)::int FROM execution_fallbacks
     WHERE day > (clock_timestamp() AT TIME ZONE 'UTC')::date - 7 GROUP BY reason, ran ORDER BY 3 DESC, 1, 2 LIMIT %s
 """
+ROLLOUTS: Final[LiteralString] = "SELECT DISTINCT account FROM rollout_journal ORDER BY account"
 SWITCH: Final[LiteralString] = """
     SELECT pull_id, reason, pulled_by, (extract(epoch FROM pulled_at) * 1000000)::bigint
     FROM kill_switch WHERE released_at IS NULL
@@ -142,6 +158,18 @@ class Fallback:
 
 
 @dataclass(frozen=True, slots=True)
+class Rolled:
+    """An account's rollout, its arms beside each other, what that advises, and what the guard would trip on today."""
+
+    account: str
+    rollout: Rollout
+    found: Comparison
+    advised: Advised
+    danger: Trip | None
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """What is looked at seldom, at `at`; `trouble` says why it could not be."""
 
@@ -165,6 +193,7 @@ class Live:
     budget: tuple[Allowance, ...]
     switch: Pulled | None
     books: tuple[Seen, ...] = ()
+    rollouts: tuple[Rolled, ...] = ()
     watch: Watch = NOT_YET
 
 
@@ -183,6 +212,7 @@ class Lookout:
         self._archive = archive
         self._followed: dict[int, _Followed] = {}
         self._watch = NOT_YET
+        self._rolled: dict[str, tuple[Micros, Rolled]] = {}
 
     async def look(self) -> Live:
         """Return what stands now. Raises StoreError."""
@@ -200,8 +230,24 @@ class Lookout:
             budget=tuple(Allowance(*row) for row in await self._archive.rows(BUCKETS)),
             switch=Pulled(*pulled[0]) if pulled else None,
             books=tuple(_seen(row) for row in await self._archive.rows(BOOKS, BOOKS_SHOWN)),
+            rollouts=tuple([await self._rollout(row[0], Micros(clock)) for row in await self._archive.rows(ROLLOUTS)]),
             watch=await self._watched(Micros(clock)),
         )
+
+    async def _rollout(self, account: str, now: Micros) -> Rolled:
+        """Return where a rollout stands; its arms are compared anew when it moved, and seldom otherwise."""
+        found = await self._archive.rows(ROLLOUT, account)
+        entries = tuple(Entry(number, at, Move(move), Stage(stage), *rest) for number, at, move, stage, *rest in found)
+        at, before = self._rolled.get(account, (Micros(0), None))
+        if before is not None and before.entries == entries and now - at < SELDOM:
+            return before
+        rollout = read(entries)
+        rows = await self._archive.rows(ASSIGNED, account, rollout.since)
+        parents = tuple(Assigned(Arm(arm), *rest) for arm, *rest in rows)
+        arms = compare(parents)
+        rolled = Rolled(account, rollout, arms, advise(rollout, arms, now), review(parents, day_of(now)), entries)
+        self._rolled[account] = now, rolled
+        return rolled
 
     async def _watched(self, now: Micros) -> Watch:
         if now - self._watch.at >= SELDOM:

@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from depthwalker.core.period import Estimate
+from depthwalker.core.rollout import SHARES, WHOLE
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price
 from depthwalker.shell.figures import percent, seconds, short_count, short_price
 from depthwalker.shell.frame import Frame, Rung, Rungs
-from depthwalker.shell.live import Allowance, Flight, Landed, Live, Seen, Watch, age
+from depthwalker.shell.live import Allowance, Flight, Landed, Live, Rolled, Seen, Watch, age
 from depthwalker.shell.markup import Child, Markup, joined, tag
 from depthwalker.shell.page import Cell, document, figure, section, table, text
 from depthwalker.shell.rows import instant
@@ -16,6 +18,7 @@ TITLE: Final = "Depthwalker"
 CENT: Final = 10_000  # microdollars
 RUNGS: Final = 5
 NONE: Final = Count(0)
+DECISIONS: Final = 10
 CONFIRM_STOP, CONFIRM_RELEASE = "stop", "release"
 STYLE: Final = """
 .flights { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr)); gap: 12px }
@@ -72,6 +75,7 @@ def live_page(live: Live, form_token: str) -> str:
             section("Past", tag("div", parts["past"], id="past")),
             section("Books", tag("div", parts["books"], id="books")),
             section("Rate budget", tag("div", parts["budget"], id="budget")),
+            section("Rollout and guard", tag("div", parts["rollout"], id="rollout")),
             section("Invariants and fallbacks", tag("div", parts["watch"], id="watch")),
             tag("script", "", src="live.js"),
         ),
@@ -89,6 +93,7 @@ def fragments(live: Live) -> Mapping[str, str]:
         "past": _past(live.past).text,
         "books": _books(live.books, live.now).text,
         "budget": _budget(live.budget).text,
+        "rollout": joined(_rollouts(live.rollouts)).text,
         "watch": joined(_watch(live.watch)).text,
     }
 
@@ -277,6 +282,60 @@ def _book(seen: Seen, now: Micros) -> Markup:
     told = tag("p", f"{both}, kept {age(Micros(max(0, now - seen.at)))} ago", class_="soft")
     ladders = tag("div", _rungs("bids", bids), _rungs("offers", offers), class_="book")
     return tag("article", tag("h3", seen.market), told, ladders)
+
+
+def _rollouts(rollouts: tuple[Rolled, ...]) -> Iterator[Child]:
+    if not rollouts:
+        yield tag("p", "No rollout has begun: every method runs as configured.", class_="soft")
+    for one in rollouts:
+        yield from _rollout(one)
+
+
+def _rollout(one: Rolled) -> Iterator[Child]:
+    rollout, found = one.rollout, one.found
+    stage = "not begun" if rollout.stage is None else f"stage {rollout.stage.value}, since {_when(rollout.since)} UTC"
+    yield tag("p", tag("strong", f"{one.account}: {stage}."))
+    if rollout.stopped:
+        yield tag("p", f"The walker is stopped: {rollout.stopped}. All edges are control.", class_="bad")
+    elif rollout.stage is not None:
+        held = f", held: {rollout.held}" if rollout.held else ""
+        yield tag("p", f"{SHARES[rollout.stage] * 100 // WHOLE} % of the edges have the walker{held}.")
+    if one.danger is not None:
+        yield tag("p", f"The guard would disable the walker: {one.danger.reason}.", class_="bad")
+    elif rollout.stage is not None and not rollout.stopped:
+        yield tag("p", "The guard has nothing against the walker.", class_="soft")
+    yield tag(
+        "p",
+        f"{found.walkers} walker's and {found.controls} control's parents on {found.days} common days: "
+        f"{_cents(found.walker_cost)} and {_cents(found.control_cost)} cents a contract; the walker less control "
+        f"{_interval(found.difference)}. Advice: {one.advised.advice.value} ({one.advised.reason}).",
+    )
+    yield table(
+        f"Decisions about the rollout of {one.account}, the latest first",
+        (figure("number"), text("at (UTC)"), text("decision"), text("stage after it"), text("by"), text("why")),
+        (
+            (
+                figure(str(entry.number)),
+                text(_when(entry.at)),
+                text(entry.move.value),
+                text(entry.stage.value),
+                text(entry.by),
+                text(entry.reason),
+            )
+            for entry in reversed(one.entries[-DECISIONS:])
+        ),
+    )
+
+
+def _interval(gap: Estimate | None) -> str:
+    if gap is None:
+        return "is not known"
+    told = "no interval yet" if gap.low is None or gap.high is None else f"{_cents(gap.low)} to {_cents(gap.high)}"
+    return f"{_cents(gap.mean)} ({told})"
+
+
+def _cents(micros: int | None) -> str:
+    return "none" if micros is None else f"{micros / CENT:+.2f}"
 
 
 def _watch(watch: Watch) -> Iterator[Child]:
