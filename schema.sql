@@ -446,6 +446,18 @@ CREATE TABLE IF NOT EXISTS rollout_journal (
 CREATE OR REPLACE TRIGGER rollout_journal_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON rollout_journal
     FOR EACH STATEMENT EXECUTE FUNCTION depthwalker_refuse_change();
 
+-- Parents that were not admitted: nothing of them was sent, and there is no execution that could tell.
+CREATE TABLE IF NOT EXISTS parent_refusals (
+    refusal_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account text NOT NULL,
+    ticker text NOT NULL,
+    request_key text NOT NULL,
+    kind varchar(40) NOT NULL CHECK (kind <> ''),
+    message text NOT NULL,
+    refused_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS idx_refusals_time ON parent_refusals (refused_at DESC);
+
 CREATE TABLE IF NOT EXISTS depthwalker_installation (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
     installation char(8) NOT NULL CHECK (installation ~ '^[0-9a-f]{8}$'),
@@ -912,14 +924,32 @@ SELECT (m.created_at AT TIME ZONE 'UTC')::date AS day,
 FROM execution_metrics m
 GROUP BY day, m.algorithm, m.liquidity_category;
 
-CREATE OR REPLACE VIEW execution_fallbacks AS  -- executions that did not run as configured, by day and reason
-SELECT (e.created_at AT TIME ZONE 'UTC')::date AS day,
-       split_part(split_part(e.algorithm_reason, '; ', 1), ':', 1) AS reason,
-       e.algorithm AS ran,
-       count(*) AS executions
-FROM execution_state e
-WHERE split_part(e.algorithm_reason, '; ', 1) NOT IN ('', 'configured')
-GROUP BY day, reason, e.algorithm;
+-- What did not run as configured, by day and reason: another algorithm ran, it was ended early, or nothing ran at all.
+CREATE OR REPLACE VIEW execution_fallbacks AS
+WITH ended AS (
+    SELECT (e.created_at AT TIME ZONE 'UTC')::date AS day,
+           regexp_replace(e.ending, '^[^;]*contracts; ', '') AS why,
+           CASE WHEN EXISTS (SELECT FROM split_orders s WHERE s.execution_id = e.execution_id) THEN e.algorithm::text
+                ELSE 'nothing' END AS ran
+    FROM execution_state e
+    WHERE e.status <> 'executing'
+), told AS (
+    SELECT (e.created_at AT TIME ZONE 'UTC')::date AS day,
+           split_part(split_part(e.algorithm_reason, '; ', 1), ':', 1) AS reason,
+           e.algorithm AS ran
+    FROM execution_state e
+    WHERE split_part(e.algorithm_reason, '; ', 1) NOT IN ('', 'configured')
+    UNION ALL
+    SELECT day,
+           CASE WHEN why LIKE 'refused % times%' THEN 'repeated refusals' ELSE split_part(why, ':', 1) END,
+           ran
+    FROM ended
+    WHERE why LIKE '% until the time-out' OR why LIKE 'the market%' OR why LIKE 'refused % times%'
+       OR why LIKE 'internal error%' OR why = 'the store is unavailable'
+    UNION ALL
+    SELECT (refused_at AT TIME ZONE 'UTC')::date, kind, 'nothing' FROM parent_refusals
+)
+SELECT day, reason, ran, count(*) AS executions FROM told GROUP BY day, reason, ran;
 
 CREATE OR REPLACE VIEW executions_in_flight AS
 SELECT e.execution_id, e.account, e.ticker, e.side, e.action, e.algorithm, e.target_quantity, e.filled_quantity,

@@ -119,7 +119,10 @@ def test_without_a_usable_book_it_waits_for_one_and_ends_at_the_time_out() -> No
     late = view(after(35), book_at=Micros(0))
     assert decided(started(), late) == (WaitUntil(after(36), (Fresh(Micros(0)),)),)
     over = view(after(36), book_at=Micros(0))
-    assert decided(started(), over) == (WindDown("time-out"),)
+    assert decided(started(), over) == (WindDown("no book yet until the time-out"),)
+    stale = view(after(36), book_at=after(1))
+    assert decided(started(), stale) == (WindDown("stale book until the time-out"),)
+    assert decided(started(), view(after(36))) == (WindDown("time-out"),)
     assert decided(winding(started()), over) == (Finish(Status.FAILED, "0.00 of 100.00 contracts; time-out"),)
 
 

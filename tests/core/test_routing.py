@@ -21,10 +21,12 @@ from depthwalker.core.view import Conditions, View, look
 SIMPLE, WALKER = Algorithm.SIMPLE_LIMIT, Algorithm.DYNAMIC_DEPTH_WALKER
 
 
-def view(queue: int = 25_00, offers: int = 25_00, tokens: int = 15, walkers: int = 4) -> View:
+def view(queue: int = 25_00, offers: int = 25_00, tokens: int = 15, walkers: int = 4, troubles: int = 2) -> View:
     """The least that a walker needs, unless told otherwise."""
     book = Book(((Price(4700), Count(queue)),), ((Price(4800), Count(offers)),), NOW)
-    conditions = Conditions(CENT_GRID, STANDARD, tokens, walkers, max_walkers=5, ema_slippage=0, open=True)
+    conditions = Conditions(
+        CENT_GRID, STANDARD, tokens, walkers, max_walkers=5, ema_slippage=0, open=True, troubles=troubles
+    )
     return look(book, NO_HISTORY, Leg.YES, Price(5300), (), (), conditions, NOW)
 
 
@@ -44,10 +46,11 @@ def disabled() -> ExecutionConfig:
         ),
         (DEFAULT_EXECUTION, view(tokens=14), "rate budget: 14 calls left, a walker needs 15"),
         (DEFAULT_EXECUTION, view(walkers=5), "concurrency: 5 walkers run, the limit is 5"),
+        (DEFAULT_EXECUTION, view(troubles=3), "repeated errors: 3 requests of the last minute failed, 3 are too many"),
         (disabled(), view(0, 0, 0, 9), "dynamic_depth_walker is disabled"),
         (DEFAULT_EXECUTION, view(tokens=0, walkers=9), "rate budget: 0 calls left, a walker needs 15"),
     ],
-    ids=["configured", "disabled", "thin", "budget", "concurrency", "the first reason", "the next reason"],
+    ids=["configured", "disabled", "thin", "budget", "concurrency", "errors", "the first reason", "the next reason"],
 )
 def test_simple_limit_runs_with_the_reason(config: ExecutionConfig, seen: View, reason: str) -> None:
     assert route(config, seen) == Route(SIMPLE, reason)
@@ -59,6 +62,7 @@ def test_twap_and_adaptive_limit_mind_the_budget_but_no_thin_market(algorithm: A
     assert route(config, view(1, 1)) == Route(algorithm, "configured")
     poor = route(config, view(tokens=14))
     assert poor == Route(SIMPLE, f"rate budget: 14 calls left, {algorithm.value} needs 15")
+    assert route(config, view(troubles=4)).reason.startswith("repeated errors: 4 requests")
 
 
 def test_the_walker_runs_where_there_is_just_enough_of_everything() -> None:

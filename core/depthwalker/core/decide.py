@@ -54,7 +54,7 @@ def decide(
     if state.finished is not None:
         return ()
     if not state.winding:
-        reason = _ending(state, view)
+        reason = _ending(state, view, policy)
         if reason:
             return (WindDown(reason),)
         if view.conditions.grid != state.grid:
@@ -76,14 +76,15 @@ def _work(state: State, view: View, policy: Policy, strategy: Strategy) -> tuple
     return (*tick, *orders, _wait(state, view, policy, moments))
 
 
-def _ending(state: State, view: View) -> str:
+def _ending(state: State, view: View, policy: Policy) -> str:
     """Return why the execution has to wind down now, or nothing."""
     if total_filled(state) >= state.parent.count:
         return "filled"
     if state.stop:
         return state.stop
     if view.now >= state.parent.wind_down:
-        return "time-out"
+        trouble = "" if state.splits else view.trouble(policy.stale_after)
+        return f"{trouble} until the time-out" if trouble else "time-out"
     if not view.conditions.open:
         return "the market is not open any more"
     if recap(state.parent, view.conditions.grid) is None:

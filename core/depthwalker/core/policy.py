@@ -11,7 +11,7 @@ from depthwalker.core.config import ExecutionConfig
 from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
 from depthwalker.core.units import SECOND, Micros
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

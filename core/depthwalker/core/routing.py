@@ -4,12 +4,16 @@ Every fallback carries its reason into the journal. A fallback changes the algor
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from depthwalker.core.budget import WALKER_CALLS
 from depthwalker.core.config import Algorithm, ExecutionConfig
 from depthwalker.core.rollout import Arm
-from depthwalker.core.units import Count, format_count
+from depthwalker.core.units import SECOND, Count, Micros, format_count
 from depthwalker.core.view import Conditions, View
+
+MOST_TROUBLES: Final = 3  # so many failed requests lately, and nothing elaborate begins
+TROUBLE_SPAN: Final = Micros(60 * SECOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,10 @@ def _fallback(config: ExecutionConfig, view: View) -> str:
     conditions: Conditions = view.conditions
     if config.algorithm is Algorithm.DYNAMIC_DEPTH_WALKER and (against := _against_the_walker(config, view)):
         return against
+    if conditions.troubles >= MOST_TROUBLES:
+        return (
+            f"repeated errors: {conditions.troubles} requests of the last minute failed, {MOST_TROUBLES} are too many"
+        )
     if conditions.tokens < WALKER_CALLS:
         return f"rate budget: {conditions.tokens} calls left, {_asking(config)} needs {WALKER_CALLS}"
     if conditions.walkers >= conditions.max_walkers:

@@ -19,7 +19,10 @@ LEVELS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What bears on a decision besides the book: grid and fees in force (acquired leg), budget, load, recent slippage."""
+    """What bears on a decision besides the book: grid and fees in force (acquired leg), budget, load, recent slippage.
+
+    `troubles` are the requests of this process that failed or were never answered within the last minute.
+    """
 
     grid: PriceGrid
     rates: FeeRates
@@ -28,6 +31,7 @@ class Conditions:
     max_walkers: int
     ema_slippage: int
     open: bool
+    troubles: int = 0
 
 
 @dataclass(frozen=True, slots=True)

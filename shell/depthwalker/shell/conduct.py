@@ -47,6 +47,7 @@ from depthwalker.shell.sentinel import Sentinel
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.spool import Seat, Spool
 from depthwalker.shell.ticket import Job
+from depthwalker.shell.troubles import Troubles
 from depthwalker.shell.warden import Warden
 from depthwalker.shell.writer import LeaseLost
 
@@ -121,6 +122,7 @@ class Conductor:
         self._sentinel = sentinel
         self._warden = warden
         self._observer = observer
+        self._troubles = Troubles(clock)
         self._spool = Spool(settings.state_directory / "spool")
         self._sell_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -129,7 +131,11 @@ class Conductor:
         try:
             found = await self._store.find(job.request_key)
             begun = found or await self._begin(job)
+        except OrderRefused as refused:
+            await self._note(job, refused.refusal.kind.value, str(refused))
+            raise
         except SwitchPulled as pulled:
+            await self._note(job, "trading_stopped", str(pulled))
             raise TradingStopped(str(pulled)) from pulled
         except StoreError as error:
             raise DatabaseTrouble(str(error)) from error
@@ -178,6 +184,13 @@ class Conductor:
             return begun
         return feed, evolve(START, started), Seat(begun.execution_id, begun.epoch, 2)
 
+    async def _note(self, job: Job, kind: str, message: str) -> None:
+        """Keep that a parent was refused; where that cannot be kept, it is refused all the same."""
+        try:
+            await self._store.refused(self._settings.account, job.ticker, job.request_key, kind, message)
+        except StoreError as error:
+            LOG.warning("%s: that it was refused could not be kept (%s)", job.request_key, error)
+
     def _admit(self, job: Job, feed: Feed, holding: Holding, arm: Arm | None) -> Started:
         identity = Identity(self._settings.installation, self._chance.hex(EXECUTION_DIGITS))
         now = self._clock.now()
@@ -219,6 +232,7 @@ class Conductor:
             others=lambda runner: self._own_orders(job.ticker, runner),
             ema_slippage=await self._ema_slippage(job.ticker),
             on_turn=self._on_turn,
+            troubles=self._troubles,
         )
         conduct = self._conducts[job.request_key]
         conduct.stop = conduct.stop or await self._sentinel.ends()

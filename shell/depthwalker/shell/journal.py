@@ -277,6 +277,10 @@ class Store(Protocol):
         """Keep the book, ten levels a side, and what traded since the last one; return its number. Raises MissingRow."""
         ...
 
+    async def refused(self, account: str, ticker: str, request_key: str, kind: str, message: str) -> None:
+        """Keep that a parent was not admitted, and why."""
+        ...
+
     async def unfinished(self, account: str | None = None) -> tuple[Unfinished, ...]:
         """Return an account's executions that are not finished, or everybody's, oldest first."""
         ...

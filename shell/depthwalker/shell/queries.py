@@ -84,6 +84,10 @@ TRADE_QUALITY: Final[LiteralString] = """
     SELECT filled, slippage, cost, volume, profit FROM depthwalker_trade_quality(clock_timestamp() - %s::interval)
 """
 
+REFUSED: Final[LiteralString] = """
+    INSERT INTO parent_refusals (account, ticker, request_key, kind, message) VALUES (%s, %s, %s, %s, %s) RETURNING 1
+"""
+
 UNMEASURED: Final[LiteralString] = """
     SELECT m.execution_id
     FROM execution_metrics m JOIN execution_state e USING (execution_id)

@@ -35,9 +35,10 @@ from depthwalker.core.command import (
 )
 from depthwalker.core.decide import decide
 from depthwalker.core.execution import State, evolve
-from depthwalker.core.fact import Fact, LookedUp, OutcomeUnknown, Refused, StopRequested
+from depthwalker.core.fact import Deferred, Fact, LookedUp, OutcomeUnknown, Refused, StopRequested
 from depthwalker.core.ledger import Kind, Phase, shown
 from depthwalker.core.policy import Policy
+from depthwalker.core.routing import MOST_TROUBLES
 from depthwalker.core.units import Micros
 from depthwalker.core.view import Conditions, View, Waiting, look
 from depthwalker.shell.feed import Feed
@@ -46,6 +47,7 @@ from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.ports import Clock, Venue
 from depthwalker.shell.sender import Durable, Facts, Sender
 from depthwalker.shell.spool import Seat, Spool
+from depthwalker.shell.troubles import Troubles
 from depthwalker.shell.writer import LeaseLost, Writer
 
 LOG: Final = logging.getLogger("depthwalker")
@@ -71,8 +73,9 @@ class Runner:
         others: Callable[["Runner"], tuple[OwnOrder, ...]],
         ema_slippage: int,
         on_turn: Callable[[State, View], None] | None = None,
+        troubles: Troubles | None = None,
     ) -> None:
-        """`walkers` gives how many other walkers run and how many may; `on_turn` is shown every state and view."""
+        """`walkers` gives how many other walkers run and how many may; `troubles` what failed lately in this process; `on_turn` is shown every state and view."""
         self.state = state
         self._policy = policy
         self._writer = Writer(seat, store, spool, clock, lambda: self.state, self._own, self._on_writer)
@@ -84,6 +87,7 @@ class Runner:
         self._others = others
         self._ema_slippage = ema_slippage
         self._on_turn = on_turn
+        self._troubles = troubles or Troubles(clock)
         self._inbox: list[Fact] = []
         self._wakes: tuple[Wake, ...] = ()
         self._woken_by: View | None = None
@@ -183,6 +187,7 @@ class Runner:
             if self.state.winding:
                 raise
             LOG.exception("execution %s: the decision failed; winding down", self.execution_id)
+            self._troubles.note(MOST_TROUBLES)
             return (WindDown(f"internal error: {type(bug).__name__}: {bug}"),)
 
     def _show(self, view: View) -> None:
@@ -206,6 +211,7 @@ class Runner:
             max_walkers=most,
             ema_slippage=self._ema_slippage,
             open=feed.open(),
+            troubles=self._troubles.lately(),
         )
         waiting = tuple(
             Waiting(order.key.split, order.price, order.ahead, order.since)
@@ -220,6 +226,8 @@ class Runner:
         for fact in facts:
             self.state = evolve(self.state, fact)
             self._writer.add(fact)
+            if _failed(fact) and not self.state.winding:  # later it may have been called off
+                self._troubles.note()
             if isinstance(fact, Refused) and fact.code in {"invalid_price", "MARKET_INACTIVE"}:
                 self._feed.reread_market()
 
@@ -336,6 +344,11 @@ class Runner:
             ),
             return_exceptions=True,
         )
+
+
+def _failed(fact: Fact) -> bool:
+    """Return whether a fact tells of a request that failed or was never answered."""
+    return isinstance(fact, Deferred | OutcomeUnknown) or (isinstance(fact, LookedUp) and bool(fact.failure))
 
 
 def _bug(error: BaseException) -> str:

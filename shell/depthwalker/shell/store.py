@@ -59,6 +59,7 @@ from depthwalker.shell.queries import (
     MOVE,
     PROMISED,
     PULL,
+    REFUSED,
     RELEASE,
     ROLLOUT,
     SCHEMA_MARK,
@@ -201,6 +202,10 @@ class PostgresStore:
         )
         assert row is not None
         return int(row[0])
+
+    async def refused(self, account: str, ticker: str, request_key: str, kind: str, message: str) -> None:
+        """Keep that a parent was not admitted, and why."""
+        await self._database.all(REFUSED, account, ticker, request_key, kind, message)
 
     async def unfinished(self, account: str | None = None) -> tuple[Unfinished, ...]:
         """Return an account's executions that are not finished, or everybody's, oldest first."""
