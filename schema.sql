@@ -458,6 +458,37 @@ CREATE TABLE IF NOT EXISTS parent_refusals (
 );
 CREATE INDEX IF NOT EXISTS idx_refusals_time ON parent_refusals (refused_at DESC);
 
+-- Parents that wait for a worker. A worker holds one by a lease that it renews; whoever takes it over joins the execution that
+-- the request key names, so a parent is never executed twice.
+CREATE TABLE IF NOT EXISTS execution_queue (
+    request_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    request_key text NOT NULL UNIQUE CHECK (request_key <> ''),
+    account text NOT NULL,
+    job jsonb NOT NULL CHECK (jsonb_typeof(job) = 'object'),
+    status varchar(10) NOT NULL DEFAULT 'queued' CHECK (status IN ('queued', 'taken', 'done', 'refused', 'late')),
+    submitted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    not_before timestamptz NOT NULL DEFAULT clock_timestamp(),
+    start_by timestamptz,  -- taken for the first time after this, it is late and never executed
+    tries int NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    worker text,
+    held_until timestamptz,
+    execution_id bigint REFERENCES execution_state,
+    message text,  -- why it was refused, or put back
+    ended_at timestamptz,
+    CHECK ((status = 'taken') = (held_until IS NOT NULL)),
+    CHECK ((status IN ('done', 'refused', 'late')) = (ended_at IS NOT NULL))
+);
+CREATE INDEX IF NOT EXISTS idx_queue_waiting ON execution_queue (account, request_id) WHERE status IN ('queued', 'taken');
+
+CREATE OR REPLACE FUNCTION depthwalker_queue_changed() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('depthwalker_queue', '');
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER execution_queue_changed AFTER INSERT OR UPDATE OF status ON execution_queue
+    FOR EACH STATEMENT EXECUTE FUNCTION depthwalker_queue_changed();
+
 CREATE TABLE IF NOT EXISTS depthwalker_installation (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
     installation char(8) NOT NULL CHECK (installation ~ '^[0-9a-f]{8}$'),
@@ -958,6 +989,11 @@ SELECT e.execution_id, e.account, e.ticker, e.side, e.action, e.algorithm, e.tar
        (SELECT count(*) FROM child_orders c WHERE c.execution_id = e.execution_id AND c.phase <> 'closed') AS open_orders
 FROM execution_state e JOIN execution_leases l USING (execution_id)
 WHERE e.status = 'executing';
+
+CREATE OR REPLACE VIEW queue_waiting AS
+SELECT account, count(*) FILTER (WHERE status = 'queued') AS queued, count(*) FILTER (WHERE status = 'taken') AS taken,
+       max(clock_timestamp() - submitted_at) FILTER (WHERE status = 'queued') AS longest_wait
+FROM execution_queue WHERE status IN ('queued', 'taken') GROUP BY account;
 
 CREATE OR REPLACE VIEW oldest_unfinished AS
 SELECT execution_id, ticker, worker, held, age, left_to_deadline < interval '0' AS overdue

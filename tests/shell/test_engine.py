@@ -86,9 +86,9 @@ async def test_the_walker_splits_walks_and_takes_the_rest(postgres: str, tmp_pat
 
 
 async def test_a_resting_order_is_filled_by_those_who_come_to_it(postgres: str, tmp_path: Path) -> None:
-    tape = quiet(*sellers(4_500, 25, 0.5, 0.7, 0.9))
+    tape = quiet(*sellers(4_500, 25, 2.5, 2.7, 2.9))
     async with rigged(postgres, tmp_path, tape) as rig, rig.engine() as engine:
-        trade = await engine.execute_trade(AnEdge(1, "0.45", 60), simple(2))
+        trade = await engine.execute_trade(AnEdge(1, "0.45", 60), simple(5))
         state = await rig.settled(trade)
         assert trade.quantity == 60
         assert trade.price == Decimal("0.45")

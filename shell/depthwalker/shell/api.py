@@ -5,6 +5,7 @@
     |- InvalidEdge       the edge cannot be read as an order
     |- OrderRefused      the parent order was not admitted; `refusal` says which value and what would be valid
     |- TradingStopped    the kill switch is pulled: nothing new begins until it is released
+    |- NotExecuted       a queued parent was refused, or was too late to begin; the text says why
     |- DatabaseTrouble   the database cannot be used
     |- ExchangeTrouble   the exchange could not be asked, or said no, before anything was sent
     |- EngineClosed      the engine is not open
@@ -106,6 +107,16 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True)
+class Queued:
+    """A parent in the queue: `standing` is queued, taken, done, refused or late; `message` why it was refused or put back."""
+
+    request_key: str
+    standing: str
+    execution_id: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """What a recovery found: the trades of executions taken up, and why others have none yet.
 
@@ -144,6 +155,10 @@ class TradingStopped(DepthwalkerError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"trading is stopped ({reason}): `depthwalker stop --release` lets it go on")
         self.reason = reason
+
+
+class NotExecuted(DepthwalkerError):
+    """A queued parent was not executed: it was refused, or too late to begin. Nothing was sent."""
 
 
 class DatabaseTrouble(DepthwalkerError):

@@ -12,7 +12,6 @@ from functools import reduce
 from typing import Final, assert_never
 
 from depthwalker.core.book import Leg, OwnOrder, without
-from depthwalker.core.config import Algorithm
 from depthwalker.core.depth import Thresholds
 from depthwalker.core.execution import START, State, evolve, total_filled
 from depthwalker.core.fact import FORMAT, Fact, Resumed, Started
@@ -218,6 +217,7 @@ class Conductor:
 
     async def _run(self, job: Job, feed: Feed, state: State, seat: Seat, *news: Fact) -> Trade:
         assert state.policy is not None
+        walkers = await self._walkers_before(seat.execution_id)
         runner = Runner(
             state,
             state.policy,
@@ -228,7 +228,7 @@ class Conductor:
             feed=feed,
             clock=self._clock,
             limiter=self._limiter,
-            walkers=lambda: (self._walkers_beside(job), self._settings.max_concurrent),
+            walkers=lambda: (walkers, self._settings.max_concurrent),
             others=lambda runner: self._own_orders(job.ticker, runner),
             ema_slippage=await self._ema_slippage(job.ticker),
             on_turn=self._on_turn,
@@ -322,12 +322,11 @@ class Conductor:
             except StoreError as error:
                 LOG.warning("execution %s: its lease could not be renewed (%s)", seat.execution_id, error)
 
-    def _walkers_beside(self, job: Job) -> int:
-        return sum(
-            conduct.job.config.algorithm is not Algorithm.SIMPLE_LIMIT
-            for conduct in self._conducts.values()
-            if conduct.runner is not None and conduct.job is not job and _walks(conduct.runner)
-        )
+    async def _walkers_before(self, execution_id: int) -> int:
+        try:
+            return await self._store.walkers(self._settings.account, execution_id)
+        except StoreError:
+            return 0  # a store that is away winds everything down
 
     def _own_orders(self, ticker: str, besides: Runner) -> tuple[OwnOrder, ...]:
         return own_orders(runners(self._conducts, ticker), besides)
@@ -342,10 +341,6 @@ def runners(conducts: Mapping[str, Conduct], ticker: str | None = None) -> tuple
 def own_orders(among: tuple[Runner, ...], besides: Runner | None = None) -> tuple[OwnOrder, ...]:
     """Return what a book may show of these executions."""
     return tuple(order for runner in among if runner is not besides for order in runner.own_orders())
-
-
-def _walks(runner: Runner) -> bool:
-    return runner.state.algorithm is not Algorithm.SIMPLE_LIMIT
 
 
 def _unwritten(execution_id: int, state: State, error: StoreError) -> str:

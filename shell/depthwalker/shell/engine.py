@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from functools import partial, reduce
 from typing import Final
 
@@ -29,6 +30,8 @@ from depthwalker.shell.api import (
     ExecutionResult,
     Market,
     Method,
+    NotExecuted,
+    Queued,
     Recovered,
     Trade,
     Unresolved,
@@ -37,6 +40,7 @@ from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.conduct import Conduct, Conductor, own_orders, runners
 from depthwalker.shell.dialler import AioHttpDialler, Dialler, socket_url
 from depthwalker.shell.grouping import Groups
+from depthwalker.shell.job_queue import Entry, JobQueue, Standing
 from depthwalker.shell.journal import Store, StoreError, Unfinished
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter
@@ -48,12 +52,13 @@ from depthwalker.shell.ports import Chance, Clock, Transport
 from depthwalker.shell.purse import StorePool
 from depthwalker.shell.rates import keep_rates, keep_warm
 from depthwalker.shell.recovery import Recovery
-from depthwalker.shell.result import bounds
+from depthwalker.shell.result import bounds, trade_of
 from depthwalker.shell.sentinel import Sentinel
 from depthwalker.shell.settings import Recovering, Settings
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.socket import Socket
 from depthwalker.shell.spool import Spool
+from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.ticket import Job, job_of, read_config, read_job
 from depthwalker.shell.transport import AioHttpTransport
 from depthwalker.shell.unspool import journal_spool
@@ -61,6 +66,7 @@ from depthwalker.shell.warden import Warden
 
 LOG: Final = logging.getLogger("depthwalker")
 WORKER_DIGITS: Final = 12
+QUEUE_LOOK: Final = Micros(SECOND // 4)
 ALLOWANCE: Final = Micros(10 * SECOND)  # beyond the deadline, before a call is told Unresolved
 
 
@@ -77,11 +83,13 @@ class Engine:
         on_turn: Callable[[State, View], None] | None = None,
         dialler: Dialler | None = None,
     ) -> None:
+        self.worker = chance.hex(WORKER_DIGITS)
         self._settings = settings
         self._store = store
         self._clock = clock
         self._conducts: dict[str, Conduct] = {}
-        worker, account = chance.hex(WORKER_DIGITS), f"{settings.account} {settings.base_url}"
+        worker, account = self.worker, settings.trading_account
+        self.queue: JobQueue | None = store.queue(account) if isinstance(store, PostgresStore) else None
         pool = StorePool(store, account, worker)
         self._limiter = Limiter(clock, settings.calls_per_minute, self._live_orders, pool)
         self._markets = Markets(venue, clock, self._limiter, settings.book_interval, self._own_orders)
@@ -185,6 +193,56 @@ class Engine:
     async def execute_job(self, job: Job) -> Trade:
         """Execute a job read elsewhere, as the command line does; raises as `execute_trade`."""
         return await self._attend(job)
+
+    async def submit(
+        self, edge: Edge, method: Method, *, request_key: str | None = None, start_within: timedelta | None = None
+    ) -> Queued:
+        """Queue an edge for `depthwalker worker` processes, durably, and return at once; calling again queues nothing twice.
+
+        After `start_within` it is not begun any more. Raises InvalidEdge, InvalidMethod or DatabaseTrouble.
+        """
+        job = read_job(edge, method, None, request_key)
+        return await self.submit_job(job, start_within)
+
+    async def submit_job(self, job: Job, start_within: timedelta | None = None) -> Queued:
+        """Queue a job read elsewhere, as the command line does; raises DatabaseTrouble."""
+        within = None if start_within is None else Micros(start_within // timedelta(microseconds=1))
+        try:
+            return _queued(job.request_key, await self._queue().put(job, within))
+        except StoreError as error:
+            raise DatabaseTrouble(str(error)) from error
+
+    async def queued(self, request_key: str) -> Queued | None:
+        """Return how a queued parent stands. Raises DatabaseTrouble."""
+        try:
+            entry = await self._queue().find(request_key)
+        except StoreError as error:
+            raise DatabaseTrouble(str(error)) from error
+        return None if entry is None else _queued(request_key, entry)
+
+    async def wait(self, request_key: str) -> Trade:
+        """Return the trade of a queued parent when a worker has executed it. Raises NotExecuted or DatabaseTrouble."""
+        while True:
+            found = await self.queued(request_key)
+            if found is None:
+                raise NotExecuted(f"{request_key!r} is not in the queue")
+            if found.standing in {Standing.REFUSED.value, Standing.LATE.value}:
+                raise NotExecuted(f"{request_key!r} is {found.standing}: {found.message}")
+            if found.execution_id is not None:
+                record = await self._store.trade(found.execution_id)
+                assert record is not None, "it is done, so it has ended"
+                return trade_of(record)
+            await self._clock.sleep_until(Micros(self._clock.now() + QUEUE_LOOK))
+
+    @property
+    def wind_down_s(self) -> float:
+        """Return how many seconds the end of an execution may take once it is asked for."""
+        return (self._settings.wind_down + ALLOWANCE) / SECOND
+
+    def _queue(self) -> JobQueue:
+        if self.queue is None:
+            raise DatabaseTrouble("there is no queue without a PostgreSQL database")
+        return self.queue
 
     def get_executor(self, method: Method) -> "Executor":
         """Return the executor of a method's algorithm. Raises ValueError on an unknown one (specification, factory)."""
@@ -329,6 +387,10 @@ class Engine:
 
     def _own_orders(self, ticker: str) -> tuple[OwnOrder, ...]:
         return own_orders(runners(self._conducts, ticker))
+
+
+def _queued(request_key: str, entry: Entry) -> Queued:
+    return Queued(request_key, entry.standing.value, entry.execution_id, entry.message)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

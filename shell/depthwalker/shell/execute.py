@@ -5,7 +5,7 @@ import json
 import secrets
 import tomllib
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +24,9 @@ from depthwalker.shell.db import prepare
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, UNRESOLVED
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.follow import Follower, is_live
-from depthwalker.shell.opening import load_key
+from depthwalker.shell.job_queue import Entry
+from depthwalker.shell.journal import StoreError
+from depthwalker.shell.opening import load_key, open_store
 from depthwalker.shell.postgres import connect_string
 from depthwalker.shell.scene import terminal_job
 from depthwalker.shell.settings import Recovering, Settings, SettingsError
@@ -55,6 +57,7 @@ class Order:
     key: str | None
     plain: bool
     as_json: bool
+    queue: bool = False
 
 
 class Wrong(Exception):
@@ -69,6 +72,8 @@ def run_execute(order: Order) -> int:
     except Wrong as wrong:
         complain(str(wrong))
         return REFUSED
+    if order.queue:
+        return _queue(job, settings, as_json=order.as_json)
     console = Console(stderr=order.as_json, highlight=False)
     heading = f"depthwalker execute {order.ticker}, request key {job.request_key}; Ctrl-C cancels what rests and stops"
     follower = Follower(heading, console, live=is_live(console, plain=order.plain or order.as_json))
@@ -88,6 +93,29 @@ def run_execute(order: Order) -> int:
         complain(follower.after_interrupt())
         return INTERRUPTED
     return OK if trade.quantity else FAILED
+
+
+def _queue(job: Job, settings: Settings, *, as_json: bool) -> int:
+    """Leave the order to the workers."""
+    with ExitStack() as stack:
+        dsn = settings.database_url or stack.enter_context(connect_string())
+        prepare(dsn, own=settings.database_url is None)
+        try:
+            entry = asyncio.run(_put(job, settings, dsn))
+        except (DepthwalkerError, StoreError) as error:
+            complain(str(error))
+            return FAILED
+    if as_json:
+        say(json.dumps({"request_key": job.request_key, "standing": entry.standing.value}))
+    else:
+        say(f"{entry.standing.value}, request key {job.request_key}; `depthwalker worker` executes it")
+    return OK
+
+
+async def _put(job: Job, settings: Settings, dsn: str) -> Entry:
+    async with AsyncExitStack() as stack:
+        store = await open_store(stack, dsn)
+        return await store.queue(settings.trading_account).put(job, None)
 
 
 async def _execute(job: Job, settings: Settings, dsn: str, follower: Follower) -> Trade:

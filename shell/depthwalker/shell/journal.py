@@ -329,6 +329,13 @@ class Store(Protocol):
         """Return which invariants the rows of an execution break."""
         ...
 
+    async def walkers(self, account: str, before: int) -> int:
+        """Return how many executions of the account walk, or may, that began before this one.
+
+        All processes agree on who came first, so that together they never walk more at once than the limit.
+        """
+        ...
+
     async def keep_group(self, account: str, group: WorkerGroup) -> None:
         """Remember an order group, for whoever takes over from its worker."""
         ...

@@ -120,6 +120,54 @@ MEASURED: Final[LiteralString] = """
 
 EXECUTIONS: Final[LiteralString] = "SELECT execution_id FROM execution_state ORDER BY execution_id"
 
+ENQUEUE: Final[LiteralString] = """
+    INSERT INTO execution_queue (request_key, account, job, start_by)
+    VALUES (%s, %s, %s::jsonb, clock_timestamp() + %s::interval) ON CONFLICT (request_key) DO NOTHING
+"""
+
+TAKE: Final[LiteralString] = """
+    WITH due AS (
+        SELECT request_id FROM execution_queue
+        WHERE account = %s AND (status = 'queued' AND not_before <= clock_timestamp()
+            OR status = 'taken' AND held_until <= clock_timestamp())
+        ORDER BY request_id LIMIT %s FOR UPDATE SKIP LOCKED
+    )
+    UPDATE execution_queue q SET status = 'taken', worker = %s, held_until = clock_timestamp() + %s, tries = tries + 1
+    FROM due WHERE q.request_id = due.request_id
+    RETURNING q.request_id, q.job::text, q.tries, q.tries = 1 AND coalesce(q.start_by < clock_timestamp(), false)
+"""
+
+HOLD: Final[LiteralString] = """
+    UPDATE execution_queue SET held_until = clock_timestamp() + %s
+    WHERE worker = %s AND status = 'taken' AND request_id = ANY (%s) RETURNING request_id
+"""
+
+END: Final[LiteralString] = """
+    UPDATE execution_queue SET status = %s, execution_id = %s, message = %s, held_until = NULL, ended_at = clock_timestamp()
+    WHERE request_id = %s AND worker = %s AND status = 'taken' RETURNING true
+"""
+
+PUT_BACK: Final[LiteralString] = """
+    UPDATE execution_queue
+    SET status = 'queued', held_until = NULL, not_before = clock_timestamp() + %s, message = %s
+    WHERE request_id = %s AND worker = %s AND status = 'taken' RETURNING true
+"""
+
+QUEUED: Final[LiteralString] = """
+    SELECT request_id, status, tries, coalesce(worker, ''), execution_id, coalesce(message, '')
+    FROM execution_queue WHERE request_key = %s
+"""
+
+WAITING: Final[LiteralString] = """
+    SELECT count(*) FROM execution_queue WHERE account = %s AND status IN ('queued', 'taken')
+"""
+
+WALKERS: Final[LiteralString] = """
+    SELECT count(*) FROM execution_state e JOIN execution_leases l USING (execution_id)
+    WHERE e.account = %s AND e.status = 'executing' AND e.algorithm <> 'simple_limit' AND e.execution_id < %s
+      AND l.expires_at > clock_timestamp()
+"""
+
 LOAD: Final[LiteralString] = "SELECT body::text FROM execution_journal WHERE execution_id = %s ORDER BY seq"
 
 UNFINISHED: Final[LiteralString] = """

@@ -203,6 +203,11 @@ class Settings:
     recovery: Recovering
     strays: Strays
 
+    @property
+    def trading_account(self) -> str:
+        """Return the account and its exchange: an account of the same name elsewhere is another one."""
+        return f"{self.account} {self.base_url}"
+
     @classmethod
     def load(cls, file: Path | None = None, environment: Mapping[str, str] | None = None) -> Self:
         """Return the settings of a TOML file and the environment. Raises SettingsError."""

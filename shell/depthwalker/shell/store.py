@@ -25,6 +25,7 @@ from depthwalker.core.rollout import Arm, Assigned, Entry, Move, Stage
 from depthwalker.core.row import Projection
 from depthwalker.core.units import Count, Micros
 from depthwalker.shell import codec
+from depthwalker.shell.job_queue import JobQueue
 from depthwalker.shell.journal import (
     Appended,
     Attached,
@@ -69,6 +70,7 @@ from depthwalker.shell.queries import (
     SWITCH,
     TRADE,
     UNFINISHED,
+    WALKERS,
 )
 from depthwalker.shell.rows import instant, rows, snapshot_row
 
@@ -296,6 +298,16 @@ class PostgresStore:
     async def breaches(self, execution_id: int) -> tuple[str, ...]:
         """Return which invariants the rows of an execution break."""
         return tuple(row[0] for row in await self._database.all(BREACHES, execution_id))
+
+    def queue(self, account: str) -> JobQueue:
+        """Return an account's queue in the same database."""
+        return JobQueue(self._database, account)
+
+    async def walkers(self, account: str, before: int) -> int:
+        """Return how many executions of the account walk, or may, that began before this one."""
+        row = await self._database.one(WALKERS, account, before)
+        assert row is not None
+        return int(row[0])
 
     async def keep_group(self, account: str, group: WorkerGroup) -> None:
         """Remember an order group, for whoever takes over from its worker."""

@@ -8,9 +8,10 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from datetime import timedelta
 from typing import TypeVar
 
-from depthwalker.shell.api import Edge, ExecutionResult, Market, Method, Trade
+from depthwalker.shell.api import Edge, ExecutionResult, Market, Method, Queued, Trade
 from depthwalker.shell.engine import Engine, Executor
 from depthwalker.shell.settings import Settings
 
@@ -49,6 +50,20 @@ class SyncEngine:
     def execute(self, edge: Edge, method: Method, market: Market | None = None) -> ExecutionResult:
         """Execute an edge in a market and return what it came to; see `Engine.execute`."""
         return self._run(self._engine.execute(edge, method, market))
+
+    def submit(
+        self, edge: Edge, method: Method, *, request_key: str | None = None, start_within: timedelta | None = None
+    ) -> Queued:
+        """Queue an edge for workers; see `Engine.submit`."""
+        return self._run(self._engine.submit(edge, method, request_key=request_key, start_within=start_within))
+
+    def queued(self, request_key: str) -> Queued | None:
+        """Return how a queued parent stands."""
+        return self._run(self._engine.queued(request_key))
+
+    def wait(self, request_key: str) -> Trade:
+        """Return the trade of a queued parent when a worker has executed it; see `Engine.wait`."""
+        return self._run(self._engine.wait(request_key))
 
     def get_executor(self, method: Method) -> "SyncExecutor":
         """Return the executor of a method's algorithm. Raises ValueError on an unknown one."""

@@ -31,6 +31,7 @@ class Command(Protocol):
 TABLE: Final[Mapping[str, Entry]] = {
     "demo": Entry("execute the same parent orders with both algorithms on paper exchanges"),
     "execute": Entry("execute one parent order on the exchange that the settings name", "TICKER OPTION ..."),
+    "worker": Entry("execute what is queued, until Ctrl-C; as many workers as you like share one queue"),
     "exchange": Entry("run a paper exchange until Ctrl-C, to try `execute` against"),
     "backtest": Entry("execute parents sampled from recordings by every algorithm", "DATA ... [OPTION ...]", "lab"),
     "record": Entry("keep a market's book and trades in the backtest's format", "TICKER ... [OPTION ...]"),

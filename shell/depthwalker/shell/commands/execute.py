@@ -17,6 +17,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--method", type=Path, metavar="FILE", help="execution_config as .toml or .json; else its defaults"
     )
     parser.add_argument("--key", metavar="REQUEST_KEY", help="calling again with the same key never buys twice")
+    parser.add_argument(
+        "--queue", action="store_true", help="leave it to `depthwalker worker` processes and return at once"
+    )
     output(parser)
 
 
@@ -35,5 +38,6 @@ def run(given: argparse.Namespace) -> int:
             key=given.key,
             plain=given.plain,
             as_json=given.json,
+            queue=given.queue,
         )
     )

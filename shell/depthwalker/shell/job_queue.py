@@ -1,0 +1,125 @@
+"""Parents that wait for a worker, in the database: put there once by their request key, held by leases, told when they have ended."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from depthwalker.core.units import Micros
+from depthwalker.shell import codec
+from depthwalker.shell.pool import Database
+from depthwalker.shell.queries import END, ENQUEUE, HOLD, PUT_BACK, QUEUED, TAKE, WAITING
+from depthwalker.shell.ticket import Job
+
+CHANGED: Final = b"LISTEN depthwalker_queue"
+
+
+class Standing(Enum):
+    """How a queued parent stands."""
+
+    QUEUED = "queued"
+    TAKEN = "taken"
+    DONE = "done"
+    REFUSED = "refused"
+    LATE = "late"
+
+
+ENDED: Final = frozenset({Standing.DONE, Standing.REFUSED, Standing.LATE})
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A parent that this worker holds. `late`: it was not to begin any more when it was first taken."""
+
+    request_id: int
+    job: Job
+    tries: int
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A parent in the queue: `worker` who holds or held it, `message` why it was refused or put back."""
+
+    request_id: int
+    standing: Standing
+    tries: int
+    worker: str
+    execution_id: int | None
+    message: str
+
+
+class JobQueue:
+    """One account's queue. Raises the errors of journal.py."""
+
+    def __init__(self, database: Database, account: str) -> None:
+        self._database = database
+        self._account = account
+
+    async def put(self, job: Job, start_within: Micros | None) -> Entry:
+        """Queue a parent, once: where its request key is queued already that entry is returned."""
+        span = None if start_within is None else _span(start_within)
+        body = msgspec.json.encode(job).decode()
+        # Asked for its number last, so that a repetition after a lost connection finds it.
+        await self._database.run(
+            lambda connection: connection.execute(ENQUEUE, (job.request_key, self._account, body, span))
+        )
+        entry = await self.find(job.request_key)
+        assert entry is not None
+        return entry
+
+    async def find(self, request_key: str) -> Entry | None:
+        """Return how a parent stands."""
+        row = await self._database.one(QUEUED, request_key)
+        if row is None:
+            return None
+        number, standing, tries, worker, execution_id, message = row
+        return Entry(number, Standing(standing), tries, worker, execution_id, message)
+
+    async def take(self, worker: str, most: int, ttl: Micros) -> tuple[Taken, ...]:
+        """Hold at most so many that are due, the oldest first; also those whose holder has let its lease run out."""
+        rows = await self._database.all(TAKE, self._account, most, worker, _span(ttl))
+        return tuple(Taken(number, _read_job(job), tries, late) for number, job, tries, late in sorted(rows))
+
+    async def hold(self, worker: str, requests: Sequence[int], ttl: Micros) -> None:
+        """Hold these for another while."""
+        await self._database.all(HOLD, _span(ttl), worker, list(requests))
+
+    async def end(
+        self, worker: str, request_id: int, standing: Standing, execution_id: int | None, message: str = ""
+    ) -> None:
+        """Note how a parent ended, unless somebody else holds it by now."""
+        await self._database.all(END, standing.value, execution_id, message or None, request_id, worker)
+
+    async def put_back(self, worker: str, request_id: int, after: Micros, message: str) -> None:
+        """Let anybody take it again, after a while."""
+        await self._database.all(PUT_BACK, _span(after), message, request_id, worker)
+
+    async def waiting(self) -> int:
+        """Return how many have not ended."""
+        row = await self._database.one(WAITING, self._account)
+        assert row is not None
+        return int(row[0])
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
+        """Give what returns when something in the queue has changed, or after so many seconds."""
+        async with self._database.alone() as connection:
+            await connection.execute(CHANGED)
+
+            async def changed(within_s: float) -> None:
+                async for _ in connection.notifies(timeout=within_s, stop_after=1):
+                    pass
+
+            yield changed
+
+
+def _span(span: Micros) -> timedelta:
+    return timedelta(microseconds=span)
+
+
+_read_job: Final = codec.reader(Job)

@@ -1,0 +1,145 @@
+"""A worker: takes parents off the queue, executes them at once, and tells how each ended.
+
+What it holds it holds by leases. Should it die, another worker takes its parents and joins the executions that have begun,
+which are taken up as any that nobody runs; one that has not begun is executed from the start. Stopping it winds its
+executions down and leaves the rest in the queue.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.api import DepthwalkerError, InvalidEdge, InvalidMethod, OrderRefused, Trade, TradingStopped
+from depthwalker.shell.engine import Engine
+from depthwalker.shell.job_queue import JobQueue, Standing, Taken
+from depthwalker.shell.journal import StoreError
+from depthwalker.shell.ports import Clock
+
+LOG: Final = logging.getLogger("depthwalker")
+LEASE: Final = Micros(30 * SECOND)
+RENEWAL: Final = Micros(10 * SECOND)
+LOOK_S: Final = 1.0  # for what no notification tells: a lease that has run out, a pause that is over
+PAUSE: Final = Micros(5 * SECOND)  # before what could not begin is tried again
+
+
+class Worker:
+    """One worker process. `told` hears of every parent that has ended here: its number, and its trade or the reason."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        queue: JobQueue,
+        clock: Clock,
+        name: str,
+        slots: int,
+        told: Callable[[Taken, Trade | str], None],
+    ) -> None:
+        """`slots`: how many executions run here at once."""
+        self._engine = engine
+        self._queue = queue
+        self._clock = clock
+        self._name = name
+        self._slots = slots
+        self._told = told
+        self._held: dict[int, asyncio.Task[None]] = {}
+        self._stopping = False
+        self._awake = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take nothing more, wind down what runs, and end."""
+        self._stopping = True
+        self._awake.set()
+        self._engine.stop("the worker is stopping")
+
+    async def run(self, *, drain: bool = False) -> None:
+        """Work until stopped, or with `drain` until the queue is empty."""
+        beside = [asyncio.create_task(self._hold()), asyncio.create_task(self._listen())]
+        try:
+            while not self._stopping:
+                self._awake.clear()
+                try:
+                    await self._take()
+                    if drain and not self._held and not await self._queue.waiting():
+                        break
+                except StoreError as error:
+                    LOG.warning("the queue cannot be read (%s)", error)
+                await self._awake.wait()
+            await self._leave()
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+
+    async def _leave(self) -> None:
+        """Wait for what winds down; what another worker executes is left to it."""
+        held = tuple(self._held.values())
+        if held:
+            _, left = await asyncio.wait(held, timeout=self._engine.wind_down_s)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    async def _take(self) -> None:
+        free = self._slots - len(self._held)
+        if free <= 0:
+            return
+        for taken in await self._queue.take(self._name, free, LEASE):
+            task = asyncio.create_task(self._execute(taken), name=f"request {taken.request_id}")
+            self._held[taken.request_id] = task
+            task.add_done_callback(self._ending(taken.request_id))
+
+    def _ending(self, number: int) -> Callable[[asyncio.Task[None]], None]:
+        def ended(_: asyncio.Task[None]) -> None:
+            self._held.pop(number, None)
+            self._awake.set()
+
+        return ended
+
+    async def _listen(self) -> None:
+        """Wake up when the queue has changed, and every now and then."""
+        while True:
+            try:
+                async with self._queue.listening() as changed:
+                    while True:
+                        await changed(LOOK_S)
+                        self._awake.set()
+            except StoreError as error:
+                LOG.warning("the queue cannot be listened to (%s)", error)
+                await asyncio.sleep(LOOK_S)
+                self._awake.set()
+
+    async def _execute(self, taken: Taken) -> None:
+        try:
+            await self._end(taken)
+        except StoreError as error:  # its lease runs out, and whoever takes it finds what has become of it
+            LOG.warning("request %s: how it ended could not be noted (%s)", taken.request_id, error)
+
+    async def _end(self, taken: Taken) -> None:
+        number, queue = taken.request_id, self._queue
+        if taken.late:
+            await queue.end(self._name, number, Standing.LATE, None, "it was not to begin any more")
+            self._told(taken, "late")
+            return
+        try:
+            trade = await self._engine.execute_job(taken.job)
+        except (OrderRefused, InvalidEdge, InvalidMethod) as refused:
+            await queue.end(self._name, number, Standing.REFUSED, None, str(refused))
+            self._told(taken, str(refused))
+        except TradingStopped as stopped:
+            await queue.put_back(self._name, number, PAUSE, str(stopped))
+        except DepthwalkerError as trouble:  # nothing was sent, or another worker has to see it to its end
+            LOG.warning("request %s: %s; it is tried again", number, trouble)
+            await queue.put_back(self._name, number, Micros(0) if self._stopping else PAUSE, str(trouble))
+        else:
+            await queue.end(self._name, number, Standing.DONE, trade.execution_id)
+            self._told(taken, trade)
+
+    async def _hold(self) -> None:
+        while True:
+            await self._clock.sleep_until(Micros(self._clock.now() + RENEWAL))
+            try:
+                await self._queue.hold(self._name, list(self._held), LEASE)
+            except StoreError as error:
+                LOG.warning("leases could not be renewed (%s)", error)

@@ -1,0 +1,77 @@
+"""The `worker` command: executes what is queued until Ctrl-C, which winds down what runs and leaves the rest queued."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+
+from depthwalker.shell.api import DepthwalkerError, Trade
+from depthwalker.shell.clock import SystemClock
+from depthwalker.shell.db import prepare
+from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED
+from depthwalker.shell.engine import Engine
+from depthwalker.shell.interrupt import Interrupts
+from depthwalker.shell.job_queue import Taken
+from depthwalker.shell.postgres import connect_string
+from depthwalker.shell.settings import Settings, SettingsError
+from depthwalker.shell.voice import complain, say
+from depthwalker.shell.worker import Worker
+
+NO_KEY = "no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE"
+
+
+def run_worker(slots: int, *, drain: bool, as_json: bool) -> int:
+    """Work and return the exit code."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        complain(str(error))
+        return REFUSED
+    if settings.key_id is None:
+        complain(NO_KEY)
+        return REFUSED
+    with ExitStack() as stack:
+        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
+        prepare(dsn, own=settings.database_url is None)
+        try:
+            interrupted = asyncio.run(_work(settings, dsn, slots, _teller(as_json=as_json), drain=drain))
+        except DepthwalkerError as error:
+            complain(str(error))
+            return FAILED
+    return INTERRUPTED if interrupted else OK
+
+
+async def _work(
+    settings: Settings, dsn: str, slots: int, told: Callable[[Taken, Trade | str], None], *, drain: bool
+) -> bool:
+    async with Engine.open(settings, dsn=dsn) as engine:
+        assert engine.queue is not None, "its store is PostgreSQL"
+        worker = Worker(engine, engine.queue, SystemClock(), engine.worker, slots, told)
+
+        def stop() -> None:
+            complain("stopping: what rests is cancelled, what is queued stays queued; once more leaves at once")
+            worker.stop()
+
+        def leave() -> None:
+            complain("left at once: what rests expires by itself, and the next worker takes it up")
+
+        with Interrupts(stop, leave) as interrupts:
+            complain(f"worker {engine.worker} takes what is queued for account {settings.account}; Ctrl-C stops it")
+            await worker.run(drain=drain)
+            return interrupts.count > 0
+
+
+def _teller(*, as_json: bool) -> Callable[[Taken, Trade | str], None]:
+    def tell(taken: Taken, end: Trade | str) -> None:
+        if as_json:
+            trade = None if isinstance(end, str) else asdict(end)
+            fields = {"request_key": taken.job.request_key, "trade": trade, "reason": end if trade is None else ""}
+            say(json.dumps(fields, default=str))
+        elif isinstance(end, str):
+            say(f"{taken.job.request_key}: not executed: {end}")
+        else:
+            result = end.result
+            say(f"{taken.job.request_key}: execution {end.execution_id} {result.status}, {end.quantity} contracts")
+
+    return tell

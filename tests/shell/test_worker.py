@@ -1,0 +1,219 @@
+"""Workers share one queue: each parent is executed once, whoever dies, and what is stopped leaves the rest queued."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from tests.shell.rig import ME, AnEdge, Moment, Rig, abandon, rests, rigged, simple, walker
+from tests.shell.test_cli import FAST, SLOW, Venue, method, order, running_exchange, started
+
+from depthwalker.core.execution import State
+from depthwalker.shell.api import InvalidEdge, NotExecuted, Trade
+from depthwalker.shell.cli import main
+from depthwalker.shell.engine import Engine
+from depthwalker.shell.job_queue import JobQueue, Taken
+from depthwalker.shell.store import PostgresStore
+from depthwalker.shell.worker import Worker
+
+Ends = list[tuple[str, Trade | str]]
+
+
+@asynccontextmanager
+async def working(
+    rig: Rig, slots: int = 4, on_turn: Callable[[State, object], None] | None = None
+) -> AsyncIterator[tuple[Engine, Worker, Ends]]:
+    """A worker in an engine of its own, not yet at work, and the ends that it tells."""
+    ends: Ends = []
+
+    def told(taken: Taken, end: Trade | str) -> None:
+        ends.append((taken.job.request_key, end))
+
+    async with rig.engine(on_turn=on_turn) as engine:
+        assert engine.queue is not None
+        yield engine, Worker(engine, engine.queue, rig.clock, engine.worker, slots, told), ends
+
+
+async def let_all_leases_run_out(rig: Rig) -> None:
+    await rig.rows("UPDATE execution_queue SET held_until = clock_timestamp() WHERE status = 'taken' RETURNING 1")
+    await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
+
+
+async def test_what_is_queued_is_executed_once_by_any_of_the_workers(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
+        for _ in range(2):
+            for number in range(1, 9):
+                queued = await caller.submit(AnEdge(number, "0.47", 5), simple(10))
+                assert (queued.standing, queued.execution_id) == ("queued", None)
+        async with working(rig, slots=2) as (_, one, ends), working(rig, slots=3) as (_, other, more):
+            await asyncio.gather(one.run(drain=True), other.run(drain=True))
+        assert sorted(key for key, _ in (*ends, *more)) == [f"edge {n} method 1" for n in range(1, 9)]
+        assert ends, "each has had its share"
+        assert more
+        for number in range(1, 9):
+            trade = await caller.wait(f"edge {number} method 1")
+            assert trade.quantity == Decimal(5)
+            await rig.settled(trade, alone=False)
+        assert rig.exchange.position(ME, "RIG-26-A") == 8 * 500
+        assert await rig.rows("SELECT count(*) FROM queue_waiting") == [(0,)]
+        again = await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        assert (again.standing, again.execution_id) == ("done", (await caller.wait("edge 1 method 1")).execution_id)
+
+
+async def test_what_cannot_be_executed_is_told_with_the_reason(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
+        with pytest.raises(InvalidEdge, match="position_size"):
+            await caller.submit(AnEdge(1, "0.47", 0.001), simple(10))
+        await caller.submit(AnEdge(2, "0.47", 5, action="sell"), simple(10))
+        await caller.submit(AnEdge(3, "0.47", 5), simple(10), start_within=timedelta(0))
+        async with working(rig) as (_, worker, ends):
+            await worker.run(drain=True)
+        assert dict(ends)["edge 3 method 1"] == "late"
+        for number, reason in ((2, "refused: .*position"), (3, "late: it was not to begin")):
+            with pytest.raises(NotExecuted, match=reason):
+                await caller.wait(f"edge {number} method 1")
+        with pytest.raises(NotExecuted, match="not in the queue"):
+            await caller.wait("nobody knows it")
+        assert await caller.queued("nobody knows it") is None
+        assert rig.own() == ()
+
+
+async def test_what_a_dead_worker_held_another_one_sees_to_its_end(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
+        resting = Moment()
+        await caller.submit(AnEdge(1, "0.45", 5), simple(20))
+        await caller.submit(AnEdge(2, "0.47", 5), simple(10))
+        async with working(rig, slots=1, on_turn=resting.when(rests)) as (engine, dying, _):
+            work = asyncio.create_task(dying.run())
+            await resting.come()
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await abandon(engine)
+            assert len(rig.exchange.resting(ME)) == 1
+            await let_all_leases_run_out(rig)
+            async with working(rig) as (second, heir, ends):
+                work = asyncio.create_task(heir.run(drain=True))
+                async with asyncio.timeout(15):
+                    while "edge 2 method 1" not in dict(ends):  # noqa: ASYNC110 - nothing signals it
+                        await asyncio.sleep(0.01)
+                second.stop("enough")
+                await work
+            assert sorted(dict(ends)) == ["edge 1 method 1", "edge 2 method 1"]
+            trade = await caller.wait("edge 1 method 1")
+            assert trade.result.reason.endswith("enough")
+            await rig.settled(trade, alone=False)
+            assert await rig.rows("SELECT count(*) FROM execution_state") == [(2,)]
+
+
+async def test_stopping_winds_down_what_runs_and_leaves_the_rest_queued(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
+        resting = Moment()
+        for number in (1, 2):
+            await caller.submit(AnEdge(number, "0.45", 5), simple(60))
+        async with working(rig, slots=1, on_turn=resting.when(rests)) as (_, worker, ends):
+            work = asyncio.create_task(worker.run())
+            await resting.come()
+            worker.stop()
+            await work
+        ((key, trade),) = ends
+        assert key == "edge 1 method 1"
+        assert isinstance(trade, Trade)
+        assert trade.result.status == "cancelled"
+        rest = await caller.queued("edge 2 method 1")
+        assert rest is not None
+        assert rest.standing == "queued"
+        assert rig.exchange.resting(ME) == ()
+
+
+async def test_a_stopped_market_of_the_kill_switch_puts_parents_back(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
+        await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        await store.pull_switch("rehearsal", "me")
+        async with working(rig) as (_, worker, ends):
+            work = asyncio.create_task(worker.run())
+            async with asyncio.timeout(10):
+                while not await rig.rows("SELECT 1 FROM execution_queue WHERE status = 'queued' AND tries = 1"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            worker.stop()
+            await work
+        queued = await caller.queued("edge 1 method 1")
+        assert queued is not None
+        assert (queued.standing, ends) == ("queued", [])
+        assert "trading is stopped (rehearsal)" in queued.message
+
+
+async def test_processes_together_walk_no_more_at_once_than_the_limit(postgres: str, tmp_path: Path) -> None:
+    keys: dict[str, object] = {"max_concurrent": 1}
+    async with rigged(postgres, tmp_path) as rig, rig.engine(keys) as one, rig.engine(keys) as other:
+        trades = await asyncio.gather(
+            *(
+                engine.execute_trade(AnEdge(number, "0.45", 5), walker(12, interval=4))
+                for number, engine in enumerate((one, other, one, other), start=1)
+            )
+        )
+        reasons = {trade.execution_id: (await rig.fold(trade.execution_id)).plan_reason for trade in trades}
+        first, *rest = sorted(reasons)
+        assert reasons[first] == "configured"
+        assert all("concurrency" in reasons[number] for number in rest)
+
+
+async def test_a_lease_that_has_run_out_is_anybodys_and_what_ended_nobodys(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
+        await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        queue: JobQueue = store.queue(rig.settings().trading_account)
+        (mine,) = await queue.take("a", 5, caller._settings.wind_down)
+        assert await queue.take("b", 5, caller._settings.wind_down) == ()
+        await queue.hold("a", [mine.request_id], caller._settings.wind_down)
+        await let_all_leases_run_out(rig)
+        (theirs,) = await queue.take("b", 5, caller._settings.wind_down)
+        assert (theirs.tries, theirs.job, theirs.late) == (2, mine.job, False)
+        await queue.put_back("a", mine.request_id, caller._settings.wind_down, "too late")
+        found = await queue.find("edge 1 method 1")
+        assert found is not None
+        assert (found.standing.value, found.worker, await queue.waiting()) == ("taken", "b", 1)
+        assert await store.queue("another account").take("c", 5, caller._settings.wind_down) == ()
+
+
+# From the terminal
+
+
+@pytest.fixture
+def venue(tmp_path: Path, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
+    with running_exchange(tmp_path) as opened:
+        for name, value in (opened.environment | {"DATABASE_URL": new_database()}).items():
+            monkeypatch.setenv(name, value)
+        assert main(["db", "load"]) == 0
+        yield opened
+
+
+def test_an_order_is_queued_from_the_terminal_and_a_worker_process_executes_it(
+    venue: Venue, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = [*order(key="k1", method=method(tmp_path / "fast.json", FAST)), "--queue"]
+    capsys.readouterr()
+    assert main(fast) == 0
+    assert capsys.readouterr().out == "queued, request key k1; `depthwalker worker` executes it\n"
+    assert main([*fast, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"request_key": "k1", "standing": "queued"}
+    assert main(["worker", "--drain", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["request_key"], told["trade"]["result"]["status"]) == ("k1", "completed")
+    assert venue.resting() == 0
+    monkeypatch.delenv("DEPTHWALKER_KEY_ID")
+    monkeypatch.delenv("DEPTHWALKER_KEY_FILE")
+    assert main(["worker"]) == 2
+    assert "no API key" in capsys.readouterr().err
+
+
+def test_ctrl_c_stops_a_worker_and_nothing_of_it_rests(venue: Venue, tmp_path: Path) -> None:
+    assert main([*order(method=method(tmp_path / "slow.json", SLOW), target="0.40"), "--queue"]) == 0
+    with started(["worker"], "takes what is queued") as process:
+        while not venue.resting():
+            assert process.poll() is None
+        process.send_signal(2)
+        assert process.wait(20) == 130
+    assert venue.resting() == 0
