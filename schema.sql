@@ -151,6 +151,98 @@ COMMENT ON FUNCTION depthwalker_create_snapshot_partitions IS
     'Make the partitions of this week and of so many weeks ahead that are not there yet; return how many were made.';
 SELECT FROM depthwalker_create_snapshot_partitions(4);
 
+-- What is kept of snapshots for good: an hour of a market, averages over its snapshots, and the contracts that traded.
+CREATE TABLE IF NOT EXISTS order_book_hours (
+    hour timestamptz NOT NULL,
+    snapshots bigint NOT NULL CHECK (snapshots > 0),
+    spread numeric(10,4),
+    yes_best_bid numeric(10,4),
+    no_best_bid numeric(10,4),
+    yes_total_volume numeric(16,2),
+    no_total_volume numeric(16,2),
+    traded numeric(16,2) NOT NULL CHECK (traded >= 0)
+);
+SELECT FROM depthwalker_refer('order_book_hours', 'market_id', 'markets', 'varchar');
+CREATE UNIQUE INDEX IF NOT EXISTS idx_hours_market ON order_book_hours (market_id, hour) NULLS NOT DISTINCT;
+
+CREATE OR REPLACE FUNCTION depthwalker_expired_weeks(p_keep interval)
+RETURNS TABLE (week text, attached boolean, ends timestamptz)
+LANGUAGE sql STABLE AS $$
+    SELECT c.relname::text, i.inhrelid IS NOT NULL, w.ends
+    FROM pg_class p
+    JOIN pg_class c ON c.relnamespace = p.relnamespace AND c.relkind = 'r'
+        AND c.relname ~ '^order_book_snapshots_[0-9]{4}w[0-9]{2}$'
+    LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = p.oid
+    CROSS JOIN LATERAL (
+        SELECT (to_date(right(c.relname, 7), 'IYYY"w"IW') + 7)::timestamp AT TIME ZONE 'UTC' AS ends) w
+    WHERE p.oid = to_regclass('order_book_snapshots') AND w.ends <= clock_timestamp() - p_keep
+    ORDER BY w.ends
+$$;
+COMMENT ON FUNCTION depthwalker_expired_weeks IS
+    'The weeks of snapshots that ended so long ago; one that is not attached was left by a retirement that broke off.';
+
+CREATE OR REPLACE FUNCTION depthwalker_detach_week(p_week text) RETURNS void
+LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
+BEGIN
+    -- All writers of snapshots wait for this; it moves no row, and gives up rather than hold them up.
+    EXECUTE format('ALTER TABLE order_book_snapshots DETACH PARTITION %I', p_week);
+END $$;
+
+CREATE OR REPLACE FUNCTION depthwalker_fold_snapshots(
+    p_table text, p_before timestamptz, OUT snapshots bigint, OUT hours bigint
+) LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
+DECLARE
+    whole constant boolean := p_table <> 'order_book_snapshots_default';
+    fields constant text := 'market_id, timestamp, spread, yes_best_bid, no_best_bid, yes_total_volume, no_total_volume, trades';
+BEGIN
+    EXECUTE format($fold$
+        WITH gone AS (%s),
+        hours AS (
+            SELECT market_id, date_trunc('hour', timestamp, 'UTC') AS hour, count(*) AS snapshots, avg(spread) AS spread,
+                   avg(yes_best_bid) AS yes_best_bid, avg(no_best_bid) AS no_best_bid,
+                   avg(yes_total_volume) AS yes_total_volume, avg(no_total_volume) AS no_total_volume
+            FROM gone GROUP BY 1, 2
+        ), once AS (  -- two processes may both have seen a trade
+            SELECT DISTINCT ON (g.market_id, t ->> 'trade_id')
+                   g.market_id, date_trunc('hour', g.timestamp, 'UTC') AS hour, (t ->> 'count')::numeric / 100 AS contracts
+            FROM gone g, jsonb_array_elements(g.trades) AS t
+            ORDER BY g.market_id, t ->> 'trade_id', g.timestamp
+        ), prints AS (
+            SELECT market_id, hour, sum(contracts) AS traded FROM once GROUP BY 1, 2
+        ), kept AS (
+            INSERT INTO order_book_hours AS h (
+                market_id, hour, snapshots, spread, yes_best_bid, no_best_bid, yes_total_volume, no_total_volume, traded
+            )
+            SELECT n.market_id, n.hour, n.snapshots, n.spread, n.yes_best_bid, n.no_best_bid, n.yes_total_volume,
+                   n.no_total_volume, coalesce(p.traded, 0)
+            FROM hours n LEFT JOIN prints p ON p.hour = n.hour AND p.market_id IS NOT DISTINCT FROM n.market_id
+            ON CONFLICT (market_id, hour) DO UPDATE SET  -- snapshots that came after their hour had been folded
+                snapshots = h.snapshots + excluded.snapshots,
+                spread = depthwalker_mean(h.spread, h.snapshots, excluded.spread, excluded.snapshots),
+                yes_best_bid = depthwalker_mean(h.yes_best_bid, h.snapshots, excluded.yes_best_bid, excluded.snapshots),
+                no_best_bid = depthwalker_mean(h.no_best_bid, h.snapshots, excluded.no_best_bid, excluded.snapshots),
+                yes_total_volume =
+                    depthwalker_mean(h.yes_total_volume, h.snapshots, excluded.yes_total_volume, excluded.snapshots),
+                no_total_volume =
+                    depthwalker_mean(h.no_total_volume, h.snapshots, excluded.no_total_volume, excluded.snapshots),
+                traded = h.traded + excluded.traded
+        )
+        SELECT coalesce(sum(snapshots), 0)::bigint, count(*) FROM hours
+    $fold$, CASE WHEN whole THEN format('SELECT %s FROM %I', fields, p_table)
+                 ELSE format('DELETE FROM %I WHERE timestamp < $1 RETURNING %s', p_table, fields) END)
+    INTO snapshots, hours USING p_before;
+    IF whole THEN
+        EXECUTE format('DROP TABLE %I', p_table);
+    END IF;
+END $$;
+COMMENT ON FUNCTION depthwalker_fold_snapshots IS
+    'Make hours of a detached week and drop it, or of what the default partition holds from before an instant; in one commit.';
+
+CREATE OR REPLACE FUNCTION depthwalker_mean(one numeric, ones bigint, other numeric, others bigint) RETURNS numeric
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce((one * ones + other * others) / (ones + others), one, other)
+$$;
+
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Executions
 -- ---------------------------------------------------------------------------------------------------------------------

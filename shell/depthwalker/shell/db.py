@@ -66,7 +66,7 @@ def how_to_look() -> str:
     return f"{shlex.quote(str(program.relative_to(Path.cwd()) if inside else program))} db shell"
 
 
-def run_database(what: str, *, as_json: bool = False) -> int:
+def run_database(what: str, *, as_json: bool = False, dry_run: bool = False) -> int:
     """Run `depthwalker db WHAT` and return the exit code."""
     own = "DATABASE_URL" not in os.environ
     if what == "start" and not own:
@@ -79,6 +79,8 @@ def run_database(what: str, *, as_json: bool = False) -> int:
                 say(f"loaded {schema_path().name}; loading it again changes nothing")
             case "measure":
                 return _measure(dsn, own=own, as_json=as_json)
+            case "retain":
+                return _retain(dsn, own=own, as_json=as_json, dry_run=dry_run)
             case "url":
                 say(dsn)
                 if own:
@@ -109,6 +111,28 @@ def _measure(dsn: str, *, own: bool, as_json: bool) -> int:
         return OK
     say(f"{len(found)} executions measured")
     say(*(f"execution {execution}: {one.note}" for execution, one in found.items() if one.note))
+    return OK
+
+
+def _retain(dsn: str, *, own: bool, as_json: bool, dry_run: bool) -> int:
+    """Retire what is old and tell what that was."""
+    from depthwalker.shell.retaining import in_words, retain
+
+    prepare(dsn, own=own)
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
+        try:
+            found = retain(connection, dry_run=dry_run)
+        except psycopg.errors.LockNotAvailable:
+            complain("order_book_snapshots is in constant use: nothing is lost; run it again when less is going on")
+            return FAILED
+    if as_json:
+        say(in_words(found))
+        return OK
+    if not found.retired:
+        say("nothing is older than seven days")
+    for one in found.retired:
+        came = "would be retired" if one.hours is None else f"came to {one.hours} hours and are gone"
+        say(f"{one.table}: {one.snapshots} snapshots {came}")
     return OK
 
 

@@ -88,6 +88,20 @@ REFUSED: Final[LiteralString] = """
     INSERT INTO parent_refusals (account, ticker, request_key, kind, message) VALUES (%s, %s, %s, %s, %s) RETURNING 1
 """
 
+EXPIRED_WEEKS: Final[LiteralString] = "SELECT week, attached FROM depthwalker_expired_weeks(%s)"
+
+EXPIRED_STRAYS: Final[LiteralString] = "SELECT count(*) FROM order_book_snapshots_default WHERE timestamp < %s"
+
+DETACH_WEEK: Final[LiteralString] = "SELECT depthwalker_detach_week(%s)"
+
+FOLD_SNAPSHOTS: Final[LiteralString] = "SELECT snapshots, hours FROM depthwalker_fold_snapshots(%s, %s)"
+
+MAKE_WEEKS: Final[LiteralString] = "SELECT depthwalker_create_snapshot_partitions(%s)"
+
+RETAIN_LOCK: Final[LiteralString] = "SELECT pg_advisory_lock(hashtextextended('depthwalker retain', 0))"
+
+RETAIN_UNLOCK: Final[LiteralString] = "SELECT pg_advisory_unlock(hashtextextended('depthwalker retain', 0))"
+
 UNMEASURED: Final[LiteralString] = """
     SELECT m.execution_id
     FROM execution_metrics m JOIN execution_state e USING (execution_id)

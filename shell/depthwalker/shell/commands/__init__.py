@@ -47,7 +47,7 @@ TABLE: Final[Mapping[str, Entry]] = {
     ),
     "stop": Entry("pull the kill switch: everything cancels what rests and ends, and nothing new begins"),
     "doctor": Entry("check Python, database, key, clock, exchange and budget, and say how to mend each"),
-    "db": Entry("the database: $DATABASE_URL, or the embedded server", "start|url|shell|load|measure"),
+    "db": Entry("the database: $DATABASE_URL, or the embedded server", "start|url|shell|load|measure|retain"),
 }
 
 

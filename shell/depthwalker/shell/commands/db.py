@@ -9,13 +9,17 @@ WHAT: Final = {
     "shell": "open psql",
     "load": "load schema.sql; loading it again changes nothing",
     "measure": "fill in what can be measured only a minute after an execution: markouts, the plain limit order beside it",
+    "retain": "fold snapshots older than seven days into hours, a week at a time, and make the weeks to come",
 }
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     texts = "; ".join(f"{name}: {text}" for name, text in WHAT.items())
-    parser.add_argument("--json", action="store_true", help="measure: what was found as JSON on standard output")
+    parser.add_argument(
+        "--json", action="store_true", help="measure, retain: what came of it as JSON on standard output"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="retain: only say what would be retired")
     parser.add_argument("what", choices=tuple(WHAT), metavar="|".join(WHAT), help=texts)
 
 
@@ -23,4 +27,4 @@ def run(given: argparse.Namespace) -> int:
     """Do what is asked with the database."""
     from depthwalker.shell.db import run_database
 
-    return run_database(given.what, as_json=given.json)
+    return run_database(given.what, as_json=given.json, dry_run=given.dry_run)
