@@ -109,7 +109,8 @@ def test_an_order_found_at_a_price_that_nobody_asked_for_stands_there_without_a_
     found = closed(FIRST, "a", OrderStatus.RESTING, 6800, 0, 5)
     stands = story(BUY, placed(FIRST), Accepted(FIRST, "a", None, at(3)), replace(found, remaining=Count(6000))).stands
 
-    assert [(stand.price, stand.reason, stand.start) for stand in stands] == [(7000, "join", at(2)), (6800, "", at(5))]
+    seen = [(stand.price, stand.reason, stand.ahead, stand.start) for stand in stands]
+    assert seen == [(7000, "join", 0, at(2)), (6800, "", 0, at(5))]
 
 
 # What filled
@@ -118,13 +119,13 @@ def test_an_order_found_at_a_price_that_nobody_asked_for_stands_there_without_a_
 def test_every_fill_is_marked_once_in_order_of_time_with_the_mid_of_its_moment() -> None:
     accepted = Accepted(FIRST, "a", None, at(3))
     late, early = filled("a", "2", 7100, 100, 20, fee=9), filled("a", "1", 7000, 300, 10, fee=5)
-    facts = (book(1, 6900, 7200), placed(FIRST), accepted, book(15, 7000, 7100), late, early, early)
+    facts = (book(1, 6900, 7200), placed(FIRST), accepted, book(15, 7000, 7200), late, early, early)
 
     marks = story(BUY, *facts, filled("nobody's", "9", 7000, 100, 12)).marks
 
     assert marks == (
         Mark(FIRST, Price(7000), Count(300), Money(5), False, at(10), Price(14_100)),
-        Mark(FIRST, Price(7100), Count(100), Money(9), False, at(20), Price(14_100)),
+        Mark(FIRST, Price(7100), Count(100), Money(9), False, at(20), Price(14_200)),
     )
 
 
@@ -132,7 +133,8 @@ def test_a_fill_before_the_first_mid_takes_that_one_and_without_any_has_none() -
     facts = (placed(FIRST), Accepted(FIRST, "a", None, at(3)), filled("a", "1", 7000, 100, 4))
 
     assert story(BUY, one_sided(1), *facts, book(5, 6900, 7300)).marks[0].twice_mid == 14_200
-    assert story(BUY, one_sided(1), *facts).marks[0].twice_mid is None
+    for ticket in (BUY, SELL):
+        assert story(ticket, one_sided(1), *facts).marks[0].twice_mid is None
 
 
 # What was decided
@@ -178,13 +180,13 @@ def test_a_hold_is_told_when_its_reason_changes_or_something_else_came_between()
         Held(((3, "there is no such split"),), at(17)),
     )
 
-    held = [(one.at, one.split, one.price, one.reason) for one in told.decisions if one.deed is Deed.HOLD]
-    assert held == [
-        (at(4), 1, 7000, "quiet"),
-        (at(4), 2, 6900, "quiet"),
-        (at(12), 1, 7000, "at the cap"),
-        (at(16), 1, 7000, "at the cap"),
-        (at(17), 3, None, "there is no such split"),
+    first, second = Price(7000), Price(6900)
+    assert [one for one in told.decisions if one.deed is Deed.HOLD] == [
+        Decision(at(4), Deed.HOLD, 1, None, first, None, None, "quiet"),
+        Decision(at(4), Deed.HOLD, 2, None, second, None, None, "quiet"),
+        Decision(at(12), Deed.HOLD, 1, None, first, None, None, "at the cap"),
+        Decision(at(16), Deed.HOLD, 1, None, first, None, None, "at the cap"),
+        Decision(at(17), Deed.HOLD, 3, None, None, None, None, "there is no such split"),
     ]
 
 
@@ -206,18 +208,24 @@ def test_what_else_was_done_is_told_in_words() -> None:
         Finished(Status.CANCELLED, "nothing", at(14)),
     )
 
-    assert [(one.deed, one.reason) for one in told.decisions[2:]] == [
-        (Deed.CLAIM, "its outcome is unknown and it is still wanted: its id is sent again"),
-        (Deed.BURN, "its outcome is unknown and it is not wanted any more: its id is spent"),
-        (Deed.CANCEL, "not wanted any more"),
-        (Deed.REFUSED, "not_found no such order"),
-        (Deed.TAKEN_UP, "by another"),
-        (Deed.STOP, "by hand"),
-        (Deed.CANCEL, "by hand"),
-        (Deed.WIND_DOWN, "time-out"),
-        (Deed.CANCEL, "time-out"),
-        (Deed.END, "cancelled: nothing"),
-    ]
+    def of_split(second: int, deed: Deed, reason: str) -> Decision:
+        return Decision(at(second), deed, 1, None, None, None, None, reason)
+
+    def of_all(second: int, deed: Deed, reason: str) -> Decision:
+        return Decision(at(second), deed, 0, None, None, None, None, reason)
+
+    assert told.decisions[2:] == (
+        of_split(4, Deed.CLAIM, "its outcome is unknown and it is still wanted: its id is sent again"),
+        of_split(5, Deed.BURN, "its outcome is unknown and it is not wanted any more: its id is spent"),
+        of_split(6, Deed.CANCEL, "not wanted any more"),
+        of_split(7, Deed.REFUSED, "not_found no such order"),
+        of_all(8, Deed.TAKEN_UP, "by another"),
+        of_all(10, Deed.STOP, "by hand"),
+        of_split(11, Deed.CANCEL, "by hand"),
+        of_all(12, Deed.WIND_DOWN, "time-out"),
+        of_split(13, Deed.CANCEL, "time-out"),
+        of_all(14, Deed.END, "cancelled: nothing"),
+    )
 
 
 def test_what_admission_noted_is_told() -> None:
@@ -269,7 +277,8 @@ def test_a_moment_is_what_a_view_showed() -> None:
     assert (moment.beside, moment.facing) == (((6900, 20_000),), ((7200, 6_000),))
     assert moment.ahead == ((1, 500),)
     assert (moment.momentum, moment.pressure, moment.imbalance) == (0, None, (20_000 - 6_000) * 1_000_000 // 26_000)
-    assert story(BUY, one_sided(4)).moments[0].twice_mid is None
+    for ticket in (BUY, SELL):
+        assert story(ticket, one_sided(4)).moments[0].twice_mid is None
 
 
 def test_it_ends_with_the_latest_fact_whatever_came_last() -> None:
@@ -280,6 +289,7 @@ def test_an_even_pace_begins_with_the_execution_and_is_through_when_it_winds_dow
     parent = started(BUY).parent  # winding down 36 seconds after the start
 
     assert [paced(parent, Count(3600), at(second)) for second in (-5, 0, 9, 36, 60)] == [0, 0, 900, 3600, 3600]
+    assert [paced(parent, Count(72 * 10**6), Micros(parent.started + late)) for late in (-1, 0, 1)] == [0, 0, 2]
     assert paced(replace(parent, wind_down=parent.started), Count(100), Micros(parent.started + 1)) == 100
 
 

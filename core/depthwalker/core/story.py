@@ -224,10 +224,9 @@ def _stands(ticket: Ticket, states: tuple[State, ...], facts: tuple[Fact, ...]) 
                     yield replace(standing.pop(order.key), end=order.closed_at)
             elif before is None or before.price != price:
                 ahead, style, reason = joined.get((order.key, order.price), (Count(0), order.style, ""))
-                start = order.placed_at if before is None else fact.at
                 if before is not None:
-                    yield replace(before, end=start)
-                standing[order.key] = Stand(order.key, price, order.total, style, ahead, reason, start, None)
+                    yield replace(before, end=fact.at)
+                standing[order.key] = Stand(order.key, price, order.total, style, ahead, reason, fact.at, None)
     yield from standing.values()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from depthwalker.shell.chart import Plot, Scale, axes, svg, titled
+from depthwalker.shell.chart import WIDE, Plot, Scale, axes, svg, titled
 from depthwalker.shell.markup import Child, Markup, joined, tag
 from depthwalker.shell.page import drawn, figure, section, swatch, table, text
 
@@ -127,7 +127,7 @@ def _dot_plot(rows: Sequence[tuple[str, Mean, str]], width: int, caption: str) -
     low, high = min(0.0, *edges), max(0.0, *edges)
     if low == high:
         high = 1.0
-    narrow = width < 920
+    narrow = width < WIDE
     tall = ROW + (14 if narrow else 0)  # a phone has the names above the lines
     left = 14 if narrow else 300
     area = Plot(

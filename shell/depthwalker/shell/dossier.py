@@ -221,7 +221,7 @@ def _sections(story: Story) -> Iterator[Child]:
             "far as the level shrinks below the estimate.",
             tuple(
                 (f"split {number}", swatch(_line(f"line split s{(number - 1) % drawing.COLOURS + 1}")))
-                for number in _splits(story)
+                for number in drawing.splits(story)
             ),
         ),
     )
@@ -272,10 +272,6 @@ def _line(class_: str) -> Markup:
 
 def _deed(class_: str) -> Markup:
     return tag("path", class_=f"deed {class_}", d="M13 10l-4 -8h8z")
-
-
-def _splits(story: Story) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(stand.key.split for stand in story.stands))[: 2 * drawing.COLOURS]
 
 
 def _cost_table(story: Story) -> Markup:

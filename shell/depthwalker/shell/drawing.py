@@ -9,7 +9,20 @@ from depthwalker.core.ledger import Style
 from depthwalker.core.parent import Action
 from depthwalker.core.story import Deed, Mark, Moment, Parts, Stand, Story, paced
 from depthwalker.core.units import CENT, CONTRACT, MILLION, SECOND, Count, Micros, Money, Price
-from depthwalker.shell.chart import Plot, Scale, axes, broken, plot, span_label, steps, svg, thinned, ticks, titled
+from depthwalker.shell.chart import (
+    WIDE,
+    Plot,
+    Scale,
+    axes,
+    broken,
+    plot,
+    span_label,
+    steps,
+    svg,
+    thinned,
+    ticks,
+    titled,
+)
 from depthwalker.shell.figures import short_count, short_price, signed_percent
 from depthwalker.shell.markup import Markup, joined, tag
 
@@ -32,7 +45,7 @@ POINTED: Final = {
 
 def ladder(story: Story, width: int) -> Markup:
     """Return prices over time: the book, our orders, walks and fills, the mid, the target and the cap."""
-    area = _area(story, width, HEIGHT[width < 920], _prices(story), left=56)
+    area = _area(story, width, HEIGHT[width < WIDE], _prices(story), left=56)
     return svg(
         area,
         _ladder_words(story),
@@ -57,9 +70,9 @@ def ladder(story: Story, width: int) -> Markup:
 
 def queue(story: Story, width: int) -> Markup:
     """Return the contracts estimated to stand before each split's order."""
-    series = {number: _ahead(story, number) for number in _splits(story)}
+    series = {number: _ahead(story, number) for number in splits(story)}
     most = max((count for points in series.values() for _, count in points if count is not None), default=0)
-    area = _area(story, width, SMALL[width < 920], (0, max(CONTRACT, most)), left=56)
+    area = _area(story, width, SMALL[width < WIDE], (0, max(CONTRACT, most)), left=56)
     lines = [
         broken(
             [
@@ -79,7 +92,7 @@ def signals(story: Story, width: int) -> Markup:
     values = [value for one in story.moments for value in (one.momentum, one.pressure or 0, one.imbalance)]
     most = min(MILLION, max((abs(value) for value in values), default=0))
     most = max(MILLION // 5, most)
-    area = _area(story, width, SMALL[width < 920] + 30, (-most, most), left=56)
+    area = _area(story, width, SMALL[width < WIDE] + 30, (-most, most), left=56)
     columns = _columns(story, area)
     return svg(
         area,
@@ -101,7 +114,7 @@ def progress(story: Story, width: int) -> Markup:
     """Return what was filled by when, beside an even pace."""
     parent = story.parent
     most = max(parent.count, sum(mark.count for mark in story.marks))
-    area = _area(story, width, SMALL[width < 920], (0, most), left=56)
+    area = _area(story, width, SMALL[width < WIDE], (0, most), left=56)
     filled, total = [(area.x.start, area.y(0))], 0
     for mark in story.marks:
         total += mark.count
@@ -371,7 +384,8 @@ def _deeds(story: Story, area: Plot) -> Iterator[Markup]:
         )
 
 
-def _splits(story: Story) -> tuple[int, ...]:
+def splits(story: Story) -> tuple[int, ...]:
+    """Return the splits that were ever placed, as many as the figures tell apart."""
     return tuple(dict.fromkeys(stand.key.split for stand in story.stands))[: 2 * COLOURS]
 
 
@@ -416,7 +430,7 @@ def _ladder_words(story: Story) -> str:
 
 def _queue_words(story: Story, most: int) -> str:
     return (
-        f"Contracts estimated to stand before our order of each of {len(_splits(story))} splits: "
+        f"Contracts estimated to stand before our order of each of {len(splits(story))} splits: "
         f"at most {short_count(Count(most))}."
     )
 
