@@ -34,6 +34,7 @@ ALSO: Final = {
     "walk": ("dynamic_depth_walker", "spec_examples"),
     "split": ("spec_examples",),
     "parent": ("spec_examples",),
+    "depth": ("dynamic_depth_walker",),
 }
 SWAPS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE,
@@ -80,14 +81,22 @@ def mutants(source: str) -> Iterator[Mutant]:
 
 
 def _inside(tree: ast.Module, node: ast.AST) -> bool:
-    """Return whether a node is in the body of a top-level function: what the child process can replace."""
+    """Return whether a node is in the body of a top-level function, and no type: what the child process can replace."""
     return any(
         node is inner
         for function in tree.body
         if isinstance(function, ast.FunctionDef)
         for statement in function.body
-        for inner in ast.walk(statement)
+        for inner in _walk_values(statement)
     )
+
+
+def _walk_values(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    for name, value in ast.iter_fields(node):
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, ast.AST) and name != "annotation":
+                yield from _walk_values(inner)
 
 
 def _changes(node: ast.expr | ast.If) -> Iterator[ast.expr]:

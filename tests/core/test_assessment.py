@@ -1,7 +1,6 @@
 """The Week-16 decision on trades that it should accept, reject, put off, and call too few; the specification's own numbers."""
 
 from dataclasses import replace
-from math import isqrt
 from typing import Final
 
 import pytest
@@ -20,7 +19,7 @@ from depthwalker.core.assessment import (
     assess,
 )
 from depthwalker.core.depth import SPEC_THRESHOLDS, Liquidity
-from depthwalker.core.units import CONTRACT, MILLION, Count, Money, root
+from depthwalker.core.units import CONTRACT, MILLION, Count, Money
 
 DOLLAR: Final = Money(MILLION)
 TWO: Final = Money(2 * DOLLAR)
@@ -146,8 +145,3 @@ def test_a_value_lies_in_its_interval_and_worse_trades_never_turn_met_into_misse
     worse = judged(tuple(replace(trade, slippage=(trade.slippage or 0) + 1_000) for trade in of))
     before, after = finding(found, "average slippage"), finding(worse, "average slippage")
     assert before.verdict is not Verdict.MET or after.verdict is Verdict.MET
-
-
-@given(st.integers(0, 10**40))
-def test_a_root_is_rounded_down(number: int) -> None:
-    assert root(number) == isqrt(number)

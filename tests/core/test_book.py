@@ -145,3 +145,13 @@ def test_what_rests_within_a_distance_of_the_best() -> None:
     assert within(offers, Price(500)) == 70
     assert within(complement(offers), Price(500)) == 70
     assert within((), Price(500)) == 0
+
+
+def test_our_own_order_at_the_best_is_taken_out_and_nothing_behind_it() -> None:
+    book = Book(((Price(50), Count(7)), (Price(40), Count(8)), (Price(30), Count(9))), (), Micros(1))
+    assert without(book, (OwnOrder(Leg.YES, Price(50), Count(7)),)).yes == book.yes[1:]
+    assert without(book, (OwnOrder(Leg.YES, Price(40), Count(3)),)).yes == (
+        (Price(50), Count(7)),
+        (Price(40), Count(5)),
+        (Price(30), Count(9)),
+    )

@@ -58,11 +58,12 @@ from depthwalker.core.fact import (
     StopRequested,
     WindingDown,
 )
+from depthwalker.core.grid import Band, PriceGrid
 from depthwalker.core.ledger import Kind, OrderKey, Style
 from depthwalker.core.parent import Parent
 from depthwalker.core.policy import Policy
 from depthwalker.core.split import Split
-from depthwalker.core.units import Count, Micros
+from depthwalker.core.units import DOLLAR, Count, Micros, Price
 from depthwalker.core.view import Passage, View
 
 POLICY = policy()
@@ -267,3 +268,34 @@ def test_the_working_order_of_a_take_is_one_crossing_amend_and_ioc_is_only_for_w
     closed = live(49, 100, record(CANCELED, at=after(2)), LookedUp("", after(2)))
     placed = [command for command in decided(closed, late) if isinstance(command, Place)]
     assert [(place.key, place.price, place.style) for place in placed] == [(OrderKey(1, 1), cents(52), Style.TAKE)]
+
+
+def test_between_ticks_nothing_is_a_tick_and_a_plain_limit_never_has_one() -> None:
+    working = decided(live())
+    assert not any(isinstance(command, Tick) for command in working)
+    due = view(after(4))
+    assert any(isinstance(command, Tick) for command in decided(live(), due))
+    plain = fold(intended(price=49), accepted(), state=planned((49, 100), algorithm=Algorithm.SIMPLE_LIMIT))
+    assert not any(isinstance(command, Tick) for command in decided(plain, due))
+
+
+def test_a_book_as_old_as_what_closed_an_order_is_waited_for() -> None:
+    closed = live(49, 100, record(CANCELED, 40, at=after(1)))
+    fresh = Fresh(after(1))
+    assert fresh in waits(decided(closed, view(after(1)))).wakes
+    assert fresh not in waits(decided(closed, view(after(1.1), book_at=after(1.1)))).wakes
+
+
+def test_on_the_finest_grid_the_next_better_offer_is_a_hundredth_of_a_cent_below() -> None:
+    fine = PriceGrid((Band(Price(0), DOLLAR, Price(1)),))
+    state = fold(intended(price=49), accepted(), state=planned((49, 100), of=parent(grid=fine)))
+    wakes = waits(decided(state, view(after(1), offers=((52, 500),), grid=fine))).wakes
+    assert OfferAt(Price(5199), Count(1)) in wakes
+
+
+def test_what_went_by_wakes_nobody_twice() -> None:
+    passed = Passage(1, contracts(10), after(0.5))
+    seen = replace(view(after(1)), passages=(passed,))
+    assert not any(isinstance(wake, Passed) for wake in waits(decided(live(), seen)).wakes)
+    other = replace(view(after(1)), passages=(replace(passed, split=2),))
+    assert any(isinstance(wake, Passed) for wake in waits(decided(live(), other)).wakes)

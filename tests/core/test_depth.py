@@ -13,6 +13,7 @@ from depthwalker.core.depth import (
     Thresholds,
     analyze,
     categorize,
+    imbalance,
     price_for,
     reach,
 )
@@ -156,3 +157,23 @@ def test_the_price_to_take_at(count: int, cap: int, price: int) -> None:
 def test_nothing_to_take_has_no_price() -> None:
     assert price_for(OFFERS, Count(0), Price(5900)) is None
     assert price_for(OFFERS, CONTRACT, Price(5100)) is None
+
+
+def test_the_sweet_spot_holds_half_the_parent() -> None:
+    even = analyze(BOOK, Price(5900), Price(5000), Count(140_00), SPEC_THRESHOLDS)
+    odd = analyze(BOOK, Price(5900), Price(5000), Count(140_02), SPEC_THRESHOLDS)
+    assert (even.sweet_spot_price, odd.sweet_spot_price) == (5300, 5800)
+
+
+@pytest.mark.parametrize(
+    ("bids", "offered", "balance"),
+    [(300, 100, 500_000), (100, 300, -500_000), (100, 100, 0), (2, 1, 333_333), (1, 2, -333_334)],
+)
+def test_the_imbalance_is_how_far_the_best_bid_outweighs_the_best_offer(bids: int, offered: int, balance: int) -> None:
+    queue: Ladder = ((Price(5000), Count(bids)), (Price(4900), Count(9_999)))
+    offers: Ladder = ((Price(5200), Count(offered)), (Price(5300), Count(7_777)))
+    assert imbalance(Ladders(queue, offers)) == balance
+
+
+def test_with_a_side_missing_nothing_outweighs_anything() -> None:
+    assert imbalance(Ladders(QUEUE, ())) == imbalance(Ladders((), OFFERS)) == imbalance(Ladders((), ())) == 0

@@ -22,6 +22,7 @@ from tests.core.scenes import (
 from tests.core.world import GRIDS
 
 from depthwalker.core.answer import OrderStatus
+from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import (
     State,
     open_order,
@@ -362,3 +363,45 @@ def test_facts_of_other_orders_touch_nothing() -> None:
     assert name(FIRST) == only(live()).order_id
     nobody = AmendIntended(SECOND_SPLIT, 1, cents(50), contracts(1), Style.REST, Count(0), True, 0, "", NOW)
     assert fold(nobody, state=live()).orders == live().orders
+
+
+def test_only_what_walks_is_a_walk() -> None:
+    still = AmendIntended(FIRST, 1, cents(50), contracts(100), Style.REST, Count(0), False, 7, "follows", NOW)
+    assert live(49, 100, still).splits[0].walks == ()
+    limit = planned((49, 100), algorithm=Algorithm.SIMPLE_LIMIT)
+    assert fold(intended(price=50), state=limit).splits[0].walks == ()
+    (step,) = fold(intended(price=50), state=planned((49, 100))).splits[0].walks
+    assert step.momentum == 0
+
+
+def test_two_fills_of_an_order_not_yet_known_are_two() -> None:
+    state = fold(Filled(match("a", 30), NOW), Filled(match("b", 20), NOW), intended(), state=planned((49, 100)))
+    assert len(state.strays) == 2
+    assert total_filled(fold(accepted(), state=state)) == contracts(50)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        Amended(FIRST, 1, Count(0), after(2)),
+        CancelAcknowledged(FIRST, after(2)),
+        record(OrderStatus.RESTING, at=after(2)),
+    ],
+)
+def test_an_answer_ends_an_orders_troubles(fact: Fact) -> None:
+    kind = Kind.CANCEL if isinstance(fact, CancelAcknowledged) else Kind.AMEND
+    trouble = live(49, 100, Requested(FIRST, Kind.CANCEL, NOW), OutcomeUnknown(FIRST, Kind.CANCEL, "lost", after(1)))
+    assert trouble.orders[0].troubles == 1
+    asked: Fact = (
+        Requested(FIRST, Kind.CANCEL, after(1))
+        if kind is Kind.CANCEL
+        else AmendIntended(FIRST, 1, cents(50), contracts(100), Style.REST, Count(0), False, 0, "", after(1))
+    )
+    before = trouble if isinstance(fact, type(record(OrderStatus.RESTING))) else fold(asked, state=trouble)
+    assert fold(fact, state=before).orders[0].troubles == 0
+
+
+def test_a_burn_names_the_order_that_was_never_accepted() -> None:
+    lost = fold(intended(), OutcomeUnknown(FIRST, Kind.PLACE, "lost", NOW), state=planned((49, 100)))
+    burned = fold(Burned(FIRST, "x", Count(0), after(1)), state=lost)
+    assert burned.orders[0].order_id == "x"

@@ -114,3 +114,8 @@ def test_a_malformed_grid_says_what_it_was() -> None:
 
 def test_the_cent_grid_runs_from_one_to_ninety_nine() -> None:
     assert (CENT_GRID.lowest(), CENT_GRID.highest()) == (100, 9900)
+
+
+def test_a_step_need_not_divide_where_a_band_begins() -> None:
+    bands_ = (Band(Price(0), Price(30), Price(10)), Band(Price(30), DOLLAR, Price(997)))
+    assert parse_grid(bands_) == Success(PriceGrid(bands_))

@@ -133,3 +133,8 @@ def test_pressure_weighs_trades_double_against_either_ladder(seen: Flow) -> None
 )
 def test_pressure_is_positive_when_the_market_moves_away_from_us(seen: Flow, expected: int | None) -> None:
     assert pressure(seen) == expected
+
+
+def test_what_was_and_is_nothing_has_not_changed() -> None:
+    lull = Flow(Count(500_000), Count(500_001), Count(0), Count(0), Count(9), Count(9), (Count(9), Count(9)))
+    assert pressure(lull) == -1

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.strategies import counts, raw_prices
 
-from depthwalker.core.fees import STANDARD, FeeRates
+from depthwalker.core.fees import STANDARD, FeeRates, estimate
 from depthwalker.core.quality import MARKOUTS, Match, Mid, Shortfall, complete, markout, shortfall
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Money, Price
 
@@ -55,3 +55,24 @@ def test_a_markout_needs_fills_and_a_mid_that_is_not_too_old() -> None:
     assert markout((), (Mid(Micros(0), Price(8000)),), MARKOUTS[0], PATIENCE) is None
     assert markout(fill, (), MARKOUTS[0], PATIENCE) is None
     assert markout(fill, (Mid(Micros(0), Price(8000)),), MARKOUTS[2], PATIENCE) is None
+
+
+def test_the_smallest_rest_is_taken_too_and_pays_its_fee() -> None:
+    one = Count(1)
+    fee = estimate(STANDARD, taker=True, price=Price(4000), count=one)
+    assert complete(((Price(4000), one),), one, STANDARD, Price(9900)) == 4000 + fee
+    highest = estimate(STANDARD, taker=True, price=Price(9900), count=one)
+    assert complete((), one, STANDARD, Price(9900)) == 9900 + highest
+    large = estimate(STANDARD, taker=True, price=Price(9900), count=Count(10_000))
+    assert large > 0
+    assert complete((), Count(10_000), STANDARD, Price(9900)) == 9900 * 10_000 + large
+
+
+def test_a_mid_counts_from_its_own_instant_and_for_just_so_long() -> None:
+    day = 1_790_000_000 * SECOND
+    fill = Match(Price(4000), Count(100), Micros(day))
+    then = Micros(day + MARKOUTS[0])
+    assert markout([fill], (Mid(then, Price(8200)),), MARKOUTS[0], PATIENCE) == 10_000
+    assert markout([fill], (Mid(Micros(then + 1), Price(8200)),), MARKOUTS[0], PATIENCE) is None
+    assert markout([fill], (Mid(Micros(then - PATIENCE), Price(8200)),), MARKOUTS[0], PATIENCE) == 10_000
+    assert markout([fill], (Mid(Micros(then - PATIENCE - 1), Price(8200)),), MARKOUTS[0], PATIENCE) is None

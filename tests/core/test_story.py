@@ -244,11 +244,12 @@ def test_the_parts_of_the_cost_sum_to_the_shortfall(ticket: Ticket) -> None:
     # The mid stays at 0.705. 10 contracts at 0.69 earned 1.5 cents each, 60 at 0.71 paid half a cent: 15 cents together.
     # The rest of 30 at 0.72 is 1.5 cents away, and its fee is 0.4234.
     spread = 2 * (60 * 5_000 - 10 * 15_000)
-    assert told.parts == Parts(spread=spread, drift=0, fees=2 * 12, unfilled=2 * (30 * 15_000 + 423_400))
+    parts = Parts(spread=spread, drift=0, fees=2 * 12, unfilled=2 * (30 * 15_000 + 423_400))
+    assert told.parts == parts
     metrics = of(started(ticket), *WALKED).metrics
     assert metrics is not None
     assert metrics.shortfall is not None
-    assert round_div(told.parts.twice_total(), 2) == metrics.shortfall.total
+    assert round_div(parts.twice_total(), 2) == metrics.shortfall.total
 
 
 @pytest.mark.parametrize("ticket", [BUY, SELL])

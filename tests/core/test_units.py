@@ -1,6 +1,7 @@
 """Exact text forms of prices, counts and money, and the two divisions that round."""
 
 from fractions import Fraction
+from math import isqrt
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,7 @@ from depthwalker.core.units import (
     parse_count,
     parse_money,
     parse_price,
+    root,
     round_div,
     value,
 )
@@ -118,3 +120,29 @@ def test_round_div_is_nearest_with_halves_away_from_zero(dividend: int, divisor:
     exact, rounded = Fraction(dividend, divisor), round_div(dividend, divisor)
     assert abs(rounded - exact) <= Fraction(1, 2)
     assert abs(rounded - exact) < Fraction(1, 2) or abs(rounded) > abs(exact)
+
+
+@pytest.mark.parametrize(
+    ("dividend", "divisor", "quotient"), [(1, 2, 1), (-1, 2, -1), (3, 2, 2), (-3, 2, -2), (0, 7, 0)]
+)
+def test_a_half_is_rounded_away_from_zero(dividend: int, divisor: int, quotient: int) -> None:
+    assert round_div(dividend, divisor) == quotient
+
+
+@given(st.integers(0, 10**40))
+def test_a_root_is_rounded_down(number: int) -> None:
+    assert root(number) == isqrt(number)
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_small_roots(number: int) -> None:
+    assert root(number) == isqrt(number)
+
+
+def test_fifteen_digits_are_read_and_sixteen_are_not() -> None:
+    assert parse_count("9" * 15) == Success(Count((10**15 - 1) * 100))
+    assert isinstance(parse_count("9" * 16), Failure)
+
+
+def test_nothing_has_no_sign() -> None:
+    assert (format_price(Price(0)), format_count(Count(0)), format_money(Money(0))) == ("0.0000", "0.00", "0.000000")

@@ -37,10 +37,12 @@ def due(rig: Rig) -> dict[int, Measured]:
 
 
 async def the_row(rig: Rig) -> dict[str, object]:
-    async with await psycopg.AsyncConnection.connect(rig.dsn, row_factory=dict_row) as connection:
-        found = await (
-            await connection.execute(f"SELECT {BASICS}, {MARKOUTS} FROM execution_metrics".encode())
-        ).fetchone()
+    async with (
+        await psycopg.AsyncConnection.connect(rig.dsn) as connection,
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        await cursor.execute(f"SELECT {BASICS}, {MARKOUTS} FROM execution_metrics".encode())
+        found = await cursor.fetchone()
     assert found is not None
     return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 from tests.shell.rig import AnEdge, rigged, simple, walker
 
 BREAKS = {
@@ -21,10 +21,10 @@ BREAKS = {
 
 
 @contextmanager
-def undone(dsn: str) -> Iterator[psycopg.Connection[dict[str, object]]]:
-    """Give a connection whose changes are rolled back."""
-    with psycopg.connect(dsn, row_factory=dict_row) as connection:
-        yield connection
+def undone(dsn: str) -> Iterator[psycopg.Cursor[DictRow]]:
+    """Give a cursor whose changes are rolled back."""
+    with psycopg.connect(dsn) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        yield cursor
         connection.rollback()
 
 
