@@ -7,7 +7,7 @@ PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-in
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients fuzz-exchange exhaust mutate kalshi-demo build lock clean FORCE
+.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots fuzz-exchange exhaust mutate kalshi-demo build lock clean FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -55,6 +55,9 @@ arch: $(STAMP) ## prove that the core imports nothing impure
 
 bench: $(STAMP) ## measure the core, the database and tick-to-order
 	@$(PY) -m bench
+
+bench-snapshots: $(STAMP) ## load, query and retire a million snapshots, and write docs/database.md
+	@$(PY) -m bench --only snapshots --write docs/database.md
 
 bench-clients: ## measure our client beside pykalshi and kalshi-sdk, on Python 3.12, and write docs/clients.md
 	@python=$$(tools/python_of.sh 3.12) || { echo "there is no Python 3.12 here, which kalshi-sdk needs" >&2; exit 1; }; \

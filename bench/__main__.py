@@ -8,13 +8,16 @@ from bench import page
 from bench.measure import QUICK, USUAL, Effort, Table, text_table
 
 PARTS = ("core", "database", "wire", "client")
+ON_DEMAND = ("snapshots",)  # takes minutes and gigabytes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what the command line asks for; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repeats: a look, not a measurement")
-    parser.add_argument("--only", choices=PARTS, action="append", help="measure this part alone; may be repeated")
+    parser.add_argument(
+        "--only", choices=(*PARTS, *ON_DEMAND), action="append", help="measure this part alone; may be repeated"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the tables to FILE")
     parser.add_argument("--write", type=Path, metavar="FILE", help="also put the tables between the markers in FILE")
     chosen = parser.parse_args(arguments)
@@ -52,6 +55,10 @@ def measured(part: str, effort: Effort, dsn: str) -> tuple[Table, ...]:
         from bench import database
 
         return database.tables(effort, dsn)
+    if part == "snapshots":
+        from bench import snapshots
+
+        return snapshots.tables(effort, dsn)
     if part == "wire":
         from bench import wire
 

@@ -15,18 +15,19 @@ NS_A_US: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much to measure: repeats of a timing, nanoseconds of each, orders sent, seconds of an execution."""
+    """How much to measure: repeats of a timing, nanoseconds of each, orders sent, seconds of an execution, rows written."""
 
     repeats: int
     repeat_ns: int
     orders: int
     execution_s: int
     inserts: int
+    snapshots: int
 
 
-USUAL: Final = Effort(repeats=45, repeat_ns=3_000_000, orders=400, execution_s=12, inserts=400)
-QUICK: Final = Effort(repeats=9, repeat_ns=500_000, orders=60, execution_s=4, inserts=60)
-TINY: Final = Effort(repeats=1, repeat_ns=1, orders=3, execution_s=1, inserts=3)
+USUAL: Final = Effort(repeats=45, repeat_ns=3_000_000, orders=400, execution_s=12, inserts=400, snapshots=1_000_000)
+QUICK: Final = Effort(repeats=9, repeat_ns=500_000, orders=60, execution_s=4, inserts=60, snapshots=30_000)
+TINY: Final = Effort(repeats=1, repeat_ns=1, orders=3, execution_s=1, inserts=3, snapshots=3_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def test_the_core_is_measured_and_kept(tmp_path: Path, capsys: pytest.CaptureFix
     assert all(f"### {table.name}" in text and table.name in printed for table in tables)
 
 
-@pytest.mark.parametrize("part", ["database", "wire", "client"])
+@pytest.mark.parametrize("part", ["database", "wire", "client", "snapshots"])
 def test_the_shell_is_measured(part: str, postgres: str) -> None:
     filled(bench.run(TINY, (part,), None, None, dsn=postgres))
 
