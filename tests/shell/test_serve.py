@@ -32,7 +32,20 @@ from depthwalker.core.units import Count, Micros, Price
 from depthwalker.shell.archive import Archive
 from depthwalker.shell.cli import main
 from depthwalker.shell.journal import Pulled
-from depthwalker.shell.live import Allowance, Breach, Fallback, Flight, Live, Lookout, Rolled, Seen, Watch, age
+from depthwalker.shell.live import (
+    Allowance,
+    Breach,
+    Fallback,
+    Flight,
+    Live,
+    Lookout,
+    Queued,
+    Refusal,
+    Rolled,
+    Seen,
+    Watch,
+    age,
+)
 from depthwalker.shell.live_page import fragments, live_page
 from depthwalker.shell.rollout import look_at
 from depthwalker.shell.serve import WATCHERS, Place, is_loopback, serving
@@ -293,6 +306,36 @@ async def test_what_breaks_an_invariant_is_an_alarm_and_fallbacks_are_counted(po
     assert "too thin" in watch
 
 
+async def test_what_waits_and_what_was_refused_is_shown(postgres: str) -> None:
+    async with Archive(postgres) as archive:
+        assert fragments(await Lookout(archive).look())["queue"] == '<p class="soft">Nothing waits in the queue.</p>'
+        async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as connection:
+            for key in ("one", "two"):
+                await connection.execute(
+                    "INSERT INTO execution_queue (request_key, account, job, submitted_at) "
+                    "VALUES (%s, 'me', '{}', clock_timestamp() - interval '90 seconds')",
+                    (key,),
+                )
+            await connection.execute(
+                "UPDATE execution_queue SET status = 'taken', worker = 'w', held_until = now() WHERE request_key = 'two'"
+            )
+            await connection.execute(
+                "INSERT INTO parent_refusals (account, ticker, request_key, kind, message) "
+                "VALUES ('me', 'T', 'k', 'market_not_open', 'market T is closed')"
+            )
+            await connection.execute(
+                "INSERT INTO parent_refusals (account, ticker, request_key, kind, message, refused_at) "
+                "VALUES ('me', 'OLD', 'k', 'market_not_open', 'x', now() - interval '2 days')"
+            )
+        live = await Lookout(archive).look()
+    (queued,) = live.queue
+    assert (queued.account, queued.waiting, queued.taken) == ("me", 1, 1)
+    assert [(one.ticker, one.kind) for one in live.refusals] == [("T", "market_not_open")]
+    shown = fragments(live)["queue"]
+    assert "1 min" in shown
+    assert "market T is closed" in shown
+
+
 async def test_a_rollout_is_shown_with_its_arms_and_what_the_guard_has_against_it(postgres: str) -> None:
     async with Archive(postgres) as archive:
         lookout = Lookout(archive)
@@ -335,6 +378,8 @@ def test_everything_from_outside_is_escaped() -> None:
         past=(),
         budget=(Allowance(nasty, nasty, 1, 1, 1, Micros(1)),),
         switch=Pulled(1, nasty, nasty, Micros(1)),
+        queue=(Queued(nasty, 1, 1, None),),
+        refusals=(Refusal(Micros(1), nasty, nasty, nasty, nasty),),
         rollouts=(_rolled(nasty),),
         books=(Seen(nasty, Micros(1), (), ()),),
         watch=Watch(Micros(1), (Breach(1, 1, nasty),), (Fallback(nasty, nasty, 1),)),
@@ -404,7 +449,18 @@ async def test_what_changes_is_pushed_and_nothing_else(postgres: str) -> None:
         assert answer.content_type == "text/event-stream"
         told = events(answer.content)
         whole = await first(told, lambda parts: "past" in parts)
-        assert set(whole) == {"summary", "switch", "flights", "past", "books", "budget", "rollout", "watch", "trouble"}
+        assert set(whole) == {
+            "summary",
+            "switch",
+            "flights",
+            "past",
+            "queue",
+            "books",
+            "budget",
+            "rollout",
+            "watch",
+            "trouble",
+        }
         async with PostgresStore(postgres) as store:
             await store.pull_switch("fire", "me")
         news = await anext(told)

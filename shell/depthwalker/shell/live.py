@@ -37,6 +37,7 @@ from depthwalker.shell.journal import Pulled, StoreRefused
 from depthwalker.shell.queries import ASSIGNED, ROLLOUT
 
 BOOKS_SHOWN: Final = 12
+REFUSED: Final = 10
 ODD: Final = 20  # broken invariants, and reasons of fallbacks
 SELDOM: Final = Micros(30 * SECOND)  # how often what costs a look at whole tables is looked at
 SHOWN: Final = 40  # executions in flight that are drawn; more are counted
@@ -62,7 +63,7 @@ JOURNAL: Final[LiteralString] = (
 )
 BUCKETS: Final[LiteralString] = """
     SELECT account, bucket, level, leased, workers::int, (extract(epoch FROM since) * 1000000)::bigint
-    FROM rate_limit_use ORDER BY account, bucket
+    FROM rate_limit_use WHERE since < interval '1 day' ORDER BY account, bucket
 """
 BOOKS: Final[LiteralString] = """
     SELECT m.market_id::text, (extract(epoch FROM s.timestamp) * 1000000)::bigint, s.yes_depth::text, s.no_depth::text
@@ -76,6 +77,14 @@ BROKEN: Final[LiteralString] = "SELECT execution_id, invariant, detail FROM brok
 FALLBACKS: Final[LiteralString] = """
     SELECT reason, ran, sum(executions)::int FROM execution_fallbacks
     WHERE day > (clock_timestamp() AT TIME ZONE 'UTC')::date - 7 GROUP BY reason, ran ORDER BY 3 DESC, 1, 2 LIMIT %s
+"""
+QUEUE: Final[LiteralString] = """
+    SELECT account, queued::int, taken::int, (extract(epoch FROM longest_wait) * 1000000)::bigint
+    FROM queue_waiting ORDER BY account
+"""
+REFUSALS: Final[LiteralString] = """
+    SELECT (extract(epoch FROM refused_at) * 1000000)::bigint, account, ticker, kind, message
+    FROM parent_refusals WHERE refused_at > clock_timestamp() - interval '1 day' ORDER BY refused_at DESC LIMIT %s
 """
 ROLLOUTS: Final[LiteralString] = "SELECT DISTINCT account FROM rollout_journal ORDER BY account"
 SWITCH: Final[LiteralString] = """
@@ -127,6 +136,27 @@ class Allowance:
     leased: int
     workers: int
     since: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An account's parents that wait for a worker, those that one has, and how long the first has waited."""
+
+    account: str
+    waiting: int
+    taken: int
+    longest: Micros | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A parent that was not admitted lately, and why."""
+
+    at: Micros
+    account: str
+    ticker: str
+    kind: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +222,8 @@ class Live:
     past: tuple[Landed, ...]
     budget: tuple[Allowance, ...]
     switch: Pulled | None
+    queue: tuple[Queued, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     books: tuple[Seen, ...] = ()
     rollouts: tuple[Rolled, ...] = ()
     watch: Watch = NOT_YET
@@ -229,6 +261,8 @@ class Lookout:
             past=tuple(Landed(*row) for row in await self._archive.rows(PAST_ONES, PAST)),
             budget=tuple(Allowance(*row) for row in await self._archive.rows(BUCKETS)),
             switch=Pulled(*pulled[0]) if pulled else None,
+            queue=tuple(Queued(*row) for row in await self._archive.rows(QUEUE)),
+            refusals=tuple(Refusal(*row) for row in await self._archive.rows(REFUSALS, REFUSED)),
             books=tuple(_seen(row) for row in await self._archive.rows(BOOKS, BOOKS_SHOWN)),
             rollouts=tuple([await self._rollout(row[0], Micros(clock)) for row in await self._archive.rows(ROLLOUTS)]),
             watch=await self._watched(Micros(clock)),

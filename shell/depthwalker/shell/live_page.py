@@ -9,7 +9,7 @@ from depthwalker.core.rollout import SHARES, WHOLE
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price
 from depthwalker.shell.figures import percent, seconds, short_count, short_price
 from depthwalker.shell.frame import Frame, Rung, Rungs
-from depthwalker.shell.live import Allowance, Flight, Landed, Live, Rolled, Seen, Watch, age
+from depthwalker.shell.live import Allowance, Flight, Landed, Live, Queued, Refusal, Rolled, Seen, Watch, age
 from depthwalker.shell.markup import Child, Markup, joined, tag
 from depthwalker.shell.page import Cell, document, figure, section, table, text
 from depthwalker.shell.rows import instant
@@ -73,6 +73,7 @@ def live_page(live: Live, form_token: str) -> str:
             _release_form(form_token),
             section("In flight", tag("div", parts["flights"], id="flights")),
             section("Past", tag("div", parts["past"], id="past")),
+            section("Queue and refusals", tag("div", parts["queue"], id="queue")),
             section("Books", tag("div", parts["books"], id="books")),
             section("Rate budget", tag("div", parts["budget"], id="budget")),
             section("Rollout and guard", tag("div", parts["rollout"], id="rollout")),
@@ -91,6 +92,7 @@ def fragments(live: Live) -> Mapping[str, str]:
         "switch": _switch(live).text,
         "flights": joined(_flights(live)).text,
         "past": _past(live.past).text,
+        "queue": joined(_queue(live.queue, live.refusals)).text,
         "books": _books(live.books, live.now).text,
         "budget": _budget(live.budget).text,
         "rollout": joined(_rollouts(live.rollouts)).text,
@@ -267,6 +269,34 @@ def _past(past: tuple[Landed, ...]) -> Markup:
             for one in past
         ),
     )
+
+
+def _queue(queue: tuple[Queued, ...], refusals: tuple[Refusal, ...]) -> Iterator[Child]:
+    if queue:
+        yield table(
+            "Parents in the queue",
+            (text("account"), figure("waiting"), figure("with a worker"), figure("longest wait")),
+            (
+                (
+                    text(one.account),
+                    figure(str(one.waiting)),
+                    figure(str(one.taken)),
+                    figure("" if one.longest is None else age(one.longest)),
+                )
+                for one in queue
+            ),
+        )
+    else:
+        yield tag("p", "Nothing waits in the queue.", class_="soft")
+    if refusals:
+        yield table(
+            "Parents that were not admitted in the last day, the latest first",
+            (text("at (UTC)"), text("account"), text("market"), text("kind"), text("why")),
+            (
+                (text(_when(one.at)), text(one.account), text(one.ticker), text(one.kind), text(one.reason))
+                for one in refusals
+            ),
+        )
 
 
 def _books(books: tuple[Seen, ...], now: Micros) -> Markup:
