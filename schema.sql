@@ -316,6 +316,7 @@ CREATE INDEX IF NOT EXISTS idx_execution_status ON execution_state (status);
 CREATE INDEX IF NOT EXISTS idx_execution_method ON execution_state (method_id);
 CREATE INDEX IF NOT EXISTS idx_execution_market ON execution_state (market_id);
 CREATE INDEX IF NOT EXISTS idx_execution_created ON execution_state (created_at DESC);
+CREATE INDEX IF NOT EXISTS idx_execution_day ON execution_state (((created_at AT TIME ZONE 'UTC')::date));
 CREATE INDEX IF NOT EXISTS idx_execution_open_sells ON execution_state (account, ticker)
     WHERE status = 'executing' AND action = 'sell';
 
@@ -452,6 +453,7 @@ CREATE INDEX IF NOT EXISTS idx_metrics_unmeasured ON execution_metrics (executio
 CREATE INDEX IF NOT EXISTS idx_metrics_algorithm ON execution_metrics (algorithm);
 CREATE INDEX IF NOT EXISTS idx_metrics_liquidity ON execution_metrics (liquidity_category);
 CREATE INDEX IF NOT EXISTS idx_metrics_date ON execution_metrics (created_at DESC);
+CREATE INDEX IF NOT EXISTS idx_metrics_day ON execution_metrics (((created_at AT TIME ZONE 'UTC')::date));
 
 SELECT FROM depthwalker_refer('trades', 'execution_id', 'execution_state', 'bigint');
 DO $$  -- only what is absent: ALTER TABLE and CREATE INDEX lock an engine's busy table even where they change nothing
@@ -546,8 +548,18 @@ CREATE TABLE IF NOT EXISTS parent_refusals (
     request_key text NOT NULL,
     kind varchar(40) NOT NULL CHECK (kind <> ''),
     message text NOT NULL,
+    times int NOT NULL DEFAULT 1 CHECK (times > 0),  -- how often it was asked for again
     refused_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+DO $$ BEGIN  -- for a table that an older schema made
+    IF depthwalker_type('parent_refusals', 'times') IS NULL THEN
+        ALTER TABLE parent_refusals ADD COLUMN times int NOT NULL DEFAULT 1 CHECK (times > 0);
+        DELETE FROM parent_refusals one USING parent_refusals other
+        WHERE (one.account, one.request_key, one.kind) = (other.account, other.request_key, other.kind)
+          AND one.refusal_id < other.refusal_id;
+    END IF;
+END $$;
+CREATE UNIQUE INDEX IF NOT EXISTS idx_refusals_request ON parent_refusals (account, request_key, kind);
 CREATE INDEX IF NOT EXISTS idx_refusals_time ON parent_refusals (refused_at DESC);
 
 -- Parents that wait for a worker. A worker holds one by a lease that it renews; whoever takes it over joins the execution that

@@ -105,6 +105,8 @@ LATEST: Final[LiteralString] = """
 """
 HOURS: Final[LiteralString] = "SELECT * FROM order_book_hours WHERE market_id = %s AND hour >= %s AND hour < %s"
 IN_FLIGHT: Final[LiteralString] = "SELECT * FROM executions_in_flight"
+FALLBACKS: Final[LiteralString] = "SELECT * FROM execution_fallbacks WHERE day > current_date - 7"
+DAILY: Final[LiteralString] = "SELECT * FROM execution_quality_daily WHERE day > current_date - 7"
 COMPARED: Final[LiteralString] = "SELECT * FROM execution_comparison"
 
 
@@ -226,6 +228,8 @@ def _plans(connection: Connection) -> tuple[tuple[str, ...], ...]:
         ("executions to be measured", UNMEASURED, (now,)),
         ("executions in flight (view)", IN_FLIGHT, ()),
         ("comparison of the last seven days (view)", COMPARED, ()),
+        ("quality of the last seven days by day (view)", DAILY, ()),
+        ("fallbacks of the last seven days (view)", FALLBACKS, ()),
     )
     return tuple(_plan(connection, name, query, given) for name, query, given in asked)
 

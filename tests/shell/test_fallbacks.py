@@ -58,10 +58,12 @@ async def test_without_a_book_nothing_runs_and_the_ending_says_so(postgres: str,
 
 async def test_a_market_that_closes_soon_is_refused_and_that_is_kept(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path, closes_after=Micros(30 * SECOND)) as rig, rig.engine() as engine:
-        with pytest.raises(OrderRefused):
-            await engine.execute_trade(AnEdge(1, "0.47", 10), walker(60))
+        for _ in range(3):
+            with pytest.raises(OrderRefused):
+                await engine.execute_trade(AnEdge(1, "0.47", 10), walker(60))
         assert await counted(rig) == [("closes_too_soon", "nothing", 1)]
-        ((ticker, message),) = await rig.rows("SELECT ticker, message FROM parent_refusals")
+        ((ticker, message, times),) = await rig.rows("SELECT ticker, message, times FROM parent_refusals")
+        assert times == 3, "a parent counts once, however often it is asked for"
         assert f"market {ticker} closes in " in str(message)
 
 

@@ -92,6 +92,33 @@ async def test_what_was_not_kept_is_told_and_not_asked_for_again(postgres: str, 
         assert await asyncio.to_thread(measure) == {}
 
 
+async def test_a_journal_that_cannot_be_read_holds_nothing_up(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        async with rig.engine() as engine:
+            await engine.execute_trade(AnEdge(1, "0.47", 10), simple(1))
+        unread = """
+            ALTER TABLE execution_journal DISABLE TRIGGER ALL;
+            UPDATE execution_journal SET body = body || '{"fact": "Future"}' WHERE seq = 2;
+        """
+        mended = """
+            UPDATE execution_journal SET body = body || jsonb_build_object('fact', kind) WHERE seq = 2;
+            ALTER TABLE execution_journal ENABLE TRIGGER ALL;
+        """
+        late = Micros(rig.clock.now() + 100 * SECOND)
+
+        def measure() -> dict[int, Measured]:
+            with psycopg.connect(rig.dsn, autocommit=True) as connection:
+                connection.execute(unread)
+                try:
+                    return measure_due(connection, late)
+                finally:
+                    connection.execute(mended)
+
+        assert (await asyncio.to_thread(measure))[1].note.startswith(
+            "its journal cannot be read: there is no fact 'Future'"
+        )
+
+
 def test_the_command_tells_what_it_found(
     postgres: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,9 +48,12 @@ def measure_due(connection: psycopg.Connection, now: Micros) -> dict[int, Measur
     """Measure every finished execution whose time has come, once, and return what was found. Raises psycopg.Error."""
     found: dict[int, Measured] = {}
     for (execution,) in connection.execute(UNMEASURED, (now,)).fetchall():
-        facts = tuple(codec.decode(row[0]) for row in connection.execute(LOAD, (execution,)).fetchall())
+        entries = connection.execute(LOAD, (execution,)).fetchall()
         rows = connection.execute(SIGHTS, (execution,)).fetchall()
-        measured = measure(facts, tuple(_sight(*row) for row in rows))
+        try:
+            measured = measure(tuple(codec.decode(body) for (body,) in entries), tuple(_sight(*row) for row in rows))
+        except codec.Unreadable as wrong:  # one journal must not keep all others from being measured
+            measured = Measured(None, None, None, (None,) * len(MARKOUTS), f"its journal cannot be read: {wrong}")
         connection.execute(MEASURED, (*_columns(measured), execution))
         found[execution] = measured
     return found

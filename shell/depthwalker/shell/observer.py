@@ -95,7 +95,7 @@ class Observer:
         except StoreError as error:
             LOG.warning("%s: a snapshot could not be kept (%s)", ticker, error)
             return
-        watch.kept, watch.known = book, watch.known | {trade.trade_id for trade in fresh}
+        watch.kept, watch.known = book, frozenset(trade.trade_id for trade in history.trades)
 
 
 def _same(one: Book, other: Book) -> bool:

@@ -85,7 +85,10 @@ TRADE_QUALITY: Final[LiteralString] = """
 """
 
 REFUSED: Final[LiteralString] = """
-    INSERT INTO parent_refusals (account, ticker, request_key, kind, message) VALUES (%s, %s, %s, %s, %s) RETURNING 1
+    INSERT INTO parent_refusals AS r (account, ticker, request_key, kind, message) VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (account, request_key, kind) DO UPDATE SET
+        message = excluded.message, times = r.times + 1, refused_at = excluded.refused_at
+    RETURNING 1
 """
 
 EXPIRED_WEEKS: Final[LiteralString] = "SELECT week, attached FROM depthwalker_expired_weeks(%s)"
