@@ -325,7 +325,7 @@ async def test_what_waits_and_what_was_refused_is_shown(postgres: str) -> None:
             )
             await connection.execute(
                 "INSERT INTO parent_refusals (account, ticker, request_key, kind, message, refused_at) "
-                "VALUES ('me', 'OLD', 'k', 'market_not_open', 'x', now() - interval '2 days')"
+                "VALUES ('me', 'OLD', 'old', 'market_not_open', 'x', now() - interval '2 days')"
             )
         live = await Lookout(archive).look()
     (queued,) = live.queue
