@@ -541,11 +541,11 @@ def test_a_port_that_is_taken_and_a_token_too_short_are_refused(
 
 @needs_browser
 async def test_an_execution_is_watched_as_it_fills_and_stopped(postgres: str, tmp_path: Path) -> None:
-    tape = quiet(*sellers(4_500, 20, *range(8, 60)))
+    tape = quiet(*sellers(4_500, 20, *range(8, 600)))
     async with rigged(postgres, tmp_path, tape) as rig, served(postgres) as url, browsing() as tab:
         resting = Moment()
         async with rig.engine(on_turn=resting.when(rests)) as engine:
-            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.45", 2_000), simple(120)))
+            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.45", 20_000), simple(600)))
             await resting.come()
             await tab.open(f"{url}/?token={TOKEN}", height=1600)
             assert await tab.value("location.search") == ""
@@ -576,7 +576,7 @@ async def test_an_execution_is_watched_as_it_fills_and_stopped(postgres: str, tm
                 await asyncio.to_thread(_keep, Path(folder), watched=watched, stopped=stopped)
             assert {request.partition("?")[0].rpartition("/")[0] for request in tab.requests} <= {url, "data:,", ""}
         assert trade.result.status in {"completed", "cancelled"}
-        assert 0 < trade.quantity < 2_000
+        assert 0 < trade.quantity < 20_000
         assert trade.result.reason.endswith("kill switch: seen enough")
         await rig.settled(trade)
 
