@@ -320,8 +320,8 @@ async def test_what_waits_and_what_was_refused_is_shown(postgres: str) -> None:
                 "UPDATE execution_queue SET status = 'taken', worker = 'w', held_until = now() WHERE request_key = 'two'"
             )
             await connection.execute(
-                "INSERT INTO parent_refusals (account, ticker, request_key, kind, message) "
-                "VALUES ('me', 'T', 'k', 'market_not_open', 'market T is closed')"
+                "INSERT INTO parent_refusals (account, ticker, request_key, kind, message, times) "
+                "VALUES ('me', 'T', 'k', 'market_not_open', 'market T is closed', 7)"
             )
             await connection.execute(
                 "INSERT INTO parent_refusals (account, ticker, request_key, kind, message, refused_at) "
@@ -330,7 +330,7 @@ async def test_what_waits_and_what_was_refused_is_shown(postgres: str) -> None:
         live = await Lookout(archive).look()
     (queued,) = live.queue
     assert (queued.account, queued.waiting, queued.taken) == ("me", 1, 1)
-    assert [(one.ticker, one.kind) for one in live.refusals] == [("T", "market_not_open")]
+    assert [(one.ticker, one.kind, one.times) for one in live.refusals] == [("T", "market_not_open", 7)]
     shown = fragments(live)["queue"]
     assert "1 min" in shown
     assert "market T is closed" in shown
@@ -379,7 +379,7 @@ def test_everything_from_outside_is_escaped() -> None:
         budget=(Allowance(nasty, nasty, 1, 1, 1, Micros(1)),),
         switch=Pulled(1, nasty, nasty, Micros(1)),
         queue=(Queued(nasty, 1, 1, None),),
-        refusals=(Refusal(Micros(1), nasty, nasty, nasty, nasty),),
+        refusals=(Refusal(Micros(1), nasty, nasty, nasty, nasty, 1),),
         rollouts=(_rolled(nasty),),
         books=(Seen(nasty, Micros(1), (), ()),),
         watch=Watch(Micros(1), (Breach(1, 1, nasty),), (Fallback(nasty, nasty, 1),)),

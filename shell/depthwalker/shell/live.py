@@ -83,7 +83,7 @@ QUEUE: Final[LiteralString] = """
     FROM queue_waiting ORDER BY account
 """
 REFUSALS: Final[LiteralString] = """
-    SELECT (extract(epoch FROM refused_at) * 1000000)::bigint, account, ticker, kind, message
+    SELECT (extract(epoch FROM refused_at) * 1000000)::bigint, account, ticker, kind, message, times
     FROM parent_refusals WHERE refused_at > clock_timestamp() - interval '1 day' ORDER BY refused_at DESC LIMIT %s
 """
 ROLLOUTS: Final[LiteralString] = "SELECT DISTINCT account FROM rollout_journal ORDER BY account"
@@ -150,13 +150,14 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A parent that was not admitted lately, and why."""
+    """A parent that was not admitted lately, why, and how often it was asked for."""
 
     at: Micros
     account: str
     ticker: str
     kind: str
     reason: str
+    times: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,9 +291,16 @@ def _queue(queue: tuple[Queued, ...], refusals: tuple[Refusal, ...]) -> Iterator
     if refusals:
         yield table(
             "Parents that were not admitted in the last day, the latest first",
-            (text("at (UTC)"), text("account"), text("market"), text("kind"), text("why")),
+            (text("at (UTC)"), text("account"), text("market"), text("kind"), text("why"), figure("asked")),
             (
-                (text(_when(one.at)), text(one.account), text(one.ticker), text(one.kind), text(one.reason))
+                (
+                    text(_when(one.at)),
+                    text(one.account),
+                    text(one.ticker),
+                    text(one.kind),
+                    text(one.reason),
+                    figure(str(one.times)),
+                )
                 for one in refusals
             ),
         )
