@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -22,7 +23,7 @@ from depthwalker.core.book import Book
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.tape import Tape
 from depthwalker.core.units import MILLION, SECOND, Count, Micros, Money, Price
-from depthwalker.shell.cli import main
+from depthwalker.shell.cli import main, parser_of_all
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.commands import TABLE
 from depthwalker.shell.paper import Account, Delayed, Listing, PaperExchange
@@ -144,7 +145,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", script, *words, "--help"], capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines()[-1] == "[]"
-    assert "exit codes: 0 done; 1 failed" in done.stdout
+    assert "exit codes:\n  0    done\n  1    failed: " in done.stdout
 
 
 # What argparse refuses
@@ -458,3 +459,65 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     shown = capsys.readouterr().out
     assert shown.startswith(f"usage: depthwalker {name} ")
     assert TABLE[name].text in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_command_has_examples_that_are_shown_and_can_be_called(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    shown = capsys.readouterr().out
+
+    assert TABLE[name].examples
+    for example in TABLE[name].examples:
+        words = shlex.split(example.partition(" > ")[0])
+        assert f"\n  depthwalker {example}\n" in shown
+        assert words[0] == name
+        assert parser_of_all().parse_args(words).run
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_command_can_answer_in_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    assert "\n  --json" in capsys.readouterr().out
+
+
+def test_the_database_is_named_in_json(
+    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database)
+
+    assert main(["db", "url", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"database_url": database}
+    assert main(["db", "load", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"loaded": "schema.sql"}
+
+
+# Completion
+
+
+def test_bash_completes_commands_and_their_options(tmp_path: Path) -> None:
+    file = tmp_path / "completion"
+    file.write_text(subprocess.run([*PROGRAM, "completion", "bash"], capture_output=True, text=True, check=True).stdout)
+    ask = (
+        f"source {shlex.quote(str(file))}; COMP_WORDS=($1 $2 $3); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); "
+        "$(complete -p depthwalker | sed 's/.*-F \\([^ ]*\\).*/\\1/'); echo ${COMPREPLY[@]}"
+    )
+
+    def completed(*words: str) -> list[str]:
+        command = ["bash", "-c", ask, "bash", "depthwalker", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    assert completed("exe") == ["execute"]
+    assert completed("execute", "--out") == ["--outcome"]
+
+
+def test_zsh_gets_a_script_that_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "zsh", "--json"]) == 0
+
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["shell"] == "zsh"
+    assert answer["script"].startswith("#compdef depthwalker")
+    assert all(f"{name}:" in answer["script"] for name in TABLE)

@@ -130,3 +130,20 @@ def test_a_market_is_played_once(tmp_path: Path, capsys: pytest.CaptureFixture[s
     twice = recorded(tmp_path, "A-1")
     assert main(["exchange", "--data", twice, twice]) == 2
     assert "two of the recordings are of A-1" in capsys.readouterr().err
+
+
+def test_what_to_set_can_be_had_as_json(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "depthwalker.shell", "exchange", "--data", recorded(tmp_path, "M-1"), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        try:
+            assert book(told["environment"]["DEPTHWALKER_BASE_URL"], "M-1")
+            assert told["markets"] == [{"ticker": "M-1", "seconds": 10}]
+            assert Path(told["environment"]["DEPTHWALKER_KEY_FILE"]).exists()
+        finally:
+            process.send_signal(signal.SIGINT)
+            rest, said = process.communicate(timeout=10)
+
+    assert (rest, process.returncode) == ("", 0)
+    assert "nothing was resting" in said

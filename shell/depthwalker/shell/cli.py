@@ -75,16 +75,40 @@ def _in_words(error: Exception) -> str:
             return f"a bug: {type(error).__name__}; {TRACEBACK}=1 shows where"
 
 
-def _parser(called: str) -> argparse.ArgumentParser:
-    """Return the parser, in which only the command that is called has its arguments."""
+def parser_of_all() -> argparse.ArgumentParser:
+    """Return the parser of every command whose extra is installed."""
+    return _parser(*filter(_installed, TABLE))
+
+
+def _installed(name: str) -> bool:
+    try:
+        command(name)
+    except ModuleNotFoundError:
+        if not TABLE[name].extra:
+            raise
+        return False
+    return True
+
+
+def _parser(*called: str) -> argparse.ArgumentParser:
+    """Return the parser, in which only the commands that are called have their arguments."""
     text = "Fills orders on prediction markets."
-    parser = argparse.ArgumentParser(prog="depthwalker", usage=_usage("COMMAND"), description=text, epilog=EXPLAINED)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="depthwalker", usage=_usage("COMMAND"), description=text, epilog=EXPLAINED, formatter_class=raw
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True, prog="depthwalker")
     for name, entry in TABLE.items():
+        examples = "\n".join(("examples:", *(f"  depthwalker {line}" for line in entry.examples)))
         added = commands.add_parser(
-            name, usage=_usage(f"{name} {entry.operands}"), help=entry.text, description=entry.text, epilog=EXPLAINED
+            name,
+            usage=_usage(f"{name} {entry.operands}"),
+            help=entry.text,
+            description=entry.text,
+            epilog=f"{examples}\n\n{EXPLAINED}",
+            formatter_class=raw,
         )
-        if name == called:
+        if name in called:
             module = command(name)
             module.arguments(added)
             added.set_defaults(run=module.run)

@@ -1,5 +1,6 @@
 """The `db` commands, and what the others need of the database: its schema, and how a person looks at its rows."""
 
+import json
 import logging
 import os
 import shlex
@@ -76,19 +77,20 @@ def run_database(what: str, *, as_json: bool = False, dry_run: bool = False) -> 
         match what:
             case "load":
                 load_schema(dsn)
-                say(f"loaded {schema_path().name}; loading it again changes nothing")
+                loaded = schema_path().name
+                say(json.dumps({"loaded": loaded}) if as_json else f"loaded {loaded}; loading it again changes nothing")
             case "measure":
                 return _measure(dsn, own=own, as_json=as_json)
             case "retain":
                 return _retain(dsn, own=own, as_json=as_json, dry_run=dry_run)
             case "url":
-                say(dsn)
+                say(json.dumps({"database_url": dsn}) if as_json else dsn)
                 if own:
                     complain(PASSING)
             case "start":
                 load_schema(dsn)
                 with suppress(KeyboardInterrupt):
-                    say(dsn)
+                    say(json.dumps({"database_url": dsn}) if as_json else dsn)
                     complain("the database runs until Ctrl-C")
                     signal.pause()
             case _:

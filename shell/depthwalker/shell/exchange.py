@@ -4,6 +4,7 @@ Its one account's key is made anew each time, in a file that only its owner can 
 """
 
 import asyncio
+import json
 import os
 import secrets
 import shlex
@@ -55,6 +56,7 @@ class Stall:
     faults: tuple[Mapping[str, object], ...] = ()
     partition: str = ""
     skew: int = 0
+    as_json: bool = False
 
 
 class _Unplayable(Exception):
@@ -145,10 +147,14 @@ async def _serve(tapes: list[Tape], account: Account, key_file: Path, stall: Sta
         if stall.partition:
             exchange.faults.partition(Side(stall.partition))
         exchange.faults.skew = Micros(stall.skew * 1_000)
-        say(*_welcome(await exchange.listen(), exchange.control_url, tapes, key_file))
+        url = await exchange.listen()
+        told = _as_json if stall.as_json else _welcome
+        say(*told(url, exchange.control_url, tapes, key_file))
         await stopped.wait()
         left = exchange.resting(NAME)
-        say(f"# stopped; {len(left)} orders were resting" if left else "# stopped; nothing was resting")
+        (complain if stall.as_json else say)(
+            f"# stopped; {len(left)} orders were resting" if left else "# stopped; nothing was resting"
+        )
 
 
 def _welcome(url: str, control_url: str, tapes: list[Tape], key_file: Path) -> Iterator[str]:
@@ -164,6 +170,21 @@ def _welcome(url: str, control_url: str, tapes: list[Tape], key_file: Path) -> I
     yield f"# depthwalker execute {first.ticker} --outcome yes --action buy --count 20 --target {short_price(target)}"
     yield f"# what can be made to go wrong meanwhile: curl {control_url}"
     yield "# Ctrl-C ends it"
+
+
+def _as_json(url: str, control_url: str, tapes: list[Tape], key_file: Path) -> Iterator[str]:
+    """Yield one line: what to set, by the variables' names, what is played, and where faults are planned."""
+    yield json.dumps(
+        {
+            "environment": {
+                "DEPTHWALKER_BASE_URL": url,
+                "DEPTHWALKER_KEY_ID": NAME,
+                "DEPTHWALKER_KEY_FILE": str(key_file),
+            },
+            "control_url": control_url,
+            "markets": [{"ticker": tape.ticker, "seconds": tape.span // SECOND} for tape in tapes],
+        }
+    )
 
 
 def _described(tape: Tape) -> str:

@@ -13,9 +13,10 @@ from typing import Final, Protocol, cast
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A command in the list: what it does, its operands in the usage line, and the extra that it needs."""
+    """A command in the list: what it does, lines to try, its operands in the usage line, and the extra that it needs."""
 
     text: str
+    examples: tuple[str, ...]
     operands: str = "[OPTION ...]"
     extra: str = ""
 
@@ -29,25 +30,88 @@ class Command(Protocol):
 
 
 TABLE: Final[Mapping[str, Entry]] = {
-    "demo": Entry("execute the same parent orders with both algorithms on paper exchanges"),
-    "execute": Entry("execute one parent order on the exchange that the settings name", "TICKER OPTION ..."),
-    "worker": Entry("execute what is queued, until Ctrl-C; as many workers as you like share one queue"),
-    "exchange": Entry("run a paper exchange until Ctrl-C, to try `execute` against"),
-    "backtest": Entry("execute parents sampled from recordings by every algorithm", "DATA ... [OPTION ...]", "lab"),
-    "record": Entry("keep a market's book and trades in the backtest's format", "TICKER ... [OPTION ...]"),
-    "recover": Entry("take up what a dead process left: unfinished executions, orders that belong to nothing"),
-    "assess": Entry("judge by your trades whether an advanced algorithm is worth it"),
-    "replay": Entry("recompute the decisions of executions from their journals", "EXECUTION ...|--all [OPTION ...]"),
+    "demo": Entry(
+        "execute the same parent orders with both algorithms on paper exchanges",
+        ("demo", "demo --seed 7 --plain", "demo --data market.jsonl.gz"),
+    ),
+    "execute": Entry(
+        "execute one parent order on the exchange that the settings name",
+        (
+            "execute SYN-THIN-1 --outcome yes --action buy --count 50 --target 0.45",
+            "execute SYN-THIN-1 --outcome no --action buy --count 10 --target 0.52 --method method.toml --json",
+            "execute SYN-THIN-1 --outcome yes --action sell --count 5 --target 0.40 --key exit-17",
+        ),
+        "TICKER OPTION ...",
+    ),
+    "worker": Entry(
+        "execute what is queued, until Ctrl-C; as many workers as you like share one queue",
+        ("worker", "worker --slots 4 --drain --json"),
+    ),
+    "exchange": Entry(
+        "run a paper exchange until Ctrl-C, to try `execute` against",
+        (
+            "exchange --profile thin --seed 1",
+            "exchange --data A.jsonl B.jsonl.gz --speed 10",
+            "exchange --fault create:answer_lost --port 8790 --json",
+        ),
+    ),
+    "backtest": Entry(
+        "execute parents sampled from recordings by every algorithm",
+        ("backtest thin --count 10 --count 100", "backtest market.jsonl.gz --json backtest.json --html backtest.html"),
+        "DATA ... [OPTION ...]",
+        "lab",
+    ),
+    "record": Entry(
+        "keep a market's book and trades in the backtest's format",
+        ("record SYN-THIN-1 --seconds 600", "record SYN-THIN-1 SYN-LIQUID-2 --out recordings --json"),
+        "TICKER ... [OPTION ...]",
+    ),
+    "recover": Entry(
+        "take up what a dead process left: unfinished executions, orders that belong to nothing",
+        ("recover", "recover --wind-down --cancel-strays --json"),
+    ),
+    "assess": Entry(
+        "judge by your trades whether an advanced algorithm is worth it",
+        ("assess", "assess --since 30d --profitable yes --json"),
+    ),
+    "replay": Entry(
+        "recompute the decisions of executions from their journals",
+        ("replay 17", "replay --all --json"),
+        "EXECUTION ...|--all [OPTION ...]",
+    ),
     "report": Entry(
-        "write a report as a page, a picture or JSON", "EXECUTION_ID|--since SPAN|--backtest JSON [OPTION ...]"
+        "write a report as a page, a picture or JSON",
+        ("report 17", "report --since 24h --html day.html", "report --backtest backtest.json --png backtest.png"),
+        "EXECUTION_ID|--since SPAN|--backtest JSON [OPTION ...]",
     ),
-    "serve": Entry("show executions as they work on a page of this machine, with the kill switch, until Ctrl-C"),
+    "serve": Entry(
+        "show executions as they work on a page of this machine, with the kill switch, until Ctrl-C",
+        ("serve", "serve --port 0 --json"),
+    ),
     "rollout": Entry(
-        "roll a walker out by stages beside a control, or stop it", "status|advance|hold|stop [OPTION ...]"
+        "roll a walker out by stages beside a control, or stop it",
+        ("rollout status --json", "rollout advance --reason 'a week of paper is through'", "rollout stop"),
+        "status|advance|hold|stop [OPTION ...]",
     ),
-    "stop": Entry("pull the kill switch: everything cancels what rests and ends, and nothing new begins"),
-    "doctor": Entry("check Python, database, key, clock, exchange and budget, and say how to mend each"),
-    "db": Entry("the database: $DATABASE_URL, or the embedded server", "start|url|shell|load|measure|retain"),
+    "stop": Entry(
+        "pull the kill switch: everything cancels what rests and ends, and nothing new begins",
+        ("stop --reason 'the feed looks wrong'", "stop --release"),
+    ),
+    "doctor": Entry(
+        "check Python, database, key, clock, exchange and budget, and say how to mend each",
+        ("doctor", "doctor --json"),
+    ),
+    "db": Entry(
+        "the database: $DATABASE_URL, or the embedded server",
+        ("db start", "db load", "db url --json", "db retain --dry-run"),
+        "start|url|shell|load|measure|retain",
+    ),
+    "completion": Entry(
+        "print what completes this program's words in a shell",
+        ("completion bash > ~/.local/share/bash-completion/completions/depthwalker", "completion zsh"),
+        "bash|zsh [OPTION ...]",
+        "completion",
+    ),
 }
 
 

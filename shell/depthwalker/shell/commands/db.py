@@ -16,9 +16,7 @@ WHAT: Final = {
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     texts = "; ".join(f"{name}: {text}" for name, text in WHAT.items())
-    parser.add_argument(
-        "--json", action="store_true", help="measure, retain: what came of it as JSON on standard output"
-    )
+    parser.add_argument("--json", action="store_true", help="what came of it as JSON on standard output")
     parser.add_argument("--dry-run", action="store_true", help="retain: only say what would be retired")
     parser.add_argument("what", choices=tuple(WHAT), metavar="|".join(WHAT), help=texts)
 

@@ -39,6 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--partition", choices=("requests", "answers"), default="", help="lose all of these")
     parser.add_argument("--skew", type=_skew, default=0, metavar="MS", help="how far its clock is ahead of this one")
+    parser.add_argument("--json", action="store_true", help="what to set and what is played as a line of JSON")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -56,6 +57,7 @@ def run(given: argparse.Namespace) -> int:
             faults=tuple(given.fault),
             partition=given.partition,
             skew=given.skew,
+            as_json=given.json,
         )
     )
 
