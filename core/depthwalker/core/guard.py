@@ -12,6 +12,7 @@ from depthwalker.core.rollout import Arm, Assigned, difference
 from depthwalker.core.units import MILLION, Micros
 
 DAYS: Final = 3
+WIDER: Final = 2  # times the 95 % interval, since it is asked for every day: docs/guard.md shows what one time would do
 DAY: Final = Micros(86_400 * MILLION)
 HUNDREDTHS: Final = MILLION // 10_000  # of a per cent
 
@@ -28,10 +29,11 @@ def day_of(at: Micros) -> int:
     return at // DAY
 
 
-def review(parents: Sequence[Assigned], today: int) -> Trip | None:
+def review(parents: Sequence[Assigned], today: int, wider: int = WIDER) -> Trip | None:
     """Judge the last three whole days on which both arms had parents; a day without either says nothing.
 
-    The interval's blocks are a market's day: with fewer than five of them nothing is claimed.
+    The interval is so many times as wide as that of 95 %; its blocks are a market's day, and with fewer than five nothing
+    is claimed.
     """
     whole = [one for one in parents if one.day < today]
     common = {one.day for one in whole if one.arm is Arm.WALKER} & {one.day for one in whole if one.arm is Arm.CONTROL}
@@ -40,11 +42,12 @@ def review(parents: Sequence[Assigned], today: int) -> Trip | None:
         return None
     gap = difference([one for one in whole if one.day in last], lambda one: (one.market, one.day))
     assert gap is not None
-    if gap.low is None or gap.low <= 0:
+    if gap.low is None:
         return None
-    return Trip(
-        f"dearer than control on three days running, by {gap.mean} (at least {gap.low}) microdollars a contract"
-    )
+    low = gap.mean - wider * (gap.mean - gap.low)
+    if low <= 0:
+        return None
+    return Trip(f"dearer than control on three days running, by {gap.mean} (at least {low}) microdollars a contract")
 
 
 def inspect(arm: Arm, slippage: int | None, limit: int, breaches: Sequence[str]) -> Trip | None:

@@ -15,6 +15,7 @@ from depthwalker.shell.ending import EXPLAINED, FAILED, INTERRUPTED, REFUSED
 from depthwalker.shell.voice import complain
 
 TRACEBACK: Final = "DEPTHWALKER_TRACEBACK"
+LOG: Final = "DEPTHWALKER_LOG"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return REFUSED
     arguments = parser.parse_args(given)
     run: Callable[[argparse.Namespace], int] = arguments.run
+    if os.environ.get(LOG) == "json":
+        from depthwalker.shell.logs import structured_logs
+
+        structured_logs()
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return run(arguments)

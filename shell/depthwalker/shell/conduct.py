@@ -48,6 +48,7 @@ from depthwalker.shell.spool import Seat, Spool
 from depthwalker.shell.ticket import Job
 from depthwalker.shell.troubles import Troubles
 from depthwalker.shell.warden import Warden
+from depthwalker.shell.watchers import Watchers
 from depthwalker.shell.writer import LeaseLost
 
 LOG: Final = logging.getLogger("depthwalker")
@@ -105,6 +106,7 @@ class Conductor:
         sentinel: Sentinel,
         warden: Warden,
         observer: Observer,
+        watchers: Watchers,
     ) -> None:
         self.closing = False
         self._settings = settings
@@ -122,6 +124,7 @@ class Conductor:
         self._warden = warden
         self._observer = observer
         self._troubles = Troubles(clock)
+        self._watchers = watchers
         self._spool = Spool(settings.state_directory / "spool")
         self._sell_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -244,7 +247,10 @@ class Conductor:
         self._observer.follow(feed, job.market_id, deadline)
         renewing = asyncio.create_task(self._renew(seat))
         try:
-            await runner.run()
+            with self._watchers.execution(seat.execution_id, job.ticker) as tell:
+                LOG.info("execution %s runs here: %s", seat.execution_id, job.ticker)
+                tell(await runner.run())
+                LOG.info("execution %s has ended: %s", seat.execution_id, _end(runner.state))
         except LeaseLost:
             conduct.runner = None  # what it knows is out of date
             raise
@@ -341,6 +347,10 @@ def runners(conducts: Mapping[str, Conduct], ticker: str | None = None) -> tuple
 def own_orders(among: tuple[Runner, ...], besides: Runner | None = None) -> tuple[OwnOrder, ...]:
     """Return what a book may show of these executions."""
     return tuple(order for runner in among if runner is not besides for order in runner.own_orders())
+
+
+def _end(state: State) -> str:
+    return "" if state.finished is None else f"{state.finished.status.value}, {state.finished.reason}"
 
 
 def _unwritten(execution_id: int, state: State, error: StoreError) -> str:

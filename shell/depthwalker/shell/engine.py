@@ -63,6 +63,8 @@ from depthwalker.shell.ticket import Job, job_of, read_config, read_job
 from depthwalker.shell.transport import AioHttpTransport
 from depthwalker.shell.unspool import journal_spool
 from depthwalker.shell.warden import Warden
+from depthwalker.shell.watchers import Gauges, Watchers
+from depthwalker.shell.watching import watching_as
 
 LOG: Final = logging.getLogger("depthwalker")
 WORKER_DIGITS: Final = 12
@@ -82,6 +84,7 @@ class Engine:
         chance: Chance,
         on_turn: Callable[[State, View], None] | None = None,
         dialler: Dialler | None = None,
+        watchers: Watchers | None = None,
     ) -> None:
         self.worker = chance.hex(WORKER_DIGITS)
         self._settings = settings
@@ -114,6 +117,7 @@ class Engine:
             self._sentinel,
             self._warden,
             self._observer,
+            watchers or Watchers(),
         )
         self._recovery = Recovery(settings.account, settings.installation, venue, store, clock, self._limiter)
         self._socket: Socket | None = None
@@ -122,6 +126,7 @@ class Engine:
             self._socket = Socket(dialler, clock, chance, newsroom.hear)
             self._markets.follow_by(self._socket)
         self._closing = False
+        self.metrics_port: int | None = None
 
     @classmethod
     @asynccontextmanager
@@ -148,13 +153,14 @@ class Engine:
         async with AsyncExitStack() as stack:
             if store is None:
                 store = await open_store(stack, dsn or chosen.database_url or await embedded_server(stack, chosen))
-            wire = transport or AioHttpTransport(chosen.base_url)
+            watchers, serve = watching_as(chosen)
+            wire = watchers.watched(transport or AioHttpTransport(chosen.base_url), time)
             stack.push_async_callback(wire.close)
             key = signer or load_key(chosen)
             venue = KalshiVenue(wire, key, time)
             if dialler is None and transport is None and key is not None and chosen.websocket:
                 dialler = AioHttpDialler(socket_url(chosen.base_url), key, time)
-            engine = cls(chosen, venue, store, time, chance or SystemChance(), on_turn, dialler)
+            engine = cls(chosen, venue, store, time, chance or SystemChance(), on_turn, dialler, watchers)
             venue.rest.on_throttled = engine._limiter.refused
             stack.push_async_callback(engine._limiter.give_back)
             stack.push_async_callback(_ended, asyncio.create_task(engine._limiter.keep_reserve()))
@@ -176,6 +182,9 @@ class Engine:
                 adopt = partial(engine._adopt, wind_down=chosen.recovery is Recovering.WIND_DOWN)
                 watching = asyncio.create_task(engine._recovery.keep_watch(adopt, chosen.strays))
                 stack.push_async_callback(_ended, watching)
+            if serve is not None:
+                gauges = Gauges(engine._running, engine._limiter.calls_left, lambda: bool(engine._sentinel.reason()))
+                engine.metrics_port = await stack.enter_async_context(serve(gauges))
             yield engine
 
     async def execute_trade(self, edge: Edge, method: Method, *, request_key: str | None = None) -> Trade:
@@ -381,6 +390,9 @@ class Engine:
         finally:
             alarm.cancel()
             ended.cancel()
+
+    def _running(self) -> int:
+        return len(runners(self._conducts))
 
     def _live_orders(self) -> int:
         return sum(runner.live_orders() for runner in runners(self._conducts))

@@ -164,6 +164,17 @@ class _Keys(Table):
         BeforeValidator(_truth),
         Field(description="true or false: whether orders belong to an order group of the process that sends them"),
     ] = True
+    metrics_host: Annotated[
+        str, Field(min_length=1, description="the address that /metrics is served on, such as 127.0.0.1")
+    ] = "127.0.0.1"
+    metrics_port: Annotated[
+        int | None,
+        BeforeValidator(optional(whole(0, "0", "65535"))),
+        Field(description="the port that /metrics is served on, 0 for a free one; left out, there are no metrics"),
+    ] = None
+    spans: Annotated[
+        bool, BeforeValidator(_truth), Field(description="true or false: whether to make OpenTelemetry spans")
+    ] = False
     guard_max_slippage_percent: Annotated[
         int,
         BeforeValidator(whole(6, "0", "1")),
@@ -200,6 +211,9 @@ class Settings:
     order_groups: bool
     calls_per_minute: int | None
     guard_slippage: int
+    metrics_host: str
+    metrics_port: int | None
+    spans: bool
     recovery: Recovering
     strays: Strays
 
@@ -244,6 +258,9 @@ class Settings:
                     order_groups=found.order_groups,
                     calls_per_minute=found.calls_per_minute,
                     guard_slippage=found.guard_max_slippage_percent,
+                    metrics_host=found.metrics_host,
+                    metrics_port=found.metrics_port,
+                    spans=found.spans,
                     recovery=found.recovery,
                     strays=found.strays,
                 )
