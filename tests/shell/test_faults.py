@@ -114,7 +114,7 @@ async def _each(
         async with rigged(dsn, folder, tape, options=options) as rig:
             for kind, fault, nth in plan:
                 rig.exchange.faults.add(kind, fault, nth)
-            async with rig.engine(store=store) as engine:
+            async with rig.engine({"max_concurrent": 50}, store=store) as engine:
                 trade = await run(engine, number)
             try:
                 return name, (trade, await rig.settled(trade))
