@@ -7,7 +7,7 @@ PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-in
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots fuzz-exchange exhaust mutate guard kalshi-demo build lock clean FORCE
+.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots fuzz-exchange simulate crash exhaust mutate guard kalshi-demo build lock clean FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -67,6 +67,12 @@ bench-clients: ## measure our client beside pykalshi and kalshi-sdk, on Python 3
 fuzz-exchange: $(STAMP) ## drive the paper exchange with requests from Kalshi's document; SEED=n and EXAMPLES=n are optional
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "FUZZ_SEED=$$seed"; \
 		FUZZ_SEED=$$seed FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) $(PY) -m pytest -q -s tests/shell/test_paper_fuzz.py
+
+simulate: $(STAMP) ## run the engine in simulated worlds with faults; SEEDS=n and SEED=first are optional
+	@$(PY) -m tests.simulation.world --seeds $(or $(SEEDS),1000) $(if $(SEED),--first $(SEED))
+
+crash: $(STAMP) ## kill a simulated execution at every step, start it again, and compare with the exchange
+	@$(PY) -m tests.simulation.world --crash
 
 exhaust: $(STAMP) ## try all interleavings of the exchange's answers in small worlds
 	@$(PY) -m tests.core.small_world

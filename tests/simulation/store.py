@@ -1,0 +1,334 @@
+"""A store in memory, by virtual time, whose connection may be lost before a commit or after it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+
+from depthwalker.core.answer import TradePrint
+from depthwalker.core.book import Book, Leg
+from depthwalker.core.budget import Bucket
+from depthwalker.core.execution import START, evolve
+from depthwalker.core.fact import Fact, Started, Status
+from depthwalker.core.parent import Action, Parent
+from depthwalker.core.projection import project
+from depthwalker.core.rollout import Assigned, Entry
+from depthwalker.core.row import Projection
+from depthwalker.core.units import Count, Micros
+from depthwalker.shell.journal import (
+    Appended,
+    Attached,
+    Begun,
+    Claimed,
+    HeldBy,
+    JournalConflict,
+    NoSuchExecution,
+    Origin,
+    Pulled,
+    StoreUnavailable,
+    Superseded,
+    TokenAsk,
+    TokenBlock,
+    TradeRecord,
+    Unfinished,
+    WorkerGroup,
+)
+from depthwalker.shell.ports import Clock
+
+FALLS = {"the connection was lost": False, "commit outcome unknown": True}
+
+
+@dataclass
+class Row:
+    """An execution as the store keeps it."""
+
+    origin: Origin
+    facts: list[Fact]
+    after: Projection
+    owner: str
+    expires: Micros
+    epoch: int = 1
+
+    @property
+    def parent(self) -> Parent:
+        first = self.facts[0]
+        assert isinstance(first, Started)
+        return first.parent
+
+
+@dataclass
+class SimulatedStore:
+    """The `Store`; with `odds` a call of it meets a fault, which `met` counts by the method."""
+
+    clock: Clock
+    random: Random
+    odds: float
+    met: Counter[tuple[str, str]]
+    rows: dict[int, Row] = field(default_factory=dict)
+    known_groups: list[WorkerGroup] = field(default_factory=list)
+    snapshots: int = 0
+    pulled: Pulled | None = None
+    locks: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
+
+    async def _reach(self, method: str) -> bool:
+        """Get there; return whether the answer will be lost. Raises StoreUnavailable."""
+        await asyncio.sleep(self.random.uniform(0.0005, 0.005))
+        if self.random.random() >= self.odds:
+            return False
+        fall = self.random.choice(list(FALLS))
+        self.met[fall, method] += 1
+        if not FALLS[fall]:
+            raise StoreUnavailable(fall)
+        return True
+
+    async def _back(self, lost: bool) -> None:
+        await asyncio.sleep(self.random.uniform(0.0005, 0.005))
+        if lost:
+            raise StoreUnavailable("the answer was lost")
+
+    async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached:
+        lost = await self._reach("begin")
+        known = self._find(origin.request_key)
+        if known is None:
+            number = len(self.rows) + 1
+            until = Micros(self.clock.now() + ttl)
+            self.rows[number] = Row(origin, [started], project(evolve(START, started)), owner, until)
+            known = self._find(origin.request_key)
+        await self._back(lost)
+        assert known is not None
+        if known.uuid == started.parent.execution:
+            return Begun(known.execution_id, 1)
+        return known
+
+    def _find(self, request_key: str) -> Attached | None:
+        for number, row in self.rows.items():
+            if row.origin.request_key == request_key:
+                return Attached(number, row.parent.execution, row.after.execution.status)
+        return None
+
+    def _row(self, execution_id: int) -> Row:
+        if execution_id not in self.rows:
+            raise NoSuchExecution(f"there is no execution {execution_id}")
+        return self.rows[execution_id]
+
+    async def find(self, request_key: str) -> Attached | None:
+        await self._back(await self._reach("find"))
+        return self._find(request_key)
+
+    async def claim(self, execution_id: int, owner: str, ttl: Micros) -> Claimed | HeldBy:
+        lost = await self._reach("claim")
+        row, now = self._row(execution_id), self.clock.now()
+        if row.owner != owner and row.expires > now:
+            return HeldBy(row.owner, row.expires)
+        former, row.owner = row.owner, owner
+        row.epoch, row.expires = row.epoch + 1, Micros(now + ttl)
+        claimed = Claimed(execution_id, row.epoch, tuple(row.facts), former)
+        await self._back(lost)
+        return claimed
+
+    async def renew(self, execution_id: int, epoch: int, ttl: Micros) -> bool:
+        return await self._lease("renew", execution_id, epoch, ttl)
+
+    async def release(self, execution_id: int, epoch: int) -> bool:
+        return await self._lease("release", execution_id, epoch, Micros(0))
+
+    async def _lease(self, method: str, execution_id: int, epoch: int, ttl: Micros) -> bool:
+        lost = await self._reach(method)
+        row = self._row(execution_id)
+        ours = row.epoch == epoch
+        if ours:
+            row.expires = Micros(self.clock.now() + ttl)
+        await self._back(lost)
+        return ours
+
+    async def append(
+        self, execution_id: int, epoch: int, first_seq: int, facts: Sequence[Fact], projection: Projection
+    ) -> Appended | Superseded:
+        lost = await self._reach("append")
+        row = self._row(execution_id)
+        if row.epoch != epoch:
+            return Superseded()
+        there = row.facts[first_seq - 1 :]
+        if first_seq > len(row.facts) + 1 or list(facts[: len(there)]) != there[: len(facts)]:
+            raise JournalConflict(f"entry {first_seq} does not fit")
+        repeated = len(there) >= len(facts)
+        if not repeated:
+            row.facts.extend(facts[len(there) :])
+            row.after = projection
+        await self._back(lost)
+        return Appended(first_seq + len(facts) - 1, repeated)
+
+    async def load(self, execution_id: int) -> tuple[Fact, ...]:
+        await self._back(await self._reach("load"))
+        return tuple(self._row(execution_id).facts)
+
+    async def journal_length(self, execution_id: int) -> int:
+        await self._back(await self._reach("journal_length"))
+        return len(self._row(execution_id).facts)
+
+    async def trade(self, execution_id: int) -> TradeRecord | None:
+        await self._back(await self._reach("trade"))
+        row = self._row(execution_id)
+        found, origin = row.after.metrics, row.origin
+        if found is None:
+            return None
+        return TradeRecord(
+            execution_id=execution_id,
+            market_id=origin.market_id or row.parent.ticker,
+            edge_id=origin.edge_id,
+            method_id=origin.method_id,
+            strategy_id=origin.strategy_id,
+            model_id=origin.model_id,
+            ticker=row.parent.ticker,
+            outcome=found.outcome,
+            action=found.action,
+            quantity=found.filled,
+            price=found.bought.average,
+            value=found.bought.value,
+            fees=found.bought.fees,
+            target=found.target,
+            slippage=found.slippage,
+            fill_rate=found.fill_rate,
+            fill_time=found.last_fill,
+            algorithm=found.algorithm,
+            walks=found.walks,
+            status=row.after.execution.status,
+            ending=row.after.execution.ending,
+            created=found.at,
+            trade_error="",
+        )
+
+    async def snapshot(
+        self,
+        ticker: str,
+        book: Book,
+        at: Micros,
+        market_id: str | None = None,
+        trades: Sequence[TradePrint] = (),
+    ) -> int:
+        await self._back(await self._reach("snapshot"))
+        self.snapshots += 1
+        return self.snapshots
+
+    async def refused(self, account: str, ticker: str, request_key: str, kind: str, message: str) -> None:
+        await self._back(await self._reach("refused"))
+
+    async def unfinished(self, account: str | None = None) -> tuple[Unfinished, ...]:
+        await self._back(await self._reach("unfinished"))
+        now = self.clock.now()
+        return tuple(
+            Unfinished(
+                number,
+                row.parent.execution,
+                row.origin.request_key,
+                row.parent.ticker,
+                row.owner,
+                row.expires,
+                row.expires <= now,
+            )
+            for number, row in self.rows.items()
+            if row.after.execution.status is Status.EXECUTING and account in {None, row.origin.account}
+        )
+
+    async def recent_slippages(self, ticker: str, since: Micros) -> tuple[int, ...]:
+        await self._back(await self._reach("recent_slippages"))
+        ended = (row.after.metrics for row in self.rows.values())
+        return tuple(one.slippage for one in ended if one is not None and one.slippage is not None and one.at >= since)
+
+    @asynccontextmanager
+    async def admission(self, account: str, ticker: str) -> AsyncIterator["SimulatedAdmission"]:
+        await self._back(await self._reach("admission"))
+        async with self.locks.setdefault((account, ticker), asyncio.Lock()):
+            yield SimulatedAdmission(self, account, ticker)
+
+    async def wait_finished(self, execution_id: int) -> Status:
+        while (status := self._row(execution_id).after.execution.status) is Status.EXECUTING:
+            await self.clock.sleep_until(Micros(self.clock.now() + 100_000))
+        return status
+
+    async def installation(self) -> str:
+        return "0123abcd"
+
+    async def pull_switch(self, reason: str, by: str) -> Pulled:
+        self.pulled = self.pulled or Pulled(1, reason, by, self.clock.now())
+        return self.pulled
+
+    async def release_switch(self, by: str) -> bool:
+        was, self.pulled = self.pulled, None
+        return was is not None
+
+    async def switch(self) -> Pulled | None:
+        await self._back(await self._reach("switch"))
+        return self.pulled
+
+    async def rollout(self, account: str) -> tuple[Entry, ...]:
+        await self._back(await self._reach("rollout"))
+        return ()
+
+    async def move(self, account: str, entry: Entry, evidence: str) -> bool:
+        raise NotImplementedError("no simulation moves a rollout")
+
+    async def assigned(self, account: str, since: Micros) -> tuple[Assigned, ...]:
+        await self._back(await self._reach("assigned"))
+        return ()
+
+    async def breaches(self, execution_id: int) -> tuple[str, ...]:
+        await self._back(await self._reach("breaches"))
+        return ()
+
+    async def walkers(self, account: str, before: int) -> int:
+        await self._back(await self._reach("walkers"))
+        earlier = (row for number, row in self.rows.items() if number < before)
+        return sum(row.after.execution.status is Status.EXECUTING for row in earlier)
+
+    async def keep_group(self, account: str, group: WorkerGroup) -> None:
+        lost = await self._reach("keep_group")
+        if group not in self.known_groups:
+            self.known_groups.append(group)
+        await self._back(lost)
+
+    async def groups(self, account: str, worker: str | None = None) -> tuple[WorkerGroup, ...]:
+        await self._back(await self._reach("groups"))
+        return tuple(group for group in self.known_groups if worker in {None, group.worker})
+
+    async def spent_groups(self, account: str, triggered: Micros, made: Micros) -> tuple[WorkerGroup, ...]:
+        await self._back(await self._reach("spent_groups"))
+        return ()
+
+    async def group_triggered(self, account: str, group_id: str) -> None:
+        await self.forget_group(account, group_id)
+
+    async def forget_group(self, account: str, group_id: str) -> None:
+        lost = await self._reach("forget_group")
+        self.known_groups = [group for group in self.known_groups if group.group_id != group_id]
+        await self._back(lost)
+
+    async def lease_tokens(
+        self, account: str, bucket: str, worker: str, ask: TokenAsk, rate: Bucket, ttl: Micros
+    ) -> TokenBlock:
+        await self._back(await self._reach("lease_tokens"))
+        return TokenBlock(ask.kept, ask.wanted, Micros(0), rate.capacity)
+
+
+@dataclass
+class SimulatedAdmission:
+    """An `Admission` of the simulated store."""
+
+    store: SimulatedStore
+    account: str
+    ticker: str
+
+    async def promised_sells(self, outcome: Leg) -> Count:
+        open_ = (row.after.execution for row in self.store.rows.values() if row.parent.ticker == self.ticker)
+        return Count(
+            sum(
+                one.count - one.filled
+                for one in open_
+                if one.status is Status.EXECUTING and one.action is Action.SELL and one.outcome is outcome
+            )
+        )
+
+    async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached:
+        return await self.store.begin(origin, started, owner, ttl)

@@ -1,0 +1,43 @@
+"""Seeded worlds in which the network, the store, processes and markets fail: the exchange's books never disagree with ours."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.simulation.world import World
+
+FRESH = 120
+REGRESSIONS = Path(__file__).with_name("regressions")
+
+
+def test_a_world_without_faults_executes_its_parent() -> None:
+    world = World(1, faultless=True)
+    world.run()
+    assert world.executions == 1
+    assert world.trace
+    assert not world.met
+
+
+def test_a_seed_does_the_same_again() -> None:
+    first, second = World(1, faultless=True), World(1, faultless=True)
+    first.run()
+    second.run()
+    assert first.trace == second.trace
+    assert first.met == second.met
+
+
+def test_fresh_seeds_and_a_kill_at_every_step_hold_the_invariants() -> None:
+    for given in (("--seeds", str(FRESH)), ("--crash",)):
+        ran = subprocess.run(
+            [sys.executable, "-m", "tests.simulation.world", *given], capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, ran.stdout
+
+
+def test_seeds_that_failed_once_hold_the_invariants() -> None:
+    for line in REGRESSIONS.read_text("ascii").split():
+        given = ("--seeds", "1", "--first", line)
+        ran = subprocess.run(
+            [sys.executable, "-m", "tests.simulation.world", *given], capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, ran.stdout

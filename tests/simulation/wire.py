@@ -1,0 +1,164 @@
+"""A transport without sockets: requests reach the paper exchange's own handlers, after a latency and through faults."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Callable
+from email.utils import formatdate
+from enum import Enum
+from random import Random
+
+from multidict import MultiDict
+
+from depthwalker.core.units import MILLION, SECOND, Micros
+from depthwalker.shell.paper import PaperExchange, Reply
+from depthwalker.shell.paper.auth import PublicKey, signer
+from depthwalker.shell.paper.endpoint import PREFIX, PUBLIC, Call, Endpoint
+from depthwalker.shell.paper.fields import size
+from depthwalker.shell.paper.options import Options
+from depthwalker.shell.paper.reply import Refusal, throttled
+from depthwalker.shell.paper.routes import endpoints
+from depthwalker.shell.paper.tariff import Meter
+from depthwalker.shell.ports import Clock, HttpRequest, HttpResponse, Lost, NotSent
+
+TIMEOUT_S = 5.0
+
+
+class Fault(Enum):
+    """What a request may meet."""
+
+    NOT_SENT = "not sent"
+    REQUEST_LOST = "request lost"
+    ANSWER_LOST = "answer lost"
+    LATE = "delayed past the timeout"
+    DUPLICATE = "duplicate"
+    THROTTLED = "429"
+    GATEWAY = "5xx"
+    ACCEPTED_5XX = "5xx after acceptance"
+    SLOW = "reordered"
+
+
+class SeededChance:
+    """The `Chance` of a seed."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    def hex(self, digits: int) -> str:
+        return f"{self._random.getrandbits(4 * digits):0{digits}x}"
+
+    def jitter(self) -> int:
+        return self._random.randrange(MILLION)
+
+
+class Desk:
+    """The exchange's handlers behind their authentication and rate limits, called directly."""
+
+    def __init__(self, paper: PaperExchange, options: Options, key: PublicKey, clock: Clock) -> None:
+        self._meter = Meter(options.allowance)
+        self._keys = {"kid": ("me", key)}
+        self._clock = clock
+        self._routes = [
+            (endpoint, re.compile(_pattern(endpoint.path)))
+            for endpoint in endpoints(paper.exchange, options, self._meter)
+        ]
+
+    def route(self, request: HttpRequest) -> tuple[Endpoint, str]:
+        """Return what answers a request, and what it is about."""
+        for endpoint, pattern in self._routes:
+            found = pattern.fullmatch(request.path)
+            if endpoint.method == request.method and found is not None:
+                return endpoint, found.groupdict().get("part") or ""
+        raise AssertionError(f"no such request: {request.method} {request.path}")
+
+    def answer(self, request: HttpRequest) -> Reply:
+        """Let a request take effect."""
+        endpoint, part = self.route(request)
+        now, account = self._clock.now(), ""
+        try:
+            if endpoint.scope != PUBLIC:
+                account = signer(request.headers, request.method, request.path, now, self._keys)
+                price, body = endpoint.price, request.body or b""
+                tokens = price.tokens * (size(body) if price.per_item else 1)
+                if not self._meter.spend(account, price.lane, tokens, now):
+                    raise throttled(signed=True)
+            return endpoint.act(Call(account, part, MultiDict(request.query), request.body or b""))
+        except Refusal as refused:
+            return refused.reply
+
+
+class SimulatedTransport:
+    """A `Transport`. `heard` is called after whatever took effect; `met` counts faults by the kind of request."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        clock: Clock,
+        random: Random,
+        odds: float,
+        met: Counter[tuple[str, str]],
+        heard: Callable[[HttpRequest, Reply], None],
+    ) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._random = random
+        self._odds = odds
+        self._met = met
+        self._heard = heard
+        self._closed = False
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        if self._closed:
+            raise NotSent("closed")
+        kind = self._desk.route(request)[0].kind
+        fault = self._random.choice(list(Fault)) if self._random.random() < self._odds else None
+        if fault is not None:
+            self._met[fault.value, kind] += 1
+        return await self._meet(request, fault)
+
+    async def close(self) -> None:
+        self._closed = True
+
+    async def _meet(self, request: HttpRequest, fault: Fault | None) -> HttpResponse:
+        there, back = self._random.uniform(0.001, 0.03), self._random.uniform(0.001, 0.03)
+        if fault is Fault.NOT_SENT:
+            await asyncio.sleep(there)
+            raise NotSent("no connection")
+        if fault is Fault.REQUEST_LOST:
+            await asyncio.sleep(there)
+            raise Lost("the connection was closed")
+        if fault is Fault.LATE:
+            asyncio.get_running_loop().call_later(TIMEOUT_S * self._random.uniform(0.5, 1.5), self._apply, request)
+            await asyncio.sleep(TIMEOUT_S)
+            raise Lost("no answer in time")
+        if fault is Fault.SLOW:
+            there, back = there * self._random.randint(1, 40), back * self._random.randint(1, 40)
+        await asyncio.sleep(there)
+        if fault is Fault.THROTTLED:
+            return self._response(Reply(429, b'{"error":{"code":"too_many_requests"}}'))
+        if fault is Fault.GATEWAY:
+            return self._response(Reply(502, b"<html>Bad Gateway</html>", "text/html"))
+        reply = self._apply(request)
+        if fault is Fault.DUPLICATE:
+            again = self._apply(request)
+            reply = again if self._random.random() < 0.5 else reply
+        await asyncio.sleep(back)
+        if fault is Fault.ANSWER_LOST:
+            raise Lost("the connection was closed")
+        if fault is Fault.ACCEPTED_5XX:
+            return self._response(Reply(500, b'{"error":{"code":"internal_server_error"}}'))
+        return self._response(reply)
+
+    def _apply(self, request: HttpRequest) -> Reply:
+        reply = self._desk.answer(request)
+        self._heard(request, reply)
+        return reply
+
+    def _response(self, reply: Reply) -> HttpResponse:
+        date = formatdate(Micros(self._clock.now()) / SECOND, usegmt=True)
+        return HttpResponse(reply.status, {"Date": date, "Content-Type": reply.content_type}, reply.body)
+
+
+def _pattern(path: str) -> str:
+    named = re.sub(r"\{(\w+):(.+?)\}", r"(?P<\1>\2)", PREFIX + path)
+    return re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", named)
