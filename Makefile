@@ -7,7 +7,7 @@ PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-in
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots fuzz-exchange simulate crash exhaust mutate guard kalshi-demo build lock clean FORCE
+.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots fuzz-exchange simulate crash exhaust mutate guard kalshi-demo build lock clean docs docs-figures FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -85,6 +85,13 @@ guard: $(STAMP) ## measure how often the guard is wrong and write docs/guard.md;
 
 kalshi-demo: $(STAMP) ## check your key against Kalshi's demo exchange; TRADE=1 places one order and cancels it
 	@$(PY) -m depthwalker.shell.smoke $(if $(TRADE),--trade) $(if $(MARKET),--market "$(MARKET)")
+
+docs: $(STAMP) ## build the documentation's site in build/site; a warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict --config-file tools/site/mkdocs.yml
+
+docs-figures: $(STAMP) ## write every page and table of docs/ anew that does not depend on the machine
+	@$(PY) -m tools.reference
+	@$(PY) tools/caps.py > docs/caps.md
 
 build: $(STAMP) ## build the wheel and the source archive
 	@$(PY) -m build --no-isolation

@@ -73,7 +73,7 @@ def run_database(what: str, *, as_json: bool = False, dry_run: bool = False) -> 
     if what == "start" and not own:
         complain("DATABASE_URL names a server already: unset it to start the embedded one")
         return REFUSED
-    with connect_string() as dsn:
+    with connect_string(Settings.load().state_directory / "postgres") as dsn:
         match what:
             case "load":
                 load_schema(dsn)

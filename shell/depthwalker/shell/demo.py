@@ -98,7 +98,7 @@ def _run(wish: Wish, scenes: tuple[Scene, ...], seed: int, console: Console, say
     follower = Follower(heading, console, live=is_live(console, plain=wish.plain or wish.as_json))
     parts = _parts(scenes, follower, run)
     picture = None if wish.picture is None else Picture(heading, follower.lanes)
-    with connect_string() as dsn:
+    with connect_string(Settings.load().state_directory / "postgres") as dsn:
         prepare(dsn, own=True)
         ends = asyncio.run(_play(parts, follower, dsn, wish.seconds, picture))
         rows = comparison(dsn, run)

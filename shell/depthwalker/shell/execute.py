@@ -78,7 +78,7 @@ def run_execute(order: Order) -> int:
     heading = f"depthwalker execute {order.ticker}, request key {job.request_key}; Ctrl-C cancels what rests and stops"
     follower = Follower(heading, console, live=is_live(console, plain=order.plain or order.as_json))
     with ExitStack() as stack:
-        dsn = settings.database_url or stack.enter_context(connect_string())
+        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
         prepare(dsn, own=settings.database_url is None)
         try:
             trade = asyncio.run(_execute(job, settings, dsn, follower))
@@ -98,7 +98,7 @@ def run_execute(order: Order) -> int:
 def _queue(job: Job, settings: Settings, *, as_json: bool) -> int:
     """Leave the order to the workers."""
     with ExitStack() as stack:
-        dsn = settings.database_url or stack.enter_context(connect_string())
+        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
         prepare(dsn, own=settings.database_url is None)
         try:
             entry = asyncio.run(_put(job, settings, dsn))
