@@ -45,6 +45,7 @@ from depthwalker.shell.runner import Runner
 from depthwalker.shell.sentinel import Sentinel
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.spool import Seat, Spool
+from depthwalker.shell.tasks import end
 from depthwalker.shell.ticket import Job
 from depthwalker.shell.troubles import Troubles
 from depthwalker.shell.warden import Warden
@@ -259,8 +260,7 @@ class Conductor:
         except Exception as bug:
             raise bounds(seat.execution_id, runner.state) from bug
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+            await end(renewing)
             self._observer.follow(feed, job.market_id, needed_until(deadline, runner.state.last_fill_at))
         await self._warden.ended(seat.execution_id, runner.state)
         return await self._trade(seat.execution_id)

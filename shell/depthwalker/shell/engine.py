@@ -59,6 +59,7 @@ from depthwalker.shell.signing import Signer
 from depthwalker.shell.socket import Socket
 from depthwalker.shell.spool import Spool
 from depthwalker.shell.store import PostgresStore
+from depthwalker.shell.tasks import end
 from depthwalker.shell.ticket import Job, job_of, read_config, read_job
 from depthwalker.shell.transport import AioHttpTransport
 from depthwalker.shell.unspool import journal_spool
@@ -163,12 +164,12 @@ class Engine:
             engine = cls(chosen, venue, store, time, chance or SystemChance(), on_turn, dialler, watchers)
             venue.rest.on_throttled = engine._limiter.refused
             stack.push_async_callback(engine._limiter.give_back)
-            stack.push_async_callback(_ended, asyncio.create_task(engine._limiter.keep_reserve()))
+            stack.push_async_callback(end, asyncio.create_task(engine._limiter.keep_reserve()))
             if chosen.calls_per_minute is None:  # else a budget is named, and no call is spent on what can do without
-                stack.push_async_callback(_ended, asyncio.create_task(keep_warm(venue, engine._limiter, time)))
+                stack.push_async_callback(end, asyncio.create_task(keep_warm(venue, engine._limiter, time)))
             if key is not None and chosen.calls_per_minute is None:
                 learning = asyncio.create_task(keep_rates(KalshiAccount(venue.rest), engine._limiter, time))
-                stack.push_async_callback(_ended, learning)
+                stack.push_async_callback(end, learning)
             if engine._socket is not None:
                 engine._socket.start()
                 stack.push_async_callback(engine._socket.close)
@@ -176,12 +177,12 @@ class Engine:
                 stack.push_async_callback(engine._groups.leave)
             stack.push_async_callback(engine.close)
             stack.push_async_callback(engine._warden.close)
-            stack.push_async_callback(_ended, asyncio.create_task(engine._sentinel.keep_watch()))
+            stack.push_async_callback(end, asyncio.create_task(engine._sentinel.keep_watch()))
             await journal_spool(Spool(chosen.state_directory / "spool"), store)
             if key is not None and chosen.recovery is not Recovering.OFF:
                 adopt = partial(engine._adopt, wind_down=chosen.recovery is Recovering.WIND_DOWN)
                 watching = asyncio.create_task(engine._recovery.keep_watch(adopt, chosen.strays))
-                stack.push_async_callback(_ended, watching)
+                stack.push_async_callback(end, watching)
             if serve is not None:
                 gauges = Gauges(engine._running, engine._limiter.calls_left, lambda: bool(engine._sentinel.reason()))
                 engine.metrics_port = await stack.enter_async_context(serve(gauges))
@@ -309,8 +310,7 @@ class Engine:
             for conduct in tuple(self._conducts.values()):
                 if not conduct.task.done():
                     LOG.error("%s", conduct.running() or f"{conduct.job.request_key} did not start")
-                    conduct.task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
             await self._observer.close()
             await self._markets.close()
 
@@ -403,11 +403,6 @@ class Engine:
 
 def _queued(request_key: str, entry: Entry) -> Queued:
     return Queued(request_key, entry.standing.value, entry.execution_id, entry.message)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 class Executor:

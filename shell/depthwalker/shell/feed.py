@@ -19,6 +19,7 @@ from depthwalker.core.outcome import Success
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import Clock, Venue
+from depthwalker.shell.tasks import end
 
 LOG: Final = logging.getLogger("depthwalker")
 MARKET_INTERVAL: Final = Micros(10 * SECOND)
@@ -110,7 +111,7 @@ class Feed:
             polling, self._polling = self._polling, None
             polling.cancel()
             self._watched()
-            await asyncio.gather(polling, return_exceptions=True)
+            await end(polling)
 
     @property
     def wanted(self) -> bool:

@@ -15,6 +15,7 @@ from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.feed import Feed
 from depthwalker.shell.journal import Store, StoreError
 from depthwalker.shell.ports import Clock
+from depthwalker.shell.tasks import end
 
 LOG: Final = logging.getLogger("depthwalker")
 STALE: Final = Micros(5 * SECOND)  # an older book says nothing of now
@@ -60,9 +61,7 @@ class Observer:
     async def close(self) -> None:
         """Keep nothing any more."""
         tasks = [watch.task for watch in self._watches.values() if watch.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
     async def _keep(self, watch: _Watch) -> None:
         if self._polls:

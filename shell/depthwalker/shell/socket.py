@@ -21,6 +21,7 @@ from depthwalker.core.units import MILLION, SECOND, Micros
 from depthwalker.shell.dialler import Connection, Dialler, Dropped
 from depthwalker.shell.frames import read_frame, write_command
 from depthwalker.shell.ports import Chance, Clock
+from depthwalker.shell.tasks import end
 
 LOG: Final = logging.getLogger("depthwalker")
 OF_THE_ACCOUNT: Final = (Channel.FILL, Channel.ORDER, Channel.LIFECYCLE)
@@ -109,8 +110,7 @@ class Socket:
         """Close the connection and end all tasks."""
         running, self._running = self._running, None
         if running is not None:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await end(running)
         await self._dialler.close()
 
     async def _run(self) -> None:
@@ -146,9 +146,7 @@ class Socket:
             LOG.warning("websocket: dialling anew (%s)", "; ".join(sorted(task.result() for task in done)))
             return bool(self._stream.lines)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
             self._step(streams.lost(self._stream))
 
     # The three parts of a conversation: each returns why it is over

@@ -19,6 +19,7 @@ from depthwalker.shell.evidence import evidence
 from depthwalker.shell.journal import Store, StoreError
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.settings import Settings, trades_live
+from depthwalker.shell.tasks import end
 from depthwalker.shell.ticket import Job
 
 LOG: Final = logging.getLogger("depthwalker")
@@ -77,8 +78,7 @@ class Warden:
     async def close(self) -> None:
         """End the watch."""
         if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+            await end(self._watch)
 
     async def _disable(self, trip: Trip) -> None:
         """Journal the trip, unless the rollout is stopped already; every process obeys within a second."""

@@ -16,6 +16,7 @@ from depthwalker.shell.engine import Engine
 from depthwalker.shell.job_queue import JobQueue, Standing, Taken
 from depthwalker.shell.journal import StoreError
 from depthwalker.shell.ports import Clock
+from depthwalker.shell.tasks import end
 
 LOG: Final = logging.getLogger("depthwalker")
 LEASE: Final = Micros(30 * SECOND)
@@ -68,18 +69,14 @@ class Worker:
                 await self._awake.wait()
             await self._leave()
         finally:
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            await end(*beside)
 
     async def _leave(self) -> None:
         """Wait for what winds down; what another worker executes is left to it."""
         held = tuple(self._held.values())
         if held:
             _, left = await asyncio.wait(held, timeout=self._engine.wind_down_s)
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            await end(*left)
 
     async def _take(self) -> None:
         free = self._slots - len(self._held)
