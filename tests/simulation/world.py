@@ -113,7 +113,9 @@ class World:
         task.add_done_callback(lambda _: ended.set(), context=copy_context_of_nobody())
         await ended.wait()
         self.steps = max(self.steps, process.steps)
-        return None if process.dead else task.result()
+        if not process.dead and task.cancelled():
+            self.met["call cancelled from within", "execute"] += 1
+        return None if process.dead or task.cancelled() else task.result()
 
     async def _caller(self) -> Trade | None:
         settings = Settings.of(
