@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.simulation.world import World
 
-FRESH = 120
+SEEDS = ("--seeds", "120", "--first", "419936093")  # docs/simulation.md says why they are not drawn anew
 REGRESSIONS = Path(__file__).with_name("regressions")
 
 
@@ -26,8 +26,8 @@ def test_a_seed_does_the_same_again() -> None:
     assert first.met == second.met
 
 
-def test_fresh_seeds_and_a_kill_at_every_step_hold_the_invariants() -> None:
-    for given in (("--seeds", str(FRESH)), ("--crash",)):
+def test_seeds_and_a_kill_at_every_step_hold_the_invariants() -> None:
+    for given in (SEEDS, ("--crash",)):
         ran = subprocess.run(
             [sys.executable, "-m", "tests.simulation.world", *given], capture_output=True, text=True, check=False
         )
