@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import gc
 import secrets
 import sys
 import tempfile
@@ -63,6 +64,7 @@ class World:
                 loop.run_until_complete(asyncio.wait_for(self._live(loop, Path(folder)), LONGEST_S))
         finally:
             loop.end()
+            gc.collect()  # what dead processes left must not be finalised in the middle of another world
 
     async def _live(self, loop: Loop, folder: Path) -> None:
         self._refused = False
@@ -216,6 +218,12 @@ def killed(step: int) -> Outcome:
     return outcome(SCRIPTED, step)
 
 
+def prepare() -> None:
+    """Leave what is imported out of every collection to come."""
+    gc.collect()
+    gc.freeze()
+
+
 def outcome(seed: int, dies_at: int | None = None) -> Outcome:
     """Run a seed; without its faults where a step to die at is given."""
     world = World(seed, dies_at, faultless=dies_at is not None)
@@ -231,7 +239,7 @@ def crash(jobs: int) -> int:
     """Kill the scripted execution at each of its steps, start it again, and print what came of it."""
     whole = World(SCRIPTED, faultless=True)
     whole.run()
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=prepare) as pool:
         ends = list(pool.map(killed, range(1, whole.steps + 1), chunksize=10))
     failures = [f"step {step}:\n{end.failure}" for step, end in enumerate(ends, 1) if end.failure]
     print(*failures, f"killed at each of {whole.steps} steps, {len(failures)} failed", sep="\n")
@@ -251,7 +259,7 @@ def main() -> int:
     first = secrets.randbelow(10**9) if given.first is None else given.first
     print(f"seeds {first} to {first + given.seeds - 1}")
     since, met, executions, faulty, failed = time.monotonic(), Counter[tuple[str, str]](), 0, 0, 0
-    with ProcessPoolExecutor(given.jobs) as pool:
+    with ProcessPoolExecutor(given.jobs, initializer=prepare) as pool:
         for one in pool.map(outcome, range(first, first + given.seeds), chunksize=10):
             met.update(one.met)
             executions += one.executions

@@ -75,7 +75,7 @@ def _findings() -> Iterator[Finding]:
     try:
         settings = Settings.load()
     except SettingsError as error:
-        yield Finding("settings", Verdict.BAD, str(error), "see the README's section on settings")
+        yield Finding("settings", Verdict.BAD, str(error), "docs/reference/configuration.md lists what is allowed")
         return
     yield Finding("settings", Verdict.GOOD, f"exchange {settings.base_url}, state in {settings.state_directory}")
     yield from _database(settings)
