@@ -122,7 +122,7 @@ class _Keys(Table):
         str | None,
         Field(
             pattern=r"^postgres(ql)?://",
-            description="a postgresql:// URL; without one an embedded server runs",
+            description="a postgresql:// URL (DATABASE_URL); without one an embedded server runs",
             repr=False,
         ),
     ] = None
