@@ -264,22 +264,23 @@ def test_an_exchange_that_is_away_is_named(
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "said", "code"),
     [
-        ("postgresql://me:secret@127.0.0.1:9/x", "the database cannot be used"),
+        ("postgresql://me:secret@127.0.0.1:9/x", "the database cannot be used", 1),
         (
             "secret and wrong",
             "settings.database_url: the value given is not allowed; allowed is a postgresql:// URL (DATABASE_URL)",
+            2,
         ),
     ],
     ids=["away", "no URL"],
 )
 def test_a_database_that_is_away_is_named_without_its_password(
-    url: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    url: str, said: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
 
-    assert main(["db", "load"]) == 1
+    assert main(["db", "load"]) == code
 
     error = capsys.readouterr().err
     assert said in error

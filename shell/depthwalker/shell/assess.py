@@ -1,7 +1,6 @@
 """The `assess` command: the specification's decision over the engine's own trades, each criterion with what speaks for it."""
 
 import json
-from contextlib import ExitStack
 from datetime import timedelta
 from typing import Final
 
@@ -13,28 +12,20 @@ from rich.table import Table
 from depthwalker.core.assessment import Assessment, Executed, Finding, Unit, assess
 from depthwalker.core.depth import Thresholds
 from depthwalker.core.units import MILLION, Count, Money, format_money
-from depthwalker.shell.db import CONNECT_S, prepare
-from depthwalker.shell.ending import OK, REFUSED
-from depthwalker.shell.postgres import connect_string
+from depthwalker.shell.db import CONNECT_S, database
+from depthwalker.shell.ending import OK
 from depthwalker.shell.queries import TRADE_QUALITY
-from depthwalker.shell.settings import Settings, SettingsError
-from depthwalker.shell.voice import complain, say
+from depthwalker.shell.settings import Settings
+from depthwalker.shell.voice import say
 
 WIDTH: Final = 120
 
 
 def run_assess(since: int, *, profitable: bool | None, as_json: bool) -> int:
     """Assess the trades of so many microseconds and return the exit code: whatever the answer, it is an answer."""
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        complain(str(error))
-        return REFUSED
-    with ExitStack() as stack:
-        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
-        prepare(dsn, own=settings.database_url is None)
-        with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
-            trades = read_trades(connection, since)
+    settings = Settings.load()
+    with database(settings) as dsn, psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
+        trades = read_trades(connection, since)
     found = assess(trades, Thresholds(settings.thin, settings.liquid), profitable=profitable)
     if as_json:
         say(json.dumps(_fields(found), indent=2))

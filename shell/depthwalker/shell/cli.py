@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get(TRACEBACK):
             raise
         complain(_in_words(error))
-        return FAILED
+        return _code(error)
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -78,6 +78,12 @@ def _in_words(error: Exception) -> str:
             return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
         case _:
             return f"a bug: {type(error).__name__}; {TRACEBACK}=1 shows where"
+
+
+def _code(error: Exception) -> int:
+    from depthwalker.shell.settings import SettingsError
+
+    return REFUSED if isinstance(error, SettingsError) else FAILED
 
 
 def parser_of_all() -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ import json
 import secrets
 import tomllib
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -20,16 +20,15 @@ from depthwalker.core.parent import Action, RefusalKind, Ticket
 from depthwalker.core.units import DOLLAR, Malformed, Price, format_price, parse_count, parse_price
 from depthwalker.shell.api import DepthwalkerError, ExchangeTrouble, OrderRefused, Trade, Unresolved
 from depthwalker.shell.config import parse_config
-from depthwalker.shell.db import prepare
+from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, UNRESOLVED
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.follow import Follower, is_live
 from depthwalker.shell.job_queue import Entry
 from depthwalker.shell.journal import StoreError
 from depthwalker.shell.opening import load_key, open_store
-from depthwalker.shell.postgres import connect_string
 from depthwalker.shell.scene import terminal_job
-from depthwalker.shell.settings import Recovering, Settings, SettingsError
+from depthwalker.shell.settings import Recovering, Settings
 from depthwalker.shell.ticket import Job
 from depthwalker.shell.voice import complain, say
 
@@ -77,9 +76,7 @@ def run_execute(order: Order) -> int:
     console = Console(stderr=order.as_json, highlight=False)
     heading = f"depthwalker execute {order.ticker}, request key {job.request_key}; Ctrl-C cancels what rests and stops"
     follower = Follower(heading, console, live=is_live(console, plain=order.plain or order.as_json))
-    with ExitStack() as stack:
-        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
-        prepare(dsn, own=settings.database_url is None)
+    with database(settings) as dsn:
         try:
             trade = asyncio.run(_execute(job, settings, dsn, follower))
         except DepthwalkerError as error:
@@ -97,9 +94,7 @@ def run_execute(order: Order) -> int:
 
 def _queue(job: Job, settings: Settings, *, as_json: bool) -> int:
     """Leave the order to the workers."""
-    with ExitStack() as stack:
-        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
-        prepare(dsn, own=settings.database_url is None)
+    with database(settings) as dsn:
         try:
             entry = asyncio.run(_put(job, settings, dsn))
         except (DepthwalkerError, StoreError) as error:
@@ -181,10 +176,7 @@ def _table(file: Path) -> Mapping[str, object]:
 
 
 def _settings() -> Settings:
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        raise Wrong(str(error)) from error
+    settings = Settings.load()
     if settings.key_id is None:
         raise Wrong(
             "no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE; "

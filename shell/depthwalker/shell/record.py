@@ -29,7 +29,7 @@ from depthwalker.shell.news import NewsRoom
 from depthwalker.shell.opening import load_key
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.recording import line_text, resume
-from depthwalker.shell.settings import Settings, SettingsError
+from depthwalker.shell.settings import Settings
 from depthwalker.shell.socket import Socket
 from depthwalker.shell.transport import AioHttpTransport
 from depthwalker.shell.voice import complain, say
@@ -90,11 +90,7 @@ class Reel:
 
 def run_record(wish: Wish) -> int:
     """Record until Ctrl-C, or for as long as was asked, and return the exit code."""
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        complain(str(error))
-        return REFUSED
+    settings = Settings.load()
     try:
         wish.folder.mkdir(parents=True, exist_ok=True)
         reels = asyncio.run(_record(wish, settings))

@@ -3,32 +3,24 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import asdict, replace
 
 from depthwalker.shell.api import DepthwalkerError, Recovered
-from depthwalker.shell.db import prepare
+from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, OK, REFUSED, UNRESOLVED
 from depthwalker.shell.engine import Engine
-from depthwalker.shell.postgres import connect_string
-from depthwalker.shell.settings import Recovering, Settings, SettingsError
+from depthwalker.shell.settings import Recovering, Settings
 from depthwalker.shell.voice import complain, say
 
 
 def run_recover(*, wind_down: bool, cancel_strays: bool, as_json: bool) -> int:
     """Recover and return the exit code: UNRESOLVED where an execution has not ended."""
-    try:
-        given = Settings.load()
-    except SettingsError as error:
-        complain(str(error))
-        return REFUSED
+    given = Settings.load()
     if given.key_id is None:
         complain("no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE, those whose orders are to be looked for")
         return REFUSED
     settings = replace(given, recovery=Recovering.OFF)  # what is taken up here is waited for
-    with ExitStack() as stack:
-        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
-        prepare(dsn, own=settings.database_url is None)
+    with database(settings) as dsn:
         try:
             found = asyncio.run(_recover(settings, dsn, wind_down=wind_down, cancel_strays=cancel_strays))
         except DepthwalkerError as error:

@@ -3,32 +3,24 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
 from typing import assert_never
 
 from depthwalker.core.execution import total_filled
 from depthwalker.core.replay import Difference, Newer, Reading, Replayed, replay
 from depthwalker.core.units import format_count
 from depthwalker.shell import codec
-from depthwalker.shell.db import prepare
+from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, OK, REFUSED
 from depthwalker.shell.journal import NoSuchExecution
-from depthwalker.shell.postgres import connect_string
-from depthwalker.shell.settings import Settings, SettingsError
+from depthwalker.shell.settings import Settings
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.voice import complain, say
 
 
 def run_replay(executions: tuple[int, ...], *, every: bool, as_json: bool) -> int:
     """Replay and return the exit code: FAILED where a decision comes out otherwise, REFUSED where there is no execution."""
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        complain(str(error))
-        return REFUSED
-    with ExitStack() as stack:
-        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
-        prepare(dsn, own=settings.database_url is None)
+    settings = Settings.load()
+    with database(settings) as dsn:
         try:
             found = asyncio.run(_read(dsn, executions, every=every))
         except NoSuchExecution as error:

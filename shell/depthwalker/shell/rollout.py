@@ -37,7 +37,7 @@ from depthwalker.shell.ending import FAILED, OK, REFUSED
 from depthwalker.shell.evidence import evidence
 from depthwalker.shell.journal import Store, StoreError
 from depthwalker.shell.opening import open_store
-from depthwalker.shell.settings import Settings, SettingsError
+from depthwalker.shell.settings import Settings
 from depthwalker.shell.voice import complain, say
 
 MOVES: Final = {"advance": Move.ADVANCE, "hold": Move.HOLD, "stop": Move.STOP}
@@ -60,11 +60,7 @@ class Standing:
 
 def run_rollout(what: str, reason: str, *, anyway: bool, as_json: bool) -> int:
     """Show the rollout or make a move, and return the exit code: FAILED where the move is not made."""
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        complain(str(error))
-        return REFUSED
+    settings = Settings.load()
     if not reason.strip():
         complain("--reason: say why, in a word or more")
         return REFUSED

@@ -40,7 +40,7 @@ from depthwalker.shell.live_page import (
     refused_page,
 )
 from depthwalker.shell.markup import joined
-from depthwalker.shell.settings import Settings, SettingsError
+from depthwalker.shell.settings import Settings
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.voice import complain, say
 
@@ -290,11 +290,7 @@ def _somebody() -> str:
 
 def run_serve(place: Place, *, as_json: bool) -> int:
     """Serve the page until Ctrl-C and return the exit code."""
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        complain(str(error))
-        return REFUSED
+    settings = Settings.load()
     token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(24)
     if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or set(token) & set(' ;,&#%+"\\'):
         complain(f"{TOKEN_VARIABLE}: at least {SHORTEST_TOKEN} letters, digits, - or _")

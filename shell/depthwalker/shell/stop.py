@@ -18,7 +18,7 @@ from depthwalker.shell.engine import Engine
 from depthwalker.shell.journal import Store, StoreError
 from depthwalker.shell.opening import open_store
 from depthwalker.shell.ports import Clock
-from depthwalker.shell.settings import Recovering, Settings, SettingsError
+from depthwalker.shell.settings import Recovering, Settings
 from depthwalker.shell.voice import complain, say
 
 PATIENCE: Final = Micros(15 * SECOND)  # a worker obeys within a second, and then has its orders' records to read
@@ -38,11 +38,7 @@ class Stopped:
 
 def run_stop(reason: str, *, as_json: bool) -> int:
     """Stop everything and return the exit code: UNRESOLVED where an execution has not ended."""
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        complain(str(error))
-        return REFUSED
+    settings = Settings.load()
     if not reason.strip():
         complain("--reason: say why, in a word or more")
         return REFUSED
@@ -58,11 +54,7 @@ def run_stop(reason: str, *, as_json: bool) -> int:
 
 def run_release(*, as_json: bool) -> int:
     """Release the kill switch and return the exit code."""
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        complain(str(error))
-        return REFUSED
+    settings = Settings.load()
     with database(settings) as dsn:
         try:
             released = asyncio.run(_release(dsn))

@@ -3,18 +3,16 @@
 import asyncio
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import asdict
 
 from depthwalker.shell.api import DepthwalkerError, Trade
 from depthwalker.shell.clock import SystemClock
-from depthwalker.shell.db import prepare
+from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.interrupt import Interrupts
 from depthwalker.shell.job_queue import Taken
-from depthwalker.shell.postgres import connect_string
-from depthwalker.shell.settings import Settings, SettingsError
+from depthwalker.shell.settings import Settings
 from depthwalker.shell.voice import complain, say
 from depthwalker.shell.worker import Worker
 
@@ -23,17 +21,11 @@ NO_KEY = "no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE"
 
 def run_worker(slots: int, *, drain: bool, as_json: bool) -> int:
     """Work and return the exit code."""
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        complain(str(error))
-        return REFUSED
+    settings = Settings.load()
     if settings.key_id is None:
         complain(NO_KEY)
         return REFUSED
-    with ExitStack() as stack:
-        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
-        prepare(dsn, own=settings.database_url is None)
+    with database(settings) as dsn:
         try:
             interrupted = asyncio.run(_work(settings, dsn, slots, _teller(as_json=as_json), drain=drain))
         except DepthwalkerError as error:
