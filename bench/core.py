@@ -94,11 +94,7 @@ def _policy_cases(name: PolicyName) -> tuple[Case, ...]:
         Case(f"{word}: decide at a tick, holds", lambda: decide(holds.state, holds.view, policy), DECIDE_TARGET_US),
         Case(f"{word}: decide at a tick, walks", lambda: decide(walks.state, walks.view, policy), DECIDE_TARGET_US),
         Case(f"{word}: look, two orders of ours", lambda: _look(walks)),
-        Case(
-            f"{word}: look and decide at a tick, walks",
-            lambda: decide(walks.state, _look(walks), policy),
-            DECIDE_TARGET_US,
-        ),
+        Case(f"{word}: look and decide at a tick, walks", lambda: decide(walks.state, _look(walks), policy)),
     )
 
 

@@ -59,7 +59,8 @@ def quote(price: int = 49, style: Style = Style.REST, split: int = 1, *, walk: b
 
 
 def asked(state: State, *quotes: Quote, at: float = 1, seen: View | None = None) -> tuple[Command, ...]:
-    return reconcile(state, seen or view(after(at)), POLICY, quotes)
+    now = seen or view(after(at))
+    return reconcile(state, now, POLICY, quotes, lookup_due(state, now, POLICY))
 
 
 def lost(kind: Kind = Kind.PLACE, at: float = 0) -> OutcomeUnknown:

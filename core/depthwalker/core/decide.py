@@ -62,17 +62,19 @@ def decide(
         if state.algorithm is None:
             return _plan(state, view, policy, strategy_of)
         return _work(state, view, policy, strategy_of(state.algorithm))
-    orders = reconcile(state, view, policy, ())
+    lookup_at = lookup_due(state, view, policy)
+    orders = reconcile(state, view, policy, (), lookup_at)
     if not orders and all(settled(order) for order in state.orders):
         return (_finish(state),)
-    return (*orders, _wait(state, view, policy, ()))
+    return (*orders, _wait(state, view, policy, (lookup_at,)))
 
 
 def _work(state: State, view: View, policy: Policy, strategy: Strategy) -> tuple[Command, ...]:
     wanted = strategy.desire(state, view, policy)
-    orders = reconcile(state, view, policy, wanted.quotes)
+    lookup_at = lookup_due(state, view, policy)
+    orders = reconcile(state, view, policy, wanted.quotes, lookup_at)
     tick = (Tick(wanted.held),) if strategy.ticks and due(state, view, policy) else ()
-    moments = (state.parent.wind_down, *strategy.moments(state, view, policy))
+    moments = (lookup_at, state.parent.wind_down, *strategy.moments(state, view, policy))
     return (*tick, *orders, _wait(state, view, policy, moments))
 
 
@@ -118,7 +120,7 @@ def _finish(state: State) -> Finish:
 
 def _wait(state: State, view: View, policy: Policy, moments: tuple[Micros, ...]) -> WaitUntil:
     """Return the next instant at which something can be due, strictly in the future."""
-    due = [Micros(view.now + PATIENCE), lookup_due(state, view, policy), *moments]
+    due = [Micros(view.now + PATIENCE), *moments]
     due.extend(retry_at(order) for order in state.orders if order.phase is not Phase.CLOSED)
     due.extend(Micros(order.troubled_at + RECANCEL) for order in state.orders if order.cancels)
     due.extend(replace_at(state, part) for part in state.splits)

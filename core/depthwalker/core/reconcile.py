@@ -21,8 +21,13 @@ REREAD: Final = Micros(SECOND // 2)  # reads lag writes by a few hundred millise
 RECANCEL: Final = Micros(2 * SECOND)
 
 
-def reconcile(state: State, view: View, policy: Policy, quotes: tuple[Quote, ...]) -> tuple[Command, ...]:
-    """Return what to place, amend, cancel, claim, burn and look up so that exactly the quotes are working."""
+def reconcile(
+    state: State, view: View, policy: Policy, quotes: tuple[Quote, ...], lookup_at: Micros
+) -> tuple[Command, ...]:
+    """Return what to place, amend, cancel, claim, burn and look up so that exactly the quotes are working.
+
+    `lookup_at` is what `lookup_due` says.
+    """
     headroom = state.parent.count - total_exposure(state)
     commands: list[Command] = []
     for part in state.splits:
@@ -34,7 +39,7 @@ def reconcile(state: State, view: View, policy: Policy, quotes: tuple[Quote, ...
             placed = _place(part, quote, headroom, state, view, policy)
             commands.extend(placed)
             headroom -= sum(place.count for place in placed)
-    if not state.looking and lookup_due(state, view, policy) <= view.now:
+    if not state.looking and lookup_at <= view.now:
         commands.append(Lookup())
     return tuple(commands)
 
@@ -54,7 +59,7 @@ def lookup_due(state: State, view: View, policy: Policy) -> Micros:
                 return Micros(0)
             unclear = unclear or not _stuck(order)
         resting = resting or order.phase is Phase.LIVE
-    if unclear or woken(passed_by(state), view):
+    if unclear or (view.passages and woken(passed_by(state), view)):
         return Micros(state.looked_at + backoff(state.look_failures, REREAD))
     if resting:
         return Micros(max(state.looked_at, state.parent.started) + policy.lookup_every)
