@@ -4,6 +4,8 @@ What a process does runs under its context; every step of every task and every c
 awaits are found by the loop. A process that is dead has no further steps: nothing of it is cleaned up.
 """
 
+from __future__ import annotations  # a wrapper is made for each callback: its annotations must cost nothing
+
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -117,7 +119,7 @@ class Loop(asyncio.BaseEventLoop):
         self._made.clear()
         self.close()
 
-    def _make(self, _: asyncio.AbstractEventLoop, coro: Any, context: Context | None = None) -> "asyncio.Task[Any]":
+    def _make(self, _: asyncio.AbstractEventLoop, coro: Any, context: Context | None = None) -> asyncio.Task[Any]:
         task: Task[Any] = Task(coro, self, context)
         self._made = [one for one in self._made if not one.done()] if len(self._made) > 500 else self._made
         self._made.append(task)
@@ -130,6 +132,18 @@ class Loop(asyncio.BaseEventLoop):
         pass
 
 
+def outside(seconds: float, what: Callable[[], object]) -> asyncio.TimerHandle:
+    """Have something happen in the world: it does whether or not the process that caused it lives on."""
+    return asyncio.get_running_loop().call_later(seconds, what, context=nobody())
+
+
+def nobody() -> Context:
+    """Return a context that belongs to no process."""
+    context = copy_context()
+    context.run(PROCESS.set, None)
+    return context
+
+
 def _closed(coro: Coroutine[Any, Any, Any]) -> bool:
     with suppress(BaseException):
         coro.close()
@@ -138,7 +152,7 @@ def _closed(coro: Coroutine[Any, Any, Any]) -> bool:
 
 
 def _counted(callback: Callable[[*Ts], object], context: Context | None) -> Callable[[*Ts], object]:
-    process = (copy_context() if context is None else context).get(PROCESS)
+    process = PROCESS.get() if context is None else context.get(PROCESS)
     if process is None:
         return callback
 

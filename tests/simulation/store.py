@@ -11,7 +11,7 @@ from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.budget import Bucket
 from depthwalker.core.execution import START, evolve
-from depthwalker.core.fact import Fact, Started, Status
+from depthwalker.core.fact import AmendIntended, Fact, PlaceIntended, Requested, Started, Status
 from depthwalker.core.parent import Action, Parent
 from depthwalker.core.projection import project
 from depthwalker.core.rollout import Assigned, Entry
@@ -40,6 +40,11 @@ from depthwalker.shell.ports import Clock
 FALLS = {"the connection was lost": False, "commit outcome unknown": True}
 
 
+def is_intent(fact: Fact) -> bool:
+    """Return whether a fact says what an order's request is about to ask."""
+    return isinstance(fact, PlaceIntended | AmendIntended | Requested)
+
+
 @dataclass
 class Row:
     """An execution as the store keeps it."""
@@ -66,19 +71,25 @@ class SimulatedStore:
     random: Random
     odds: float
     met: Counter[tuple[str, str]]
+    touched: set[str]
     rows: dict[int, Row] = field(default_factory=dict)
     known_groups: list[WorkerGroup] = field(default_factory=list)
     snapshots: int = 0
     pulled: Pulled | None = None
     locks: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
 
-    async def _reach(self, method: str) -> bool:
-        """Get there; return whether the answer will be lost. Raises StoreUnavailable."""
+    async def _reach(self, method: str, touching: int | None = None) -> bool:
+        """Get there; return whether the answer will be lost. Raises StoreUnavailable.
+
+        A fault at the intents of an execution is noted in `touched`.
+        """
         await asyncio.sleep(self.random.uniform(0.0005, 0.005))
         if self.random.random() >= self.odds:
             return False
         fall = self.random.choice(list(FALLS))
         self.met[fall, method] += 1
+        if touching is not None:
+            self.touched.add(self.rows[touching].parent.execution)
         if not FALLS[fall]:
             raise StoreUnavailable(fall)
         return True
@@ -146,7 +157,7 @@ class SimulatedStore:
     async def append(
         self, execution_id: int, epoch: int, first_seq: int, facts: Sequence[Fact], projection: Projection
     ) -> Appended | Superseded:
-        lost = await self._reach("append")
+        lost = await self._reach("append", touching=execution_id if any(map(is_intent, facts)) else None)
         row = self._row(execution_id)
         if row.epoch != epoch:
             return Superseded()

@@ -9,6 +9,7 @@ from enum import Enum
 from random import Random
 
 from multidict import MultiDict
+from tests.simulation.loop import outside
 
 from depthwalker.core.units import MILLION, SECOND, Micros
 from depthwalker.shell.paper import PaperExchange, Reply
@@ -22,6 +23,7 @@ from depthwalker.shell.paper.tariff import Meter
 from depthwalker.shell.ports import Clock, HttpRequest, HttpResponse, Lost, NotSent
 
 TIMEOUT_S = 5.0
+WRITING = frozenset({"create", "amend", "cancel"})
 
 
 class Fault(Enum):
@@ -58,6 +60,7 @@ class Desk:
         self._meter = Meter(options.allowance)
         self._keys = {"kid": ("me", key)}
         self._clock = clock
+        self._known: dict[tuple[str, str], tuple[Endpoint, str]] = {}
         self._routes = [
             (endpoint, re.compile(_pattern(endpoint.path)))
             for endpoint in endpoints(paper.exchange, options, self._meter)
@@ -65,6 +68,12 @@ class Desk:
 
     def route(self, request: HttpRequest) -> tuple[Endpoint, str]:
         """Return what answers a request, and what it is about."""
+        asked = request.method, request.path
+        if asked not in self._known:
+            self._known[asked] = self._found(request)
+        return self._known[asked]
+
+    def _found(self, request: HttpRequest) -> tuple[Endpoint, str]:
         for endpoint, pattern in self._routes:
             found = pattern.fullmatch(request.path)
             if endpoint.method == request.method and found is not None:
@@ -88,7 +97,10 @@ class Desk:
 
 
 class SimulatedTransport:
-    """A `Transport`. `heard` is called after whatever took effect; `met` counts faults by the kind of request."""
+    """A `Transport`. `heard` is called after whatever took effect, `touched` before an order's request meets a fault.
+
+    `met` counts faults by the kind of request. What is under way arrives whether or not the process lives on.
+    """
 
     def __init__(
         self,
@@ -98,6 +110,7 @@ class SimulatedTransport:
         odds: float,
         met: Counter[tuple[str, str]],
         heard: Callable[[HttpRequest, Reply], None],
+        touched: Callable[[HttpRequest], None],
     ) -> None:
         self._desk = desk
         self._clock = clock
@@ -105,15 +118,19 @@ class SimulatedTransport:
         self._odds = odds
         self._met = met
         self._heard = heard
+        self._touched = touched
         self._closed = False
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         if self._closed:
             raise NotSent("closed")
         kind = self._desk.route(request)[0].kind
-        fault = self._random.choice(list(Fault)) if self._random.random() < self._odds else None
+        odds = self._odds if kind in WRITING else self._odds / 2
+        fault = self._random.choice(list(Fault)) if self._random.random() < odds else None
         if fault is not None:
             self._met[fault.value, kind] += 1
+            if kind in WRITING:
+                self._touched(request)
         return await self._meet(request, fault)
 
     async def close(self) -> None:
@@ -128,21 +145,22 @@ class SimulatedTransport:
             await asyncio.sleep(there)
             raise Lost("the connection was closed")
         if fault is Fault.LATE:
-            asyncio.get_running_loop().call_later(TIMEOUT_S * self._random.uniform(0.5, 1.5), self._apply, request)
+            outside(TIMEOUT_S * self._random.uniform(0.5, 1.5), lambda: self._apply(request))
             await asyncio.sleep(TIMEOUT_S)
             raise Lost("no answer in time")
         if fault is Fault.SLOW:
             there, back = there * self._random.randint(1, 40), back * self._random.randint(1, 40)
-        await asyncio.sleep(there)
         if fault is Fault.THROTTLED:
+            await asyncio.sleep(there + back)
             return self._response(Reply(429, b'{"error":{"code":"too_many_requests"}}'))
         if fault is Fault.GATEWAY:
+            await asyncio.sleep(there + back)
             return self._response(Reply(502, b"<html>Bad Gateway</html>", "text/html"))
-        reply = self._apply(request)
-        if fault is Fault.DUPLICATE:
-            again = self._apply(request)
-            reply = again if self._random.random() < 0.5 else reply
-        await asyncio.sleep(back)
+        replies: list[Reply] = []
+        times = 2 if fault is Fault.DUPLICATE else 1
+        outside(there, lambda: replies.extend(self._apply(request) for _ in range(times)))
+        await asyncio.sleep(there + back)
+        reply = self._random.choice(replies)
         if fault is Fault.ANSWER_LOST:
             raise Lost("the connection was closed")
         if fault is Fault.ACCEPTED_5XX:
