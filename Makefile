@@ -68,11 +68,11 @@ fuzz-exchange: $(STAMP) ## drive the paper exchange with requests from Kalshi's 
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "FUZZ_SEED=$$seed"; \
 		FUZZ_SEED=$$seed FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) $(PY) -m pytest -q -s tests/shell/test_paper_fuzz.py
 
-simulate: $(STAMP) ## run the engine in simulated worlds with faults; SEEDS=n and SEED=first are optional
-	@$(PY) -m tests.simulation.world --seeds $(or $(SEEDS),1000) $(if $(SEED),--first $(SEED))
+simulate: $(STAMP) ## run the engine in simulated worlds with faults; SEEDS=n, SEED=first and KEEP=1 (in docs/simulation.md) are optional
+	@$(PY) -m tests.simulation --seeds $(or $(SEEDS),1000) $(if $(SEED),--first $(SEED)) $(if $(KEEP),--keep)
 
 crash: $(STAMP) ## kill a simulated execution at every step, start it again, and compare with the exchange
-	@$(PY) -m tests.simulation.world --crash
+	@$(PY) -m tests.simulation --crash
 
 exhaust: $(STAMP) ## try all interleavings of the exchange's answers in small worlds
 	@$(PY) -m tests.core.small_world

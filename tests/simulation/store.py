@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
 
+from tests.simulation.loop import PROCESS, Process
+
 from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.budget import Bucket
@@ -76,7 +78,8 @@ class SimulatedStore:
     known_groups: list[WorkerGroup] = field(default_factory=list)
     snapshots: int = 0
     pulled: Pulled | None = None
-    locks: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
+    holders: dict[tuple[str, str], Process] = field(default_factory=dict)
+    freed: dict[tuple[str, str], asyncio.Event] = field(default_factory=dict)
 
     async def _reach(self, method: str, touching: int | None = None) -> bool:
         """Get there; return whether the answer will be lost. Raises StoreUnavailable.
@@ -251,8 +254,24 @@ class SimulatedStore:
     @asynccontextmanager
     async def admission(self, account: str, ticker: str) -> AsyncIterator["SimulatedAdmission"]:
         await self._back(await self._reach("admission"))
-        async with self.locks.setdefault((account, ticker), asyncio.Lock()):
+        name, process = (account, ticker), PROCESS.get() or Process()
+        while name in self.holders:
+            await self.freed.setdefault(name, asyncio.Event()).wait()  # of those that wait some may be dead
+        self.holders[name] = process
+        try:
             yield SimulatedAdmission(self, account, ticker)
+        finally:
+            self._let_go(name, process)
+
+    def hang_up(self, process: Process) -> None:
+        """End a dead process's transactions, as its closed connection does."""
+        for name in tuple(self.holders):
+            self._let_go(name, process)
+
+    def _let_go(self, name: tuple[str, str], process: Process) -> None:
+        if self.holders.get(name) is process:
+            del self.holders[name]
+            self.freed.pop(name, asyncio.Event()).set()
 
     async def wait_finished(self, execution_id: int) -> Status:
         while (status := self._row(execution_id).after.execution.status) is Status.EXECUTING:

@@ -4,14 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.simulation.circumstances import SCRIPTS
 from tests.simulation.world import World
 
 SEEDS = ("--seeds", "120", "--first", "419936093")  # docs/simulation.md says why they are not drawn anew
+SCRIPT = SCRIPTS["a walker rests, walks and takes the rest"]
 REGRESSIONS = Path(__file__).with_name("regressions")
 
 
 def test_a_world_without_faults_executes_its_parent() -> None:
-    world = World(1, faultless=True)
+    world = World(1, SCRIPT)
     world.run()
     assert world.executions == 1
     assert world.trace
@@ -19,7 +21,7 @@ def test_a_world_without_faults_executes_its_parent() -> None:
 
 
 def test_a_seed_does_the_same_again() -> None:
-    first, second = World(1, faultless=True), World(1, faultless=True)
+    first, second = World(1, SCRIPT), World(1, SCRIPT)
     first.run()
     second.run()
     assert first.trace == second.trace
@@ -29,7 +31,7 @@ def test_a_seed_does_the_same_again() -> None:
 def test_seeds_and_a_kill_at_every_step_hold_the_invariants() -> None:
     for given in (SEEDS, ("--crash",)):
         ran = subprocess.run(
-            [sys.executable, "-m", "tests.simulation.world", *given], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "tests.simulation", *given], capture_output=True, text=True, check=False
         )
         assert ran.returncode == 0, ran.stdout
 
@@ -38,6 +40,6 @@ def test_seeds_that_failed_once_hold_the_invariants() -> None:
     for line in REGRESSIONS.read_text("ascii").split():
         given = ("--seeds", "1", "--first", line)
         ran = subprocess.run(
-            [sys.executable, "-m", "tests.simulation.world", *given], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "tests.simulation", *given], capture_output=True, text=True, check=False
         )
         assert ran.returncode == 0, ran.stdout

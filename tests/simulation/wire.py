@@ -23,6 +23,7 @@ from depthwalker.shell.paper.tariff import Meter
 from depthwalker.shell.ports import Clock, HttpRequest, HttpResponse, Lost, NotSent
 
 TIMEOUT_S = 5.0
+MOST_ODDS = 0.7
 WRITING = frozenset({"create", "amend", "cancel"})
 
 
@@ -99,7 +100,7 @@ class Desk:
 class SimulatedTransport:
     """A `Transport`. `heard` is called after whatever took effect, `touched` before an order's request meets a fault.
 
-    `met` counts faults by the kind of request. What is under way arrives whether or not the process lives on.
+    `losses` are faults that the nth request of a kind meets, once; `met` counts faults by the kind of request. What is under way arrives whether or not the process lives on.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class SimulatedTransport:
         clock: Clock,
         random: Random,
         odds: float,
+        losses: dict[tuple[str, int], Fault],
         met: Counter[tuple[str, str]],
         heard: Callable[[HttpRequest, Reply], None],
         touched: Callable[[HttpRequest], None],
@@ -116,6 +118,8 @@ class SimulatedTransport:
         self._clock = clock
         self._random = random
         self._odds = odds
+        self._losses = losses
+        self._sent: Counter[str] = Counter()
         self._met = met
         self._heard = heard
         self._touched = touched
@@ -125,8 +129,11 @@ class SimulatedTransport:
         if self._closed:
             raise NotSent("closed")
         kind = self._desk.route(request)[0].kind
-        odds = self._odds if kind in WRITING else self._odds / 2
-        fault = self._random.choice(list(Fault)) if self._random.random() < odds else None
+        odds = min(MOST_ODDS, self._odds * 2) if kind in WRITING else self._odds / 2
+        self._sent[kind] += 1
+        fault = self._losses.pop((kind, self._sent[kind]), None)
+        if self._random.random() < odds:
+            fault = self._random.choice(list(Fault))
         if fault is not None:
             self._met[fault.value, kind] += 1
             if kind in WRITING:

@@ -1,0 +1,107 @@
+"""What a world consists of and what goes wrong in it: drawn from a seed, or written down as a script."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from tests.shell.rig import AMethod, quiet, sellers, simple, walker
+from tests.simulation.wire import Fault
+
+from depthwalker.core.tape import Tape
+
+MOST_PARENTS = 6
+A_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class Parent:
+    """One parent order: how many contracts of YES are bought or sold, and how."""
+
+    size: int
+    method: AMethod
+    action: str = "buy"
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """The market stops: `what` names how, from `at` for so many seconds."""
+
+    what: str
+    at: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """A world before it begins. Seconds; `odds` are those of a fault at each request, `losses` faults at the nth of a kind.
+
+    `held` contracts were bought by hand before. `gives_up_at` is when the caller cancels its calls.
+    """
+
+    parents: tuple[Parent, ...]
+    tape: Tape = field(default_factory=quiet)
+    closes: float = A_DAY_S
+    read_lag: float = 0.0
+    odds: float = 0.0
+    dies_at: int | None = None
+    second_worker: bool = False
+    groups: bool = False
+    socket: bool = False
+    held: int = 0
+    interruptions: tuple[Interruption, ...] = ()
+    losses: Mapping[tuple[str, int], Fault] = field(default_factory=dict)
+    gives_up_at: float | None = None
+
+
+def drawn(seed: int) -> Circumstances:
+    """Return the circumstances of a seed."""
+    random = Random(seed)
+    held = random.choice((0, 0, 80))
+    times = sorted(random.uniform(0, 4) for _ in range(random.randint(0, 4)))
+    return Circumstances(
+        parents=tuple(_parent(random, held) for _ in range(random.randint(1, MOST_PARENTS))),
+        tape=quiet(*sellers(random.choice((4_300, 4_500)), random.randint(1, 80), *times)),
+        closes=random.choice((2.0, A_DAY_S, A_DAY_S, A_DAY_S)),
+        read_lag=random.choice((0.0, 0.0, 0.3)),
+        odds=random.choice((0.05, 0.2, 0.5)),
+        dies_at=random.choice((None, random.randint(1, 1_500))),
+        second_worker=random.random() < 0.3,
+        groups=random.random() < 0.5,
+        socket=random.random() < 0.5,
+        held=held,
+        interruptions=tuple(
+            Interruption(what, random.uniform(0, 4), random.uniform(0.1, 6))
+            for what in ("trading pause", "exchange pause", "reactivation sweep")
+            if random.random() < 0.15
+        ),
+        gives_up_at=random.uniform(0, 4) if random.random() < 0.1 else None,
+    )
+
+
+def _parent(random: Random, held: int) -> Parent:
+    seconds, kind = random.randint(1, 3), random.random()
+    method = simple(seconds) if kind < 0.4 else walker(seconds) if kind < 0.8 else walker(seconds, policy="spec")
+    sells = held > 0 and random.random() < 0.4
+    return Parent(random.randint(1, held // 2 if sells else 120), method, "sell" if sells else "buy")
+
+
+_FILLS = quiet(*sellers(4_300, 20, 0.6, 1.1))
+_WALKS = Circumstances((Parent(60, walker(2)),))
+SCRIPTS: Mapping[str, Circumstances] = {
+    "a limit order rests and is filled": Circumstances((Parent(30, simple(2)),), _FILLS),
+    "a walker rests, walks and takes the rest": _WALKS,
+    "the specification's policy": Circumstances((Parent(60, walker(2, policy="spec")),), _FILLS),
+    "a sale": Circumstances((Parent(40, walker(2), "sell"),), held=80),
+    "two parents at once, one order group, by websocket": Circumstances(
+        (Parent(30, walker(2)), Parent(20, simple(1))), _FILLS, groups=True, socket=True
+    ),
+    "a create whose answer is lost": replace(_WALKS, losses={("create", 1): Fault.ANSWER_LOST}),
+    "a create that is lost": replace(_WALKS, losses={("create", 1): Fault.REQUEST_LOST}),
+    "an amend and a cancel whose answers are lost": replace(
+        _WALKS, losses={("amend", 1): Fault.ANSWER_LOST, ("cancel", 1): Fault.ANSWER_LOST}, gives_up_at=1.2
+    ),
+    "the caller gives up half way": Circumstances((Parent(60, walker(3)),), _FILLS, gives_up_at=0.9),
+    "trading pauses, and goes on": replace(_WALKS, interruptions=(Interruption("trading pause", 0.5, 0.8),)),
+    "the market is reactivated": replace(_WALKS, interruptions=(Interruption("reactivation sweep", 0.5, 0.8),)),
+    "the market closes": Circumstances((Parent(60, walker(3)),), closes=1.5),
+}
