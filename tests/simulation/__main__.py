@@ -62,14 +62,14 @@ def _lived(seed: int, given: Circumstances) -> Outcome:
     return Outcome(seed, world.executions, len(world.touched), world.met, failure)
 
 
-def crash(jobs: int) -> int:
-    """Kill every script at each of its steps, start it again, and print what came of it."""
+def crash(jobs: int, stride: int) -> int:
+    """Kill every script at each of its steps, or every so many, start it again, and print what came of it."""
     failed = 0
     with ProcessPoolExecutor(jobs, initializer=prepare) as pool:
         for script, given in SCRIPTS.items():
             whole = World(SCRIPTED, given)
             whole.run()
-            cases = [(script, step) for step in range(1, whole.steps + 1)]
+            cases = [(script, step) for step in range(1 + secrets.randbelow(stride), whole.steps + 1, stride)]
             failures = [
                 (step, end)
                 for (_, step), end in zip(cases, pool.map(killed, cases, chunksize=10), strict=True)
@@ -77,7 +77,7 @@ def crash(jobs: int) -> int:
             ]
             for step, end in failures:
                 print(f"{script}, killed at step {step}:\n{end.failure}")
-            print(f"{script}: killed at each of {whole.steps} steps, {len(failures)} failed", flush=True)
+            print(f"{script}: killed at {len(cases)} of {whole.steps} steps, {len(failures)} failed", flush=True)
             failed += len(failures)
     return 1 if failed else 0
 
@@ -128,9 +128,10 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", action="store_true", help="add the figures to docs/simulation.md")
     parser.add_argument("--crash", action="store_true", help="kill scripted executions at every step")
+    parser.add_argument("--stride", type=int, default=1, help="of so many steps kill at one only")
     given = parser.parse_args()
     if given.crash:
-        return crash(given.jobs)
+        return crash(given.jobs, given.stride)
     first = secrets.randbelow(10**9) if given.first is None else given.first
     return seeds(first, given.seeds, given.jobs, keep=given.keep)
 
