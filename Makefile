@@ -7,7 +7,7 @@ PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-in
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots fuzz-exchange simulate crash exhaust mutate guard kalshi-demo build lock clean docs docs-figures FORCE
+.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots fuzz-exchange simulate crash exhaust mutate guard lab kalshi-demo build lock clean docs docs-figures FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -82,6 +82,9 @@ mutate: $(STAMP) ## break the core in every place and write docs/mutants.md; MOD
 
 guard: $(STAMP) ## measure how often the guard is wrong and write docs/guard.md; DATA=folder of recordings is optional
 	@$(PY) -m tools.guard_rate $(if $(DATA),--data "$(DATA)")
+
+lab: $(STAMP) ## judge every algorithm and write docs/lab.md; DATA=recordings or folders of them are optional
+	@$(PY) -m tools.lab $(DATA)
 
 kalshi-demo: $(STAMP) ## check your key against Kalshi's demo exchange; TRADE=1 places one order and cancels it
 	@$(PY) -m depthwalker.shell.smoke $(if $(TRADE),--trade) $(if $(MARKET),--market "$(MARKET)")

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench import page
 from bench.measure import QUICK, USUAL, Effort, Table, text_table
 
-PARTS = ("core", "database", "wire", "client")
+PARTS = ("core", "database", "wire", "client", "startup")
 ON_DEMAND = ("snapshots",)  # takes minutes and gigabytes
 
 
@@ -63,6 +63,10 @@ def measured(part: str, effort: Effort, dsn: str) -> tuple[Table, ...]:
         from bench import wire
 
         return wire.tables(effort, dsn)
+    if part == "startup":
+        from bench import startup
+
+        return startup.tables(effort)
     from bench import client
 
     return client.tables(effort)

@@ -76,6 +76,7 @@ class SimulatedStore:
     touched: set[str]
     rows: dict[int, Row] = field(default_factory=dict)
     known_groups: list[WorkerGroup] = field(default_factory=list)
+    moves: dict[str, list[Entry]] = field(default_factory=dict)
     snapshots: int = 0
     pulled: Pulled | None = None
     holders: dict[tuple[str, str], Process] = field(default_factory=dict)
@@ -295,10 +296,16 @@ class SimulatedStore:
 
     async def rollout(self, account: str) -> tuple[Entry, ...]:
         await self._back(await self._reach("rollout"))
-        return ()
+        return tuple(self.moves.get(account, ()))
 
     async def move(self, account: str, entry: Entry, evidence: str) -> bool:
-        raise NotImplementedError("no simulation moves a rollout")
+        lost = await self._reach("move")
+        entries = self.moves.setdefault(account, [])
+        fits = entry.number == len(entries) + 1
+        if fits:
+            entries.append(entry)
+        await self._back(lost)
+        return fits
 
     async def assigned(self, account: str, since: Micros) -> tuple[Assigned, ...]:
         await self._back(await self._reach("assigned"))

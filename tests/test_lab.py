@@ -1,0 +1,70 @@
+"""`make lab`: the fixed protocol, its two halves, its page and its figures."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from tools.lab import CAPS, MAIN, Task, design, main, sources
+
+from depthwalker.core.units import SECOND, Micros, Price
+from depthwalker.shell.lab.market import QueueModel
+
+
+def test_the_protocol_is_that_of_the_issue() -> None:
+    drawn = design(MAIN)
+    sampling = drawn.sampling
+
+    assert [count // 100 for count in sampling.counts] == [10, 100]
+    assert {leg.value for leg in sampling.outcomes} == {"yes", "no"}
+    assert (sampling.aim.base, sampling.aim.ticks, sampling.action.value) == ("offer", 0, "buy")
+    assert (sampling.every, sampling.config.timeout, drawn.latency) == (30 * SECOND, 40 * SECOND, SECOND // 10)
+    assert (sampling.config.slippage_ppm, sampling.config.slippage_dollars) == (25_000, Price(300))
+    assert drawn.models == tuple(QueueModel)
+    assert drawn.block == 400 * SECOND
+
+
+def test_a_market_that_the_policy_was_chosen_on_never_judges_it() -> None:
+    halves = {name: Task(f"somewhere/{name}.jsonl.gz", MAIN, Micros(SECOND)).half for name in NAMES}
+
+    assert halves == {NAMES[0]: "tuning", NAMES[1]: "judging", NAMES[2]: "judging"}
+
+
+NAMES = ("kalshi_INXD-23APR10-ATM", "kalshi_INXD-23APR14-ATM", "mine")
+
+
+def test_recordings_are_named_or_found_in_folders(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl.gz").touch()
+    (tmp_path / "a.jsonl.gz").touch()
+    (tmp_path / "notes.txt").touch()
+
+    assert sources([tmp_path, Path("c.jsonl.gz")]) == [
+        *(str(tmp_path / f"{name}.jsonl.gz") for name in "ab"),
+        "c.jsonl.gz",
+    ]
+
+
+def test_a_run_writes_a_page_and_its_figures(tmp_path: Path) -> None:
+    out = tmp_path / "lab.md"
+
+    assert main(["moderate", "--out", str(out), "--every", "600", "--jobs", "1"]) == 0
+
+    text, figures = out.read_text(), json.loads(out.with_suffix(".json").read_text())
+    assert list(figures) == ["judging"]
+    assert list(figures["judging"]) == list(CAPS)
+    rows = figures["judging"][MAIN]["rows"]
+    assert {row["queue_model"] for row in rows} == {"worst", "prorata"}
+    for row in rows:
+        if row["file"] == "all":
+            assert f"| {row['algorithm']} | {row['parents']:,} | {row['shortfall_cents']:.3f} |" in text
+    assert {pair["a"] for pair in figures["judging"][MAIN]["paired"]} == {"dynamic_depth_walker"}
+
+
+def test_what_cannot_be_played_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = tmp_path / "wrong.jsonl.gz"
+    wrong.write_bytes(gzip.compress(b"no recording\n"))
+
+    assert main([str(wrong), "--out", str(tmp_path / "lab.md"), "--jobs", "1"]) == 2
+
+    assert "nothing could be played: wrong: " in capsys.readouterr().err
+    assert not (tmp_path / "lab.md").exists()
