@@ -28,7 +28,7 @@ from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.commands import TABLE
 from depthwalker.shell.paper import Account, Delayed, Listing, PaperExchange
 
-HEAVY = ("aiohttp", "psycopg", "pydantic", "rich", "cryptography", "msgspec")
+HEAVY = ("aiohttp", "psycopg", "pydantic", "rich", "cryptography", "msgspec", "numpy")
 PROGRAM = [sys.executable, "-m", "depthwalker.shell"]
 CASH = Money(1_000 * MILLION)
 ACCOUNT = "cli"
@@ -133,7 +133,7 @@ def order(ticker: str = "OPEN-1", **changes: str) -> list[str]:
 # Help
 
 
-@pytest.mark.parametrize("words", [[], ["demo"], ["execute"], ["exchange"], ["db"]])
+@pytest.mark.parametrize("words", [[], *([name] for name in TABLE)])
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     script = (
         "import sys\n"
@@ -371,14 +371,18 @@ def started(words: list[str], ready: str) -> "Iterator[subprocess.Popen[str]]":
             process.kill()
 
 
+def wait_until_resting(venue: Venue) -> None:
+    """Return once an order rests: what is told as placed may be on its way."""
+    until = time.monotonic() + 5
+    while not venue.resting() and time.monotonic() < until:
+        pass
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_cancels_what_rests_and_confirms_it(number: signal.Signals, venue: Venue, tmp_path: Path) -> None:
     slow = method(tmp_path / "slow.json", SLOW)
     with started(order(method=slow, target="0.40"), "placed") as process:
-        until = time.monotonic() + 5
-        while not venue.resting() and time.monotonic() < until:
-            pass
-
+        wait_until_resting(venue)
         process.send_signal(number)
         said, _ = process.communicate(timeout=10)
 
@@ -391,6 +395,7 @@ def test_an_interrupt_cancels_what_rests_and_confirms_it(number: signal.Signals,
 def test_a_second_interrupt_leaves_and_says_what_may_rest(venue: Venue, tmp_path: Path) -> None:
     slow = method(tmp_path / "slow.json", SLOW)
     with started(order(method=slow, target="0.40"), "placed") as process:
+        wait_until_resting(venue)
         for kind in ("cancel", "orders", "order"):
             for nth in range(1, 9):
                 venue.exchange.faults.add(kind, Delayed(Micros(30 * SECOND)), nth)

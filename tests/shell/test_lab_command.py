@@ -14,7 +14,8 @@ from depthwalker.core.config import DEFAULT_EXECUTION
 from depthwalker.core.parent import Action
 from depthwalker.core.tape import Event, Replace, Tape, books
 from depthwalker.core.units import SECOND, Count, Micros
-from depthwalker.shell.lab.command import arguments, run_backtest
+from depthwalker.shell.commands.backtest import arguments
+from depthwalker.shell.lab.command import run_backtest
 from depthwalker.shell.lab.experiment import UNTRADED, indexed
 from depthwalker.shell.lab.parents import Aim, LeftOut, Sampled, Sampling, sample
 from depthwalker.shell.lab.players import players

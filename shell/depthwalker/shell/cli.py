@@ -24,10 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         parser = _parser(given[0] if given else "")
     except ModuleNotFoundError as missing:
-        if not TABLE[given[0]].extra:
-            raise
-        complain(f"{given[0]} needs {missing.name}: pip install 'depthwalker[{TABLE[given[0]].extra}]'")
-        return REFUSED
+        return _lacking(given[0], missing)
     arguments = parser.parse_args(given)
     run: Callable[[argparse.Namespace], int] = arguments.run
     if os.environ.get(LOG) == "json":
@@ -37,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return run(arguments)
+    except ModuleNotFoundError as missing:
+        return _lacking(given[0], missing)
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
@@ -50,6 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _code(error)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _lacking(name: str, missing: ModuleNotFoundError) -> int:
+    """Say which extra brings what a command needs. Raises the error where none does."""
+    extra = TABLE[name].extra
+    if not extra:
+        raise missing
+    complain(f"{name} needs {missing.name}: pip install 'depthwalker[{extra}]'")
+    return REFUSED
 
 
 def _in_words(error: Exception) -> str:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import tomllib
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -32,33 +31,10 @@ from depthwalker.shell.voice import complain, say
 
 SYNTHETIC_SECONDS: Final = 3600
 BLOCK: Final = 10  # horizons
-CAP: Final = "0.03"
 
 
 class Wrong(Exception):
     """What is wrong with the command line or with a file that it names."""
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    names = ", ".join(PROFILES)
-    parser.add_argument("data", nargs="+", metavar="DATA", help=f"a recording, or a synthetic market: {names}")
-    parser.add_argument("--algorithm", action="append", metavar="NAME", help="who competes; left out, everyone")
-    parser.add_argument("--policy", type=Path, metavar="FILE", help="execution_config as .toml or .json")
-    parser.add_argument("--count", action="append", metavar="N", help="contracts of a parent (default 10 and 100)")
-    parser.add_argument("--every", type=_number(1, 86_400), default=30, metavar="SECONDS", help="default 30")
-    parser.add_argument("--outcome", choices=("yes", "no", "both"), default="both")
-    parser.add_argument("--action", choices=tuple(action.value for action in Action), default="buy")
-    parser.add_argument(
-        "--target", type=_aim, default=Aim("offer", 0), metavar="bid|mid|offer[+TICKS]", help="default offer"
-    )
-    parser.add_argument("--horizon", type=_number(1, 86_400), default=40, metavar="SECONDS", help="default 40")
-    parser.add_argument("--latency", type=_number(0, 60_000), default=100, metavar="MS", help="of an action: 100")
-    parser.add_argument("--queue", choices=("worst", "prorata", "both"), default="both")
-    parser.add_argument("--cap", default=CAP, metavar="D|P%", help=f"above the target: dollars or percent ({CAP})")
-    parser.add_argument("--seed", type=_number(0, 2**63), default=0, metavar="N", help="of synthetic markets")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write everything as JSON")
-    parser.add_argument("--html", type=Path, metavar="OUT", help="write a page with figures: docs/report.md reads it")
 
 
 def run_backtest(given: argparse.Namespace) -> int:
@@ -101,7 +77,7 @@ def _design(given: argparse.Namespace) -> Design:
         counts=tuple(_contracts(text) for text in given.count or ("10", "100")),
         outcomes=tuple(Leg) if given.outcome == "both" else (Leg(given.outcome),),
         action=Action(given.action),
-        aim=given.target,
+        aim=Aim(*given.target),
         every=Micros(given.every * SECOND),
         offset=Micros(given.every * SECOND),
         config=config,
@@ -162,21 +138,3 @@ def _contracts(text: str) -> Count:
     if count <= 0:
         raise Wrong(f"--count {text!r}: give contracts above 0 with at most 2 decimals")
     return count
-
-
-def _aim(text: str) -> Aim:
-    for sign in ("+", "-"):
-        base, found, ticks = text.partition(sign)
-        if base in {"bid", "mid", "offer"} and (not found or (ticks.isascii() and ticks.isdigit())):
-            return Aim(base, int(f"{sign}{ticks or 0}"))
-    raise argparse.ArgumentTypeError(f"{text!r} is not bid, mid or offer with +TICKS or -TICKS after it")
-
-
-def _number(least: int, most: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        found = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
-        if not least <= found <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
-        return found
-
-    return number
