@@ -59,7 +59,7 @@ def lookup_due(state: State, view: View, policy: Policy) -> Micros:
                 return Micros(0)
             unclear = unclear or not _stuck(order)
         resting = resting or order.phase is Phase.LIVE
-    if unclear or (view.passages and woken(passed_by(state), view)):
+    if unclear or woken(passed_by(state), view):
         return Micros(state.looked_at + backoff(state.look_failures, REREAD))
     if resting:
         return Micros(max(state.looked_at, state.parent.started) + policy.lookup_every)
