@@ -593,6 +593,34 @@ END $$;
 CREATE OR REPLACE TRIGGER execution_queue_changed AFTER INSERT OR UPDATE OF status ON execution_queue
     FOR EACH STATEMENT EXECUTE FUNCTION depthwalker_queue_changed();
 
+-- What `depthwalker sweep --database` found: a row a policy, block of a market, queue model and class; sums over its parents.
+CREATE TABLE IF NOT EXISTS sweeps (
+    sweep_key char(32) PRIMARY KEY CHECK (sweep_key ~ '^[0-9a-f]{32}$'),  -- of its policies, parents and latency
+    policies jsonb NOT NULL CHECK (jsonb_typeof(policies) = 'array'),  -- what each varies, in words; nothing in the first
+    made_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE TABLE IF NOT EXISTS sweep_results (
+    sweep_key char(32) NOT NULL REFERENCES sweeps ON DELETE CASCADE,
+    digest char(16) NOT NULL,  -- of the recording's content
+    market text NOT NULL,
+    half varchar(10) NOT NULL CHECK (half IN ('tuning', 'judging')),
+    queue_model varchar(10) NOT NULL CHECK (queue_model IN ('worst', 'prorata')),
+    block int NOT NULL CHECK (block >= 0),
+    liquidity varchar(10) NOT NULL CHECK (liquidity IN ('thin', 'moderate', 'liquid')),
+    policy int NOT NULL CHECK (policy >= 0),  -- its place in sweeps.policies
+    parents int NOT NULL CHECK (parents > 0),
+    cents double precision NOT NULL,  -- implementation shortfalls in cents a contract: a statistic, no money
+    filled double precision NOT NULL CHECK (filled >= 0),
+    in_reach int NOT NULL CHECK (in_reach BETWEEN 0 AND parents),
+    filled_in_reach double precision NOT NULL CHECK (filled_in_reach >= 0),
+    "full" int NOT NULL CHECK ("full" BETWEEN 0 AND parents),
+    seconds double precision NOT NULL CHECK (seconds >= 0),  -- to the full fill, of those that were
+    walks int NOT NULL CHECK (walks >= 0),
+    calls int NOT NULL CHECK (calls >= 0),
+    most_calls int NOT NULL CHECK (most_calls BETWEEN 0 AND calls),
+    PRIMARY KEY (sweep_key, digest, queue_model, block, liquidity, policy)
+);
+
 CREATE TABLE IF NOT EXISTS depthwalker_installation (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
     installation char(8) NOT NULL CHECK (installation ~ '^[0-9a-f]{8}$'),

@@ -28,7 +28,7 @@ from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.commands import TABLE
 from depthwalker.shell.paper import Account, Delayed, Listing, PaperExchange
 
-HEAVY = ("aiohttp", "psycopg", "pydantic", "rich", "cryptography", "msgspec", "numpy")
+HEAVY = ("aiohttp", "psycopg", "pydantic", "rich", "cryptography", "msgspec", "numpy", "joblib", "pyarrow")
 PROGRAM = [sys.executable, "-m", "depthwalker.shell"]
 CASH = Money(1_000 * MILLION)
 ACCOUNT = "cli"

@@ -1,11 +1,14 @@
 """The indexed exchange and the plain one, which steps through every event, give the same fills and the same journal."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.shell.lab_tapes import drawn_tape, parent_of
 
 from depthwalker.core.book import Leg
 from depthwalker.core.config import DEFAULT_EXECUTION
+from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.lab.columns import columns_of, flattened
 from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.indexed import Indexed
@@ -39,3 +42,17 @@ def test_looking_up_and_stepping_through_agree(
     assert indexed.fills == plain.fills
     assert indexed.state == plain.state
     assert indexed.decisions == plain.decisions
+
+
+@given(seed=st.integers(0, 10**6), player=st.sampled_from(sorted(players(DEFAULT_EXECUTION))), leg=st.sampled_from(Leg))
+def test_what_is_left_to_complete_with_agrees_too_when_the_end_came_after_the_deadline(
+    seed: int, player: str, leg: Leg
+) -> None:
+    tape = flattened(drawn_tape(seed))
+    chosen = players(replace(DEFAULT_EXECUTION, timeout=Micros(SECOND)))[player]
+    parent = parent_of(leg, 60, 51 if leg is Leg.YES else 53, chosen.policy.config)
+    exchanges = (Indexed(Index(columns_of(tape)), parent, QueueModel.WORST), Plain(tape, parent, QueueModel.WORST))
+    for exchange in exchanges:
+        Replay(exchange, chosen.policy, chosen.strategy_of, LATENCY).run()
+    indexed, plain = (exchange.offers(parent.deadline) for exchange in exchanges)
+    assert indexed == plain

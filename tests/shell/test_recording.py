@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.structure import name_of
 from depthwalker.core.tape import Arrive, Event, Take, Tape, books, two_sided
 from depthwalker.core.units import SECOND, Count, Micros, Price
+from depthwalker.shell.lab.parquet import write_recording
 from depthwalker.shell.profiles import PROFILES
 from depthwalker.shell.recording import load, load_window, save
 from depthwalker.shell.synthetic import synthesize
@@ -121,6 +123,30 @@ class TestLoad:
     def test_a_file_that_is_not_text_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "r").write_bytes(b"\x00\xff\xfe rubbish")
         assert "line 1 is not a line of a recording" in refusal(tmp_path / "r")
+
+    def test_parquet_is_the_same_recording(self, tmp_path: Path) -> None:
+        tape = synthesize(PROFILES["moderate"], 3, 60)
+        save(tape, tmp_path / "r.parquet")
+        save(tape, tmp_path / "r.jsonl")
+        assert loaded(tmp_path / "r.parquet") == loaded(tmp_path / "r.jsonl")
+        first = (tmp_path / "r.parquet").read_bytes()
+        save(tape, tmp_path / "r.parquet")
+        assert (tmp_path / "r.parquet").read_bytes() == first
+
+    def test_what_is_wrong_in_parquet_is_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.parquet"
+        write_recording(path, [SNAPSHOT, DELTA | {"price": "cheap"}])
+        assert "row 2 is not a line of a recording: the price 'cheap' should be dollars" in refusal(path)
+        path.write_bytes(path.read_bytes()[:-20])
+        assert "it is a broken Parquet file" in refusal(path)
+
+    def test_parquet_without_what_reads_it_is_refused_with_the_remedy(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_recording(tmp_path / "r", [SNAPSHOT])
+        for name in ("depthwalker.shell.lab.parquet", "pyarrow"):
+            monkeypatch.setitem(sys.modules, name, None)
+        assert "pip install 'depthwalker[lab]'" in refusal(tmp_path / "r")
 
     @pytest.mark.parametrize(("kept", "spoiled"), [(-9, b""), (12, b"xxxxxxxxxxxxxxxxxxxx"), (2, b"rubbish")])
     def test_a_damaged_gzip_file_is_refused(self, tmp_path: Path, kept: int, spoiled: bytes) -> None:

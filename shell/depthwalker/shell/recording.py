@@ -1,16 +1,17 @@
-"""Recordings on disk: JSON Lines, gzip'd or plain, read into a tape and written from one.
+"""Recordings on disk: JSON Lines, gzip'd or plain, or Parquet, read into a tape and written from one.
 
 A line is a `snapshot` {ts, type, ticker, yes, no}, a `delta` {ts, type, ticker, side, price, delta, seq?} or a `trade` {ts,
 type, ticker, yes_price, count, taker_side, of_seq?}; prices and counts are strings, bids of both legs, one market a file,
-in time order. What cannot be replayed is refused with the reason, never repaired.
+in time order. In Parquet a row is a line, its columns the keys, null where a line has no such key. What cannot be replayed is refused with the reason, never repaired.
 """
 
 import gzip
 import io
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, TypeAlias, assert_never
 
@@ -34,6 +35,7 @@ from depthwalker.core.units import (
 
 LONGEST_LINE: Final = 16_000_000  # bytes; a snapshot of a full book is under one hundred thousand
 _GZIP: Final = b"\x1f\x8b"
+_PARQUET: Final = b"PAR1"
 _TAIL: Final = 1 << 20  # longer than any line
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _START: Final = Micros(0)
@@ -80,12 +82,10 @@ def load(path: Path) -> Outcome[Tape, Unplayable]:
     lines: list[Line] = []
     only = ""
     try:
-        for number, raw in enumerate(_raw_lines(path), 1):
-            if not raw.isspace():
-                ticker, line = _line(number, raw)
-                _fits(number, (ticker, line), only, lines)
-                only = ticker
-                lines.append(line)
+        for number, found in _rows_of(path) if _is_parquet(path) else _lines_of(path):
+            _fits(number, found, only, lines)
+            only, line = found
+            lines.append(line)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         return Failure(Unplayable(f"it is a broken gzip file: {error}"))
     except _Refused as refused:
@@ -104,7 +104,15 @@ def load_window(path: Path, seconds: int, seed: int) -> Outcome[Tape, Unplayable
 
 
 def save(tape: Tape, path: Path, start: Micros = _START) -> None:
-    """Write the tape as a recording that begins at `start`, gzip'd where the name ends in .gz; the same bytes each time."""
+    """Write the tape as a recording that begins at `start`: Parquet where the name ends in .parquet, gzip'd where in .gz.
+
+    The same tape gives the same bytes each time.
+    """
+    if path.suffix == ".parquet":
+        from depthwalker.shell.lab.parquet import write_recording
+
+        write_recording(path, (_record(tape.ticker, line) for line in lines_of(tape, start)))
+        return
     text = "".join(line_text(tape.ticker, line) for line in lines_of(tape, start)).encode()
     path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
 
@@ -150,6 +158,30 @@ def _fits(number: int, following: tuple[str, Line], only: str, lines: list[Line]
         raise _Refused(f"line {number} is earlier than the line before it")
 
 
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET)) == _PARQUET
+
+
+def _rows_of(path: Path) -> Iterator[tuple[int, tuple[str, Line]]]:
+    try:
+        from depthwalker.shell.lab.parquet import Broken, rows
+    except ModuleNotFoundError as missing:
+        raise _Refused(f"it is Parquet, which needs {missing.name}: pip install 'depthwalker[lab]'") from missing
+    try:
+        for number, row in enumerate(rows(path), 1):
+            given = {key: value for key, value in row.items() if value is not None}
+            yield number, _understood(f"row {number}", partial(msgspec.convert, given, _Parsed))
+    except Broken as broken:
+        raise _Refused(f"it is a broken Parquet file: {broken}") from broken
+
+
+def _lines_of(path: Path) -> Iterator[tuple[int, tuple[str, Line]]]:
+    for number, raw in enumerate(_raw_lines(path), 1):
+        if not raw.isspace():
+            yield number, _line(number, raw)
+
+
 def _raw_lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP
@@ -169,11 +201,15 @@ def _bounded(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _line(number: int, raw: bytes) -> tuple[str, Line]:
+    return _understood(f"line {number}", partial(_DECODER.decode, raw))
+
+
+def _understood(where: str, parsed_by: Callable[[], _Parsed]) -> tuple[str, Line]:
     try:
-        parsed = _DECODER.decode(raw)
+        parsed = parsed_by()
         return parsed.ticker, _read(parsed)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise _Refused(f"line {number} is not a line of a recording: {error}") from error
+        raise _Refused(f"{where} is not a line of a recording: {error}") from error
 
 
 def _read(parsed: _Parsed) -> Line:
@@ -224,6 +260,10 @@ def _instant(text: str) -> Micros:
 
 def line_text(ticker: str, line: Line) -> str:
     """Return a line of a recording as text, its newline included."""
+    return msgspec.json.encode(_record(ticker, line)).decode() + "\n"
+
+
+def _record(ticker: str, line: Line) -> dict[str, object]:
     body, seq = line.body, line.seq
     record: dict[str, object] = {"ts": _time_text(body.at), "ticker": ticker}
     match body:
@@ -236,7 +276,7 @@ def line_text(ticker: str, line: Line) -> str:
             side = None if taker is None else taker.value
             record |= {"type": "trade", "yes_price": format_price(yes_price), "count": format_count(count)}
             record |= {"taker_side": side} if seq is None else {"taker_side": side, "of_seq": seq}
-    return msgspec.json.encode(record).decode() + "\n"
+    return record
 
 
 def _rows(levels: tuple[Level, ...]) -> list[tuple[str, str]]:

@@ -61,6 +61,15 @@ TABLE: Final[Mapping[str, Entry]] = {
         "DATA ... [OPTION ...]",
         "lab",
     ),
+    "sweep": Entry(
+        "search policies on some markets, and judge them on others",
+        (
+            "sweep thin moderate --judge liquid --space space.toml",
+            "sweep A.jsonl.gz --judge B.jsonl.gz --space space.toml --dask",
+        ),
+        "DATA ... --judge DATA ... --space FILE [OPTION ...]",
+        "lab",
+    ),
     "record": Entry(
         "keep a market's book and trades in the backtest's format",
         ("record SYN-THIN-1 --seconds 600", "record SYN-THIN-1 SYN-LIQUID-2 --out recordings --json"),

@@ -15,6 +15,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", nargs="+", metavar="DATA", help=f"a recording, or a synthetic market: {names}")
     parser.add_argument("--algorithm", action="append", metavar="NAME", help="who competes; left out, everyone")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="execution_config as .toml or .json")
+    parents(parser)
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write everything as JSON")
+    parser.add_argument("--html", type=Path, metavar="OUT", help="write a page with figures: docs/report.md reads it")
+
+
+def parents(parser: argparse.ArgumentParser) -> None:
+    """Add which parents are drawn, and what they meet."""
     parser.add_argument("--count", action="append", metavar="N", help="contracts of a parent (default 10 and 100)")
     parser.add_argument("--every", type=whole(1, 86_400), default=30, metavar="SECONDS", help="default 30")
     parser.add_argument("--outcome", choices=("yes", "no", "both"), default="both")
@@ -27,8 +34,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--queue", choices=("worst", "prorata", "both"), default="both")
     parser.add_argument("--cap", default=CAP, metavar="D|P%", help=f"above the target: dollars or percent ({CAP})")
     parser.add_argument("--seed", type=whole(0, 2**63), default=0, metavar="N", help="of synthetic markets")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write everything as JSON")
-    parser.add_argument("--html", type=Path, metavar="OUT", help="write a page with figures: docs/report.md reads it")
 
 
 def run(given: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from depthwalker.shell.lab.index import Index, offers
 from depthwalker.shell.lab.market import Exchange, QueueModel
 from depthwalker.shell.lab.parents import Sampled
 from depthwalker.shell.lab.players import Player
-from depthwalker.shell.lab.replay import Replay
+from depthwalker.shell.lab.replay import Replay, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +62,20 @@ def twice_shortfall(sampled: Sampled, cost: Money) -> int:
 
 def measure(exchange: Exchange, index: Index, sampled: Sampled, player: Player, latency: Micros) -> Result:
     """Execute a parent and return what it cost."""
-    model = exchange.model
     run = Replay(exchange, player.policy, player.strategy_of, latency).run()
+    return cost(run, exchange, index, sampled, player.name)
+
+
+def cost(run: Run, exchange: Exchange, index: Index, sampled: Sampled, name: str) -> Result:
+    """Return what a parent cost that was executed on this exchange; `name` is the algorithm's."""
     parent, fills = sampled.parent, run.fills
     filled = Count(sum(fill.count for fill in fills))
     left = Count(parent.count - filled)
     facing = exchange.offers(sampled.deadline) if left > 0 else ()
     reads = run.state.calls
     return Result(
-        algorithm=player.name,
-        model=model,
+        algorithm=name,
+        model=exchange.model,
         sampled=sampled,
         filled=filled,
         value=Money(sum(fill.price * fill.count for fill in fills)),

@@ -48,8 +48,8 @@ class Indexed:
         return twin
 
     def advance(self, now: Micros) -> None:
-        """Let everything happen until an instant, that instant included."""
-        until = self.index.before(now)
+        """Let everything happen until an instant, that instant included; what has happened is never undone."""
+        until = max(self._events, self.index.before(now))
         working = self.account.resting()
         if working and until > self._events:
             highest = working[0].price

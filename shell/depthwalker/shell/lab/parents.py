@@ -67,12 +67,22 @@ class LeftOut:
 
 def sample(index: Index, wanted: Sampling) -> Iterator[Sampled | LeftOut]:
     """Yield the parents of a tape in time order, and what was left out."""
-    last = index.end() - wanted.config.timeout - AFTERWARDS
-    at = Micros(ORIGIN + wanted.offset)
+    for at in instants(index.end(), wanted):
+        yield from drawn(index, wanted, at)
+
+
+def instants(end: Micros, wanted: Sampling) -> Iterator[Micros]:
+    """Yield when parents arrive on a tape that ends then."""
+    at, last = Micros(ORIGIN + wanted.offset), end - wanted.config.timeout - AFTERWARDS
     while at <= last:
-        for outcome, count in product(wanted.outcomes, wanted.counts):
-            yield _parent(index, wanted, outcome, count, at)
+        yield at
         at = Micros(at + wanted.every)
+
+
+def drawn(index: Index, wanted: Sampling, at: Micros) -> Iterator[Sampled | LeftOut]:
+    """Yield the parents that arrive at an instant, and what was left out."""
+    for outcome, count in product(wanted.outcomes, wanted.counts):
+        yield _parent(index, wanted, outcome, count, at)
 
 
 def _parent(index: Index, wanted: Sampling, outcome: Leg, count: Count, at: Micros) -> Sampled | LeftOut:

@@ -5,8 +5,8 @@ for as long as their commands agree, and part where these do not; each ends exac
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import TypeAlias, cast
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TypeAlias, TypeVar, cast
 
 from depthwalker.core.algorithms.strategy import Strategy
 from depthwalker.core.command import Command
@@ -18,9 +18,10 @@ from depthwalker.core.units import Micros
 from depthwalker.core.view import View
 from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.indexed import Indexed
-from depthwalker.shell.lab.market import QueueModel
+from depthwalker.shell.lab.market import Exchange, QueueModel
 from depthwalker.shell.lab.replay import Replay, Run
 
+T = TypeVar("T")
 _Path: TypeAlias = tuple[str, ...]
 
 
@@ -60,10 +61,11 @@ def replay_all(
     policies: Sequence[Policy],
     strategy_of: Callable[[Algorithm], Strategy],
     latency: Micros,
-) -> list[Run]:
-    """Return how the parent goes under each of the policies, in their order."""
+    told: Callable[[Run, Exchange], T],
+) -> list[T]:
+    """Return what is told of the parent under each of the policies, in their order; once of those that never parted."""
     leaves = [_leaves(policy, ()) for policy in policies]
-    runs: dict[int, Run] = {}
+    found: dict[int, T] = {}
     exchange = Indexed(index, parent, model)
     everyone = list(range(len(policies)))
     replay = Replay(exchange, policies[0], strategy_of, latency)
@@ -82,10 +84,8 @@ def replay_all(
             if others:
                 group.members, group.varying = members, _varying(leaves, members)
             group.replay.obey(commands, view)
-        run = group.replay.ended()
-        for member in group.members:
-            runs[member] = Run(replace(run.state, policy=policies[member]), run.fills, run.decisions, run.cancels)
-    return [runs[place] for place in everyone]
+        found |= dict.fromkeys(group.members, told(group.replay.ended(), group.exchange))
+    return [found[place] for place in everyone]
 
 
 def _decided(

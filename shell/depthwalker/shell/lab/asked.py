@@ -1,0 +1,110 @@
+"""What the laboratory's commands read of their command lines: markets, execution_config, caps, counts."""
+
+import argparse
+import json
+import tomllib
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from depthwalker.core.book import Leg
+from depthwalker.core.config import ExecutionConfig
+from depthwalker.core.outcome import Failure, Success
+from depthwalker.core.parent import Action
+from depthwalker.core.tape import Tape
+from depthwalker.core.units import MILLION, SECOND, Count, Micros, Price, parse_count
+from depthwalker.shell.config import parse_config
+from depthwalker.shell.exact import PLAIN_NUMBER
+from depthwalker.shell.lab.market import QueueModel
+from depthwalker.shell.lab.parents import Aim, Sampling
+from depthwalker.shell.profiles import PROFILES
+from depthwalker.shell.recording import load
+from depthwalker.shell.synthetic import synthesize
+
+SYNTHETIC_SECONDS: Final = 3600
+BLOCK: Final = 10  # horizons
+
+
+class Wrong(Exception):
+    """What is wrong with the command line or with a file that it names."""
+
+
+def sampling_of(given: argparse.Namespace, config: ExecutionConfig) -> Sampling:
+    """Return which parents are drawn. Raises Wrong."""
+    return Sampling(
+        counts=tuple(_contracts(text) for text in given.count or ("10", "100")),
+        outcomes=tuple(Leg) if given.outcome == "both" else (Leg(given.outcome),),
+        action=Action(given.action),
+        aim=Aim(*given.target),
+        every=Micros(given.every * SECOND),
+        offset=Micros(given.every * SECOND),
+        config=replace(config, timeout=Micros(given.horizon * SECOND)),
+    )
+
+
+def models_of(given: argparse.Namespace) -> tuple[QueueModel, ...]:
+    """Return the queue models that are asked for."""
+    return tuple(QueueModel) if given.queue == "both" else (QueueModel(given.queue),)
+
+
+def tape_of(name: str, seed: int) -> Tape:
+    """Return a recording's tape, or a synthetic market's of this seed. Raises Wrong."""
+    profile = PROFILES.get(name)
+    if profile is not None:
+        return synthesize(profile, seed, SYNTHETIC_SECONDS)
+    try:
+        loaded = load(Path(name))
+    except OSError as error:
+        raise Wrong(f"{name} cannot be read: {error.strerror}") from error
+    match loaded:
+        case Success(tape):
+            return tape
+        case Failure(unplayable):
+            raise Wrong(f"{name} cannot be replayed: {unplayable.reason}")
+
+
+def table_in(file: Path, what: str) -> dict[str, object]:
+    """Return the table that a .toml or .json file holds, its numbers exact. Raises Wrong."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        is_json = file.suffix == ".json"
+        raw: object = json.loads(text, parse_float=Decimal) if is_json else tomllib.loads(text, parse_float=Decimal)
+    except (OSError, ValueError, ArithmeticError, RecursionError) as error:
+        raise Wrong(f"{file} cannot be read as {what}: {error}") from error
+    if not isinstance(raw, dict):
+        raise Wrong(f"{file} holds no table: write the keys of {what}")
+    return raw
+
+
+def config_of(file: Path | None) -> ExecutionConfig:
+    """Return the configuration in a file, the defaults without one. Raises Wrong."""
+    raw = {} if file is None else table_in(file, "execution_config")
+    table = raw.get("execution_config", raw)
+    if not isinstance(table, dict):
+        raise Wrong(f"{file} holds no table: write the keys of execution_config")
+    match parse_config(table):
+        case Success(config):
+            return config
+        case Failure(errors):
+            raise Wrong(f"{file}: {errors.in_words()}")
+
+
+def capped(config: ExecutionConfig, text: str) -> ExecutionConfig:
+    """Return the configuration under a cap in dollars or percent. Raises Wrong."""
+    percent = text.endswith("%")
+    digits = text.removesuffix("%")
+    number = Decimal(digits) if PLAIN_NUMBER.fullmatch(digits) else Decimal(-1)
+    units = number * (MILLION // 100 if percent else 10_000)
+    if not 0 <= number <= (100 if percent else 1) or units != int(units):
+        raise Wrong(f"--cap {text!r}: give dollars from 0 to 1, such as 0.03, or a percentage such as 2.5%")
+    if percent:
+        return replace(config, slippage_ppm=int(units), slippage_dollars=None)
+    return replace(config, slippage_ppm=None, slippage_dollars=Price(int(units)))
+
+
+def _contracts(text: str) -> Count:
+    count = parse_count(text).value_or(Count(0))
+    if count <= 0:
+        raise Wrong(f"--count {text!r}: give contracts above 0 with at most 2 decimals")
+    return count

@@ -1,0 +1,156 @@
+"""The policies that a sweep tries: one configuration, and every combination of what is varied in it.
+
+A file has the tables `execution_config` (the keys of a method, the walker where no algorithm is named) and `vary`, whose keys
+are paths into it, such as "dynamic_depth_walker.max_walks", or constants of the policy, such as "policy.take_before_seconds";
+each is a list of values. The first policy is always the configuration as it stands, and everything is compared with it.
+"""
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from itertools import islice, product
+from pathlib import Path
+from random import Random
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field
+
+from depthwalker.core.config import DEFAULT_EXECUTION, ExecutionConfig
+from depthwalker.core.outcome import Failure, Success
+from depthwalker.core.policy import Policy, policy_for
+from depthwalker.core.units import Micros
+from depthwalker.shell.config import NAME, parse_config
+from depthwalker.shell.exact import Table, parse_table, whole
+from depthwalker.shell.lab.asked import Wrong, capped, table_in
+
+CONSTANTS: Final = "policy"
+VARY: Final = "vary"
+MOST: Final = 100_000
+_PLAIN: Final = policy_for(DEFAULT_EXECUTION)
+
+
+class _Constants(Table):
+    stale_after_seconds: Annotated[
+        int,
+        BeforeValidator(whole(6, "0.1", "3600")),
+        Field(description="seconds from 0.1 to 3600: the age from which a book takes and walks nothing"),
+    ] = _PLAIN.stale_after
+    take_before_seconds: Annotated[
+        int,
+        BeforeValidator(whole(6, "0", "3600")),
+        Field(description="seconds from 0 to 3600: how long before the end the remainder is taken"),
+    ] = _PLAIN.take_before
+    patience_per_tick: Annotated[
+        int,
+        BeforeValidator(whole(6, "0", "1")),
+        Field(
+            description="a fraction from 0 to 1: by how much the bid must outweigh the offer, for each tick inside the spread"
+        ),
+    ] = _PLAIN.patience_per_tick
+    most_patience: Annotated[
+        int,
+        BeforeValidator(whole(6, "0", "1")),
+        Field(description="a fraction from 0 to 1: the most that patience_per_tick comes to in a wide spread"),
+    ] = _PLAIN.most_patience
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A policy that is tried, and what is varied in it, in words; nothing in the first."""
+
+    varied: str
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the command line says of every policy: its time in microseconds, and its cap in words."""
+
+    horizon: Micros
+    cap: str
+
+
+def variants(file: Path, frame: Frame, most: int | None, seed: int) -> tuple[Variant, ...]:
+    """Return the policies of a file, at most so many: those beyond are left out by a draw from the seed. Raises Wrong."""
+    raw = table_in(file, f"{NAME} and {VARY}")
+    unknown = sorted(set(raw) - {NAME, VARY})
+    if unknown:
+        raise Wrong(f"{file}: {unknown[0]}: there are the tables {NAME} and {VARY}")
+    base, varied = _table(file, raw, NAME), _table(file, raw, VARY)
+    if not varied:
+        raise Wrong(
+            f'{file} varies nothing: write [{VARY}] and a line such as "dynamic_depth_walker.max_walks" = [2, 5]'
+        )
+    choices = {path: _values(file, path, values) for path, values in varied.items()}
+    number = 1
+    for values in choices.values():
+        number *= len(values)
+    if most is None and number > MOST:
+        raise Wrong(f"{file} makes {number:,} policies: --most N draws so many of them")
+    kept = range(number) if most is None or most >= number else sorted(Random(seed).sample(range(number), most))  # noqa: S311 - guards nothing
+    found = [Variant("", _policy(file, base, {}, frame))]
+    for combination in _at(product(*choices.values()), kept):
+        changes = dict(zip(choices, combination, strict=True))
+        varied_in_words = ", ".join(f"{path.rpartition('.')[2]} {_word(value)}" for path, value in changes.items())
+        found.append(Variant(varied_in_words, _policy(file, base, changes, frame)))
+    return tuple(found)
+
+
+def _at(combinations: Iterator[tuple[object, ...]], places: range | list[int]) -> Iterator[tuple[object, ...]]:
+    passed = 0
+    for place in places:
+        yield from islice(combinations, place - passed, place - passed + 1)
+        passed = place + 1
+
+
+def _policy(file: Path, base: Mapping[str, object], changes: Mapping[str, object], frame: Frame) -> Policy:
+    config: dict[str, object] = deepcopy(dict(base))
+    config.setdefault("algorithm", "dynamic_depth_walker")
+    constants: dict[str, object] = {}
+    for path, value in changes.items():
+        first, *rest = path.split(".")
+        target = constants if first == CONSTANTS and rest else config
+        steps = rest if target is constants else [first, *rest]
+        for step in steps[:-1]:
+            inner = target.setdefault(step, {})
+            if not isinstance(inner, dict):
+                raise Wrong(f"{file}: {VARY}: {path!r}: {step} is no table")
+            target = inner
+        target[steps[-1]] = value
+    return _read(file, config, constants, frame)
+
+
+def _read(file: Path, raw: Mapping[str, object], constants: Mapping[str, object], frame: Frame) -> Policy:
+    match parse_config(raw), parse_table(CONSTANTS, _Constants, constants):
+        case Failure(errors), _:
+            raise Wrong(f"{file}: {errors.in_words()}")
+        case _, Failure(errors):
+            raise Wrong(f"{file}: {errors.in_words()}")
+        case Success(config), Success(chosen):
+            framed: ExecutionConfig = replace(capped(config, frame.cap), timeout=frame.horizon)
+            return replace(
+                policy_for(framed),
+                stale_after=Micros(chosen.stale_after_seconds),
+                take_before=Micros(chosen.take_before_seconds),
+                patience_per_tick=chosen.patience_per_tick,
+                most_patience=chosen.most_patience,
+            )
+        case _:
+            raise AssertionError(raw)
+
+
+def _table(file: Path, raw: Mapping[str, object], name: str) -> dict[str, object]:
+    found = raw.get(name, {})
+    if not isinstance(found, dict):
+        raise Wrong(f"{file}: {name} is no table")
+    return found
+
+
+def _values(file: Path, path: str, values: object) -> list[object]:
+    if not isinstance(values, list) or not values:
+        raise Wrong(f"{file}: {VARY}: {path!r} should be a list of the values to try")
+    return values
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

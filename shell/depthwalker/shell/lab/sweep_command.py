@@ -1,0 +1,140 @@
+"""`depthwalker sweep`: policies searched over recordings and synthetic markets, by joblib's processes or on a Dask cluster."""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import joblib
+import psycopg
+
+from depthwalker.core.units import Micros
+from depthwalker.shell.db import CONNECT_S, database
+from depthwalker.shell.ending import INTERRUPTED, OK, REFUSED
+from depthwalker.shell.lab.asked import BLOCK, Wrong, models_of, sampling_of, tape_of
+from depthwalker.shell.lab.progress import Progress
+from depthwalker.shell.lab.space import Frame, variants
+from depthwalker.shell.lab.sweep import Found, Half, Market, Search, Task, tasks, tried
+from depthwalker.shell.lab.sweep_report import shown, sweep_report
+from depthwalker.shell.lab.sweep_store import Kept, ParquetKept, PostgresKept, done
+from depthwalker.shell.profiles import PROFILES
+from depthwalker.shell.settings import Settings
+from depthwalker.shell.voice import complain, say
+
+JUDGED_SEED: Final = 1_000_003  # added to the seed of a synthetic market that judges
+
+
+def run_sweep(given: argparse.Namespace) -> int:
+    """Run the command and return its exit code; what was done before Ctrl-C is kept."""
+    try:
+        search = _search(given)
+        markets = _markets(given)
+        with _kept(given, search) as kept:
+            try:
+                _run(given, search, _left(search, markets, kept), kept)
+            except KeyboardInterrupt:
+                kept.close()
+                complain("interrupted: the same command goes on from here")
+                return INTERRUPTED
+            kept.close()
+            found = [row for row in kept.all() if row.digest in {market.digest for market in markets}]
+    except Wrong as wrong:
+        complain(str(wrong))
+        return REFUSED
+    for half in Half:
+        if not any(row.half == half.value for row in found):
+            complain(
+                f"no parent could be sampled on the {half.value} half: give longer markets, or a shorter --horizon"
+            )
+            return REFUSED
+    report = sweep_report(found, search.variants)
+    if given.json is not None:
+        given.json.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    say(*shown(report))
+    return OK
+
+
+def halves(tuning: Sequence[Market], judging: Sequence[Market]) -> tuple[Market, ...]:
+    """Return the markets of both halves. Raises Wrong where a market stands on both sides."""
+    tickers = {market.ticker: market.source for market in tuning}
+    for market in judging:
+        if market.ticker in tickers:
+            raise Wrong(
+                f"{market.source} is the market {market.ticker}, which {tickers[market.ticker]} tunes on:"
+                " judge on another market or day"
+            )
+    return (*tuning, *judging)
+
+
+def _search(given: argparse.Namespace) -> Search:
+    frame = Frame(Micros(given.horizon * 1_000_000), given.cap)
+    found = variants(given.space, frame, given.most, given.seed)
+    sampling = sampling_of(given, found[0].policy.config)
+    block = Micros(BLOCK * sampling.config.timeout)
+    return Search(found, sampling, models_of(given), Micros(given.latency * 1_000), block)
+
+
+def _markets(given: argparse.Namespace) -> tuple[Market, ...]:
+    tuning = [_market(name, given.seed + place, Half.TUNING) for place, name in enumerate(given.data)]
+    judging = [_market(name, given.seed + JUDGED_SEED + place, Half.JUDGING) for place, name in enumerate(given.judge)]
+    return halves(tuning, judging)
+
+
+def _market(name: str, seed: int, half: Half) -> Market:
+    tape = tape_of(name, seed)
+    synthetic = name in PROFILES
+    content = f"{name} {seed}".encode() if synthetic else Path(name).read_bytes()
+    ticker = f"{tape.ticker} {seed}" if synthetic else tape.ticker
+    return Market(name, seed, half, sha256(content).hexdigest()[:16], ticker, tape.span)
+
+
+@contextmanager
+def _kept(given: argparse.Namespace, search: Search) -> Iterator[Kept]:
+    with ExitStack() as stack:
+        if given.database:
+            dsn = stack.enter_context(database(Settings.load()))
+            connection = stack.enter_context(psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S))
+            yield PostgresKept(connection, search)
+        else:
+            yield ParquetKept(given.out, search)
+
+
+def _left(search: Search, markets: tuple[Market, ...], kept: Kept) -> list[Task]:
+    every = list(tasks(search, markets))
+    before = done(kept.all())
+    left = [task for task in every if task.key not in before]
+    complain(
+        f"{len(search.variants)} policies, {len(every)} blocks of markets"
+        + (f", {len(every) - len(left)} of them done before" if len(left) < len(every) else "")
+    )
+    return left
+
+
+def _run(given: argparse.Namespace, search: Search, left: list[Task], kept: Kept) -> None:
+    with ExitStack() as stack:
+        if given.dask is not None:
+            stack.enter_context(_dask(given.dask, given.jobs))
+        calls = (joblib.delayed(tried)(search, task) for task in left)
+        found: Iterator[list[Found]] = joblib.Parallel(n_jobs=given.jobs, return_as="generator_unordered")(calls)
+        progress = stack.enter_context(Progress(len(left)))
+        for rows in found:
+            kept.keep(rows)
+            progress.advance()
+
+
+@contextmanager
+def _dask(address: str, jobs: int) -> Iterator[None]:
+    """Have joblib work on a Dask cluster: the one at the address, or one of this machine for as long as it takes."""
+    from distributed import Client, LocalCluster
+
+    with ExitStack() as stack:
+        if address:
+            stack.enter_context(Client(address))
+        else:
+            here = stack.enter_context(LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None))
+            stack.enter_context(Client(here))
+        stack.enter_context(joblib.parallel_config(backend="dask"))
+        yield

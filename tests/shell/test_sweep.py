@@ -1,0 +1,316 @@
+"""The sweep: which policies are tried, that each costs what it costs alone, and that a sweep which was stopped goes on."""
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+import psycopg
+import pytest
+from tests.shell.test_lab_command import long_tape
+
+from depthwalker.core.algorithms.table import production
+from depthwalker.core.book import Leg
+from depthwalker.core.outcome import Success
+from depthwalker.core.parent import Action
+from depthwalker.core.policy import policy_for
+from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
+from depthwalker.shell.commands.sweep import arguments
+from depthwalker.shell.lab.asked import Wrong
+from depthwalker.shell.lab.cost import measure
+from depthwalker.shell.lab.experiment import indexed
+from depthwalker.shell.lab.indexed import Indexed
+from depthwalker.shell.lab.market import QueueModel
+from depthwalker.shell.lab.parents import Aim, Sampled, Sampling, sample
+from depthwalker.shell.lab.players import Player
+from depthwalker.shell.lab.progress import Progress
+from depthwalker.shell.lab.space import Frame, variants
+from depthwalker.shell.lab.sweep import Found, Half, Market, Search, tasks, tried
+from depthwalker.shell.lab.sweep_command import run_sweep
+from depthwalker.shell.lab.sweep_report import ranked
+from depthwalker.shell.lab.sweep_store import ParquetKept, done
+from depthwalker.shell.recording import load, save
+
+SPACE = """
+[execution_config]
+max_slippage_dollars = 0.05
+
+[vary]
+"policy.take_before_seconds" = [1, 3]
+"dynamic_depth_walker.max_walks" = [0, 5]
+"""
+FRAME = Frame(Micros(8 * SECOND), "0.03")
+ASKED = ("--horizon", "8", "--every", "7", "--count", "5", "--jobs", "1")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with recordings a and b of different markets, and a space of five policies."""
+    made = tmp_path_factory.mktemp("sweep")
+    for seed, name in enumerate("ab"):
+        save(replace(long_tape(seed + 3), ticker=name), made / f"{name}.jsonl.gz")
+    (made / "space.toml").write_text(SPACE)
+    return made
+
+
+def sweep(folder: Path, out: Path, *words: str) -> int:
+    parser = argparse.ArgumentParser()
+    arguments(parser)
+    a, b = (str(folder / f"{name}.jsonl.gz") for name in "ab")
+    given = [a, "--judge", b, "--space", str(folder / "space.toml"), "--json", str(out), *ASKED, *words]
+    return run_sweep(parser.parse_args(given))
+
+
+def rows_of(path: Path) -> list[dict[str, object]]:
+    found = json.loads(path.read_text())["rows"]
+    assert isinstance(found, list)
+    return found
+
+
+class TestSpace:
+    def test_the_first_is_the_configuration_as_it_stands_and_the_others_every_combination(self, folder: Path) -> None:
+        first, *others = variants(folder / "space.toml", FRAME, None, 0)
+        assert first.varied == ""
+        assert (first.policy.config.slippage_dollars, first.policy.config.timeout) == (Price(300), 8 * SECOND)
+        assert first.policy == replace(policy_for(first.policy.config), config=first.policy.config)
+        assert [other.varied for other in others] == [
+            f"take_before_seconds {seconds}, max_walks {walks}" for seconds in (1, 3) for walks in (0, 5)
+        ]
+        assert [(other.policy.take_before // SECOND, other.policy.config.walker.max_walks) for other in others] == [
+            (seconds, walks) for seconds in (1, 3) for walks in (0, 5)
+        ]
+
+    def test_a_draw_keeps_as_many_as_wanted_and_the_same_ones_for_a_seed(self, folder: Path) -> None:
+        drawn = [variants(folder / "space.toml", FRAME, 2, seed) for seed in (1, 1, 2, 3, 4, 5)]
+        everyone = variants(folder / "space.toml", FRAME, None, 0)
+        assert drawn[0] == drawn[1]
+        assert len(set(drawn)) > 1
+        assert all(len(some) == 3 and set(some) <= set(everyone) for some in drawn)
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("[vary]", "varies nothing: write [vary]"),
+            ("[vary]\nmax_walks = [1]", "max_walks"),
+            ("[vary]\n'policy.patience' = [1]", "policy.patience"),
+            ("[vary]\n'policy.take_before_seconds' = [-1]", "policy.take_before_seconds: "),
+            ("[vary]\n'order_timeout_seconds.x' = [1]", "order_timeout_seconds"),
+            ("[vary]\n'algorithm.x.y' = [1]", "algorithm is no table"),
+            ("[vary]\n'dynamic_depth_walker.max_walks' = 3", "should be a list of the values to try"),
+            (
+                "[vary]\n'dynamic_depth_walker.max_walks' = [1.5]",
+                "max_walks: Decimal('1.5') is not allowed; allowed is a whole number",
+            ),
+            ("[varied]\nx = [1]", "varied: there are the tables execution_config and vary"),
+            ("vary = 3", "vary is no table"),
+            ("[vary", "cannot be read as execution_config and vary"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, tmp_path: Path, text: str, reason: str) -> None:
+        (tmp_path / "space.toml").write_text(text)
+        with pytest.raises(Wrong) as caught:
+            variants(tmp_path / "space.toml", FRAME, None, 0)
+        assert reason in str(caught.value)
+
+    def test_too_many_are_refused_unless_some_are_drawn(self, tmp_path: Path) -> None:
+        values = ", ".join(str(number) for number in range(400))
+        (tmp_path / "space.toml").write_text(
+            f"[vary]\n'dynamic_depth_walker.max_walks' = [{values}]\n'dynamic_depth_walker.max_total_walks' = [{values}]"
+        )
+        with pytest.raises(Wrong, match="160,000 policies: --most N draws"):
+            variants(tmp_path / "space.toml", FRAME, None, 0)
+        assert len(variants(tmp_path / "space.toml", FRAME, 7, 0)) == 8
+
+
+def search_of(folder: Path) -> tuple[Search, tuple[Market, ...]]:
+    found = variants(folder / "space.toml", FRAME, None, 0)
+    every = Micros(7 * SECOND)
+    counts = (Count(5 * CONTRACT),)
+    sampling = Sampling(counts, tuple(Leg), Action.BUY, Aim("offer", 0), every, every, found[0].policy.config)
+    markets = tuple(
+        Market(str(folder / f"{name}.jsonl.gz"), 0, half, name * 16, name, Micros(300 * SECOND))
+        for name, half in zip("ab", Half, strict=True)
+    )
+    return Search(found, sampling, tuple(QueueModel), Micros(100_000), Micros(80 * SECOND)), markets
+
+
+def test_every_policy_costs_what_it_costs_alone(folder: Path) -> None:
+    search, markets = search_of(folder)
+    rows = [row for task in tasks(search, markets[:1]) for row in tried(search, task)]
+    tape = load(Path(markets[0].source))
+    assert isinstance(tape, Success)
+    index = indexed(tape.unwrap())
+    parents = [found for found in sample(index, search.sampling) if isinstance(found, Sampled)]
+    assert len(parents) > 30
+    for place, variant in enumerate(search.variants):
+        player = Player("", variant.policy, production)
+        for model in QueueModel:
+            results = [
+                measure(Indexed(index, one.parent, model), index, one, player, search.latency) for one in parents
+            ]
+            mine = [row for row in rows if (row.policy, row.queue_model) == (place, model.value)]
+            assert sum(row.parents for row in mine) == len(parents)
+            assert sum(row.cents for row in mine) == pytest.approx(
+                sum(
+                    result.twice_shortfall / (200 * one.parent.count)
+                    for result, one in zip(results, parents, strict=True)
+                )
+            )
+            assert sum(row.calls for row in mine) == sum(result.calls for result in results)
+            assert max(row.most_calls for row in mine) == max(result.calls for result in results)
+            assert sum(row.full for row in mine) == sum(result.full for result in results)
+
+
+def test_both_halves_are_reported_and_the_choice_is_the_tuning_halfs(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r.json"
+    assert sweep(folder, out, "--out", str(tmp_path / "s.parquet")) == 0
+    found = json.loads(out.read_text())
+    tuned = {
+        row["policy"]: row["cents"]
+        for row in found["rows"]
+        if (row["half"], row["queue_model"], row["liquidity"]) == ("tuning", "worst", "all")
+    }
+    assert len(tuned) == found["policies"] == 5
+    assert tuned[found["chosen"]] == min(tuned.values())
+    assert {row["half"] for row in found["rows"]} == {"tuning", "judging"}
+    shown = capsys.readouterr().out
+    assert "as it stands" in shown
+    assert " judging " in shown
+
+
+def test_a_sweep_that_was_stopped_goes_on_and_ends_the_same(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep(folder, tmp_path / "whole.json", "--out", str(tmp_path / "whole.parquet")) == 0
+    told = capsys.readouterr().err
+    search, _ = search_of(folder)
+    whole = ParquetKept(tmp_path / "whole.parquet", _same(tmp_path / "whole.parquet", search)).all()
+    kept = ParquetKept(tmp_path / "half.parquet", _same(tmp_path / "whole.parquet", search))
+    some = list(islice(_by_task(whole), 3))  # of eight blocks: as files beside, as a killed process leaves them
+    for rows in some:
+        kept.keep(rows)
+
+    assert sweep(folder, tmp_path / "half.json", "--out", str(tmp_path / "half.parquet")) == 0
+
+    assert f"{len(done(whole))} blocks of markets" in told
+    assert f"blocks of markets, {len(some)} of them done before" in capsys.readouterr().err
+    assert json.loads((tmp_path / "half.json").read_text()) == json.loads((tmp_path / "whole.json").read_text())
+    assert not (tmp_path / "half.parquet.parts").exists()
+
+
+def _same(path: Path, search: Search) -> Search:
+    """Return the search of a file, whatever wrote it: the command's differs from ours in nothing that is asked here."""
+    from depthwalker.shell.lab.parquet import note
+    from depthwalker.shell.lab.sweep_store import NOTE
+
+    class Same:
+        key = note(path, NOTE)
+        variants = search.variants
+
+    return cast(Search, Same)
+
+
+def _by_task(rows: list[Found]) -> Iterator[list[Found]]:
+    for key in sorted(done(rows)):
+        yield [row for row in rows if (row.digest, row.queue_model, row.block) == key]
+
+
+def test_ctrl_c_keeps_what_was_done(folder: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "depthwalker.shell", "sweep", str(folder / "a.jsonl.gz"), "--judge"]
+    words += [str(folder / "b.jsonl.gz"), "--space", str(folder / "space.toml"), "--horizon", "2", "--every", "1"]
+    words += ["--count", "5", "--queue", "worst", "--out", str(tmp_path / "s.parquet")]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert process.stderr is not None
+    while " done, " not in process.stderr.readline():  # the first blocks are done
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "interrupted: the same command goes on from here"
+    again = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "of them done before" in again.stderr
+    assert "as it stands" in again.stdout
+
+
+def test_another_sweeps_file_is_not_touched(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "s.parquet"
+    assert sweep(folder, tmp_path / "r.json", "--out", str(out)) == 0
+    before = out.read_bytes()
+    assert sweep(folder, tmp_path / "r.json", "--out", str(out), "--latency", "7") == 2
+    assert "is not of this sweep: name another file with --out" in capsys.readouterr().err
+    assert out.read_bytes() == before
+    out.write_bytes(b"something else")
+    assert sweep(folder, tmp_path / "r.json", "--out", str(out)) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_the_database_keeps_the_same(
+    folder: Path, tmp_path: Path, new_database: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert callable(new_database)
+    dsn = str(new_database())
+    monkeypatch.setenv("DATABASE_URL", dsn)
+    assert sweep(folder, tmp_path / "file.json", "--out", str(tmp_path / "s.parquet")) == 0
+    assert sweep(folder, tmp_path / "database.json", "--database") == 0
+    assert rows_of(tmp_path / "database.json") == _close(rows_of(tmp_path / "file.json"))
+    with psycopg.connect(dsn) as connection:
+        (policies,) = connection.execute("SELECT jsonb_array_length(policies) FROM sweeps").fetchone() or (0,)
+        connection.execute("DELETE FROM sweep_results WHERE block > 1")
+    assert policies == 5
+    assert sweep(folder, tmp_path / "again.json", "--database") == 0
+    assert rows_of(tmp_path / "again.json") == _close(rows_of(tmp_path / "file.json"))
+
+
+def _close(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Return rows that others equal whose sums were made in another order."""
+    return [
+        {key: pytest.approx(value) if isinstance(value, float) else value for key, value in row.items()} for row in rows
+    ]
+
+
+def test_a_dask_cluster_finds_the_same(folder: Path, tmp_path: Path) -> None:
+    assert sweep(folder, tmp_path / "joblib.json", "--out", str(tmp_path / "a.parquet")) == 0
+    assert sweep(folder, tmp_path / "dask.json", "--out", str(tmp_path / "b.parquet"), "--dask") == 0
+    assert rows_of(tmp_path / "dask.json") == _close(rows_of(tmp_path / "joblib.json"))
+
+
+def test_a_market_never_judges_what_was_chosen_on_it(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied = tmp_path / "copy.jsonl"
+    tape = load(folder / "a.jsonl.gz")
+    assert isinstance(tape, Success)
+    save(tape.unwrap(), copied, Micros(3600 * SECOND))
+    assert sweep(folder, tmp_path / "r.json", "--judge", str(copied)) == 2
+    assert f"{copied} is the market a, which" in capsys.readouterr().err
+
+
+def test_markets_too_short_for_a_parent_are_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep(folder, tmp_path / "r.json", "--horizon", "600", "--out", str(tmp_path / "s.parquet")) == 2
+    assert "no parent could be sampled on the tuning half" in capsys.readouterr().err
+
+
+def test_the_choice_is_made_on_the_tuning_half_alone() -> None:
+    def row(half: str, policy: int, cents: float) -> Found:
+        return Found("d", "m", half, "worst", 0, "thin", policy, 1, cents, 1, 1, 1, 1, 1, 0, 1, 1)
+
+    rows = [row("tuning", 0, 2.0), row("tuning", 1, 1.0), row("judging", 0, 0.0), row("judging", 1, 9.0)]
+    assert ranked(rows) == [1, 0]
+
+
+def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(40) as progress:
+        for _ in range(40):
+            progress.advance()
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(",")[0] for line in told] == [f"{number} of 40 done" for number in range(4, 41, 4)]
