@@ -32,7 +32,12 @@ def parents(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--horizon", type=whole(1, 86_400), default=40, metavar="SECONDS", help="default 40")
     parser.add_argument("--latency", type=whole(0, 60_000), default=100, metavar="MS", help="of an action: 100")
     parser.add_argument("--queue", choices=("worst", "prorata", "both"), default="both")
-    parser.add_argument("--cap", default=CAP, metavar="D|P%", help=f"above the target: dollars or percent ({CAP})")
+    parser.add_argument(
+        "--cap",
+        default=CAP,
+        metavar="D|P%|D,P%",
+        help=f"above the target: dollars, percent or the tighter of both ({CAP})",
+    )
     parser.add_argument("--seed", type=whole(0, 2**63), default=0, metavar="N", help="of synthetic markets")
 
 

@@ -91,16 +91,25 @@ def config_of(file: Path | None) -> ExecutionConfig:
 
 
 def capped(config: ExecutionConfig, text: str) -> ExecutionConfig:
-    """Return the configuration under a cap in dollars or percent. Raises Wrong."""
-    percent = text.endswith("%")
-    digits = text.removesuffix("%")
-    number = Decimal(digits) if PLAIN_NUMBER.fullmatch(digits) else Decimal(-1)
-    units = number * (MILLION // 100 if percent else 10_000)
-    if not 0 <= number <= (100 if percent else 1) or units != int(units):
-        raise Wrong(f"--cap {text!r}: give dollars from 0 to 1, such as 0.03, or a percentage such as 2.5%")
-    if percent:
-        return replace(config, slippage_ppm=int(units), slippage_dollars=None)
-    return replace(config, slippage_ppm=None, slippage_dollars=Price(int(units)))
+    """Return the configuration under a cap in dollars, in percent, or in both. Raises Wrong."""
+    dollars: Price | None = None
+    percent: int | None = None
+    for one in text.split(","):
+        digits = one.removesuffix("%")
+        number = Decimal(digits) if PLAIN_NUMBER.fullmatch(digits) else Decimal(-1)
+        is_percent = digits != one
+        units = number * (MILLION // 100 if is_percent else 10_000)
+        given_before = percent if is_percent else dollars
+        if given_before is not None or not 0 <= number <= (100 if is_percent else 1) or units != int(units):
+            raise Wrong(
+                f"--cap {text!r}: give dollars from 0 to 1, such as 0.03, a percentage such as 2.5%, or both with a comma:"
+                " the tighter holds"
+            )
+        if is_percent:
+            percent = int(units)
+        else:
+            dollars = Price(int(units))
+    return replace(config, slippage_ppm=percent, slippage_dollars=dollars)
 
 
 def _contracts(text: str) -> Count:

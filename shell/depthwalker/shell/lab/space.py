@@ -20,7 +20,7 @@ from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.policy import Policy, policy_for
 from depthwalker.core.units import Micros
 from depthwalker.shell.config import NAME, parse_config
-from depthwalker.shell.exact import Table, parse_table, whole
+from depthwalker.shell.exact import Table, optional, parse_table, whole
 from depthwalker.shell.lab.asked import Wrong, capped, table_in
 
 CONSTANTS: Final = "policy"
@@ -40,6 +40,11 @@ class _Constants(Table):
         BeforeValidator(whole(6, "0", "3600")),
         Field(description="seconds from 0 to 3600: how long before the end the remainder is taken"),
     ] = _PLAIN.take_before
+    lookup_every_seconds: Annotated[
+        int | None,
+        BeforeValidator(optional(whole(6, "0.1", "3600"))),
+        Field(description="seconds from 0.1 to 3600: how often own orders are read; null is as it stands"),
+    ] = None
     patience_per_tick: Annotated[
         int,
         BeforeValidator(whole(6, "0", "1")),
@@ -128,8 +133,10 @@ def _read(file: Path, raw: Mapping[str, object], constants: Mapping[str, object]
             raise Wrong(f"{file}: {errors.in_words()}")
         case Success(config), Success(chosen):
             framed: ExecutionConfig = replace(capped(config, frame.cap), timeout=frame.horizon)
+            usual, every = policy_for(framed), chosen.lookup_every_seconds
             return replace(
-                policy_for(framed),
+                usual,
+                lookup_every=usual.lookup_every if every is None else Micros(every),
                 stale_after=Micros(chosen.stale_after_seconds),
                 take_before=Micros(chosen.take_before_seconds),
                 patience_per_tick=chosen.patience_per_tick,
