@@ -87,7 +87,7 @@ guard: $(STAMP) ## measure how often the guard is wrong and write docs/guard.md;
 	@$(PY) -m tools.guard_rate $(if $(DATA),--data "$(DATA)")
 
 lab: $(STAMP) ## judge every algorithm and write docs/lab.md; DATA=recordings or folders of them are optional
-	@$(PY) -m tools.lab $(DATA)
+	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)")
 
 kalshi-demo: $(STAMP) ## check your key against Kalshi's demo exchange; TRADE=1 places one order and cancels it
 	@$(PY) -m depthwalker.shell.smoke $(if $(TRADE),--trade) $(if $(MARKET),--market "$(MARKET)")

@@ -5,14 +5,14 @@ import json
 from pathlib import Path
 
 import pytest
-from tools.lab import CAPS, MAIN, Task, design, main, sources
+from tools.lab import Task, design, main, sources
 
 from depthwalker.core.units import SECOND, Micros, Price
 from depthwalker.shell.lab.market import QueueModel
 
 
 def test_the_protocol_is_that_of_the_issue() -> None:
-    drawn = design(MAIN)
+    drawn = design()
     sampling = drawn.sampling
 
     assert [count // 100 for count in sampling.counts] == [10, 100]
@@ -25,7 +25,7 @@ def test_the_protocol_is_that_of_the_issue() -> None:
 
 
 def test_a_market_that_the_policy_was_chosen_on_never_judges_it() -> None:
-    halves = {name: Task(f"somewhere/{name}.jsonl.gz", MAIN, Micros(SECOND)).half for name in NAMES}
+    halves = {name: Task(f"somewhere/{name}.jsonl.gz", Micros(SECOND)).half for name in NAMES}
 
     assert halves == {NAMES[0]: "tuning", NAMES[1]: "judging", NAMES[2]: "judging"}
 
@@ -36,12 +36,22 @@ NAMES = ("kalshi_INXD-23APR10-ATM", "kalshi_INXD-23APR14-ATM", "mine")
 def test_recordings_are_named_or_found_in_folders(tmp_path: Path) -> None:
     (tmp_path / "b.jsonl.gz").touch()
     (tmp_path / "a.jsonl.gz").touch()
+    (tmp_path / "a.parquet").touch()
     (tmp_path / "notes.txt").touch()
 
     assert sources([tmp_path, Path("c.jsonl.gz")]) == [
-        *(str(tmp_path / f"{name}.jsonl.gz") for name in "ab"),
+        *(str(tmp_path / name) for name in ("a.jsonl.gz", "a.parquet", "b.jsonl.gz")),
         "c.jsonl.gz",
     ]
+
+
+def test_paths_may_hold_spaces_and_several_may_come_as_one_word(tmp_path: Path) -> None:
+    spaced = tmp_path / "my recordings"
+    spaced.mkdir()
+    (spaced / "a.jsonl").touch()
+
+    assert sources([spaced]) == [str(spaced / "a.jsonl")]
+    assert sources([Path("a.jsonl.gz b.parquet")]) == ["a.jsonl.gz", "b.parquet"]
 
 
 def test_a_run_writes_a_page_and_its_figures(tmp_path: Path) -> None:
@@ -51,13 +61,17 @@ def test_a_run_writes_a_page_and_its_figures(tmp_path: Path) -> None:
 
     text, figures = out.read_text(), json.loads(out.with_suffix(".json").read_text())
     assert list(figures) == ["judging"]
-    assert list(figures["judging"]) == list(CAPS)
-    rows = figures["judging"][MAIN]["rows"]
+    rows = figures["judging"]["rows"]
     assert {row["queue_model"] for row in rows} == {"worst", "prorata"}
     for row in rows:
         if row["file"] == "all":
             assert f"| {row['algorithm']} | {row['parents']:,} | {row['shortfall_cents']:.3f} |" in text
-    assert {pair["a"] for pair in figures["judging"][MAIN]["paired"]} == {"dynamic_depth_walker"}
+    calls = next(
+        row["calls"] for row in rows if (row["algorithm"], row["liquidity"]) == ("dynamic_depth_walker", "moderate")
+    )
+    verdict = "met" if calls <= 8 else "**missed**"
+    assert f"| moderate: calls, mean | at most 8 | {calls:.1f} | {verdict} |" in text
+    assert {pair["a"] for pair in figures["judging"]["paired"]} == {"dynamic_depth_walker"}
 
 
 def test_what_cannot_be_played_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,3 +82,7 @@ def test_what_cannot_be_played_is_named(tmp_path: Path, capsys: pytest.CaptureFi
 
     assert "nothing could be played: wrong: " in capsys.readouterr().err
     assert not (tmp_path / "lab.md").exists()
+
+    assert main([str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "lab.md"), "--jobs", "1"]) == 2
+
+    assert "none: it cannot be read: No such file or directory" in capsys.readouterr().err

@@ -224,8 +224,8 @@ def test_at_a_tick_it_says_what_holds_each_split_and_waits_for_the_next() -> Non
     state = fold(Filled(match("a", 60), NOW), LookedUp("", after(3)), state=live())
     commands = decided(state, view(after(4)))
     assert commands[0] == Tick(((1, "at its level"),))
-    assert waits(commands).at == after(7)
-    assert waits(decided(fold(LookedUp("", after(4)), state=state), view(after(4)))).at == after(8)
+    assert waits(commands).at == after(8)
+    assert waits(decided(state, view(after(20)))).at == after(23), "own orders were last read twenty seconds before"
 
 
 def test_a_useless_book_is_waited_for() -> None:
@@ -250,7 +250,7 @@ def test_it_wakes_for_another_cancel() -> None:
 def test_a_simple_limit_waits_without_ticks() -> None:
     simple = planned((50, 100), algorithm=Algorithm.SIMPLE_LIMIT)
     state = fold(intended(price=50), accepted(), state=simple)
-    assert decided(state) == (WaitUntil(after(4), (OfferAt(cents(51), Count(1)), Passed(1, Count(0), Micros(0)))),)
+    assert decided(state) == (WaitUntil(after(5), (OfferAt(cents(51), Count(1)), Passed(1, Count(0), Micros(0)))),)
 
 
 def test_a_short_execution_still_takes_before_its_end() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from tests.core.strategies import walker_configs
 
-from depthwalker.core.config import DEFAULT_EXECUTION, WalkerConfig
+from depthwalker.core.config import DEFAULT_EXECUTION, PolicyName, WalkerConfig
 from depthwalker.core.depth import RECORDED_THRESHOLDS, SPEC_THRESHOLDS
 from depthwalker.core.policy import VERSION, policy_for
 from depthwalker.core.units import SECOND
@@ -16,7 +16,8 @@ def test_a_policy_carries_its_configuration_and_the_version_of_the_code(walker: 
     config = replace(DEFAULT_EXECUTION, walker=walker)
     policy = policy_for(config)
     assert (policy.config, policy.version) == (config, VERSION)
-    assert policy.lookup_every == config.walker.walk_interval
+    times = 1 if walker.policy is PolicyName.SPEC else 5
+    assert policy.lookup_every == times * config.walker.walk_interval
 
 
 def test_the_specification_s_thresholds_are_the_default_and_others_may_be_given() -> None:
@@ -26,5 +27,5 @@ def test_the_specification_s_thresholds_are_the_default_and_others_may_be_given(
 
 def test_the_constants() -> None:
     policy = policy_for(DEFAULT_EXECUTION)
-    assert (policy.stale_after, policy.take_before, policy.lookup_every) == (5 * SECOND, 2 * SECOND, 4 * SECOND)
+    assert (policy.stale_after, policy.take_before, policy.lookup_every) == (5 * SECOND, 2 * SECOND, 20 * SECOND)
     assert (policy.patience_per_tick, policy.most_patience) == (300_000, 900_000)

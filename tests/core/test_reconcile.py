@@ -306,10 +306,10 @@ def test_a_duplicate_is_looked_up_until_the_list_shows_it() -> None:
 
 
 def test_working_orders_are_read_now_and_then_and_one_look_is_under_way_at_a_time() -> None:
-    assert lookup_due(live(), view(), POLICY) == after(4)
+    assert lookup_due(live(), view(), POLICY) == after(20)
     assert lookup_due(planned((49, 100)), view(), POLICY) > after(3600)
-    assert asked(live(), quote(), at=4) == (Lookup(),)
-    assert asked(live(49, 100, LookupStarted(NOW)), quote(), at=4) == ()
+    assert asked(live(), quote(), at=20) == (Lookup(),)
+    assert asked(live(49, 100, LookupStarted(NOW)), quote(), at=20) == ()
 
 
 def test_trades_that_went_past_an_order_call_for_a_look() -> None:
@@ -380,7 +380,7 @@ def test_the_wait_after_takes_that_got_nothing_is_from_the_last_of_them() -> Non
 def test_one_working_order_is_read_now_and_then_whatever_became_of_the_others() -> None:
     both = fold(intended(price=49, count=60), accepted(), state=planned((49, 60), (48, 40)))
     both = fold(intended(SECOND_SPLIT, 48, 40), accepted(SECOND_SPLIT), record(CANCELED, key=SECOND_SPLIT), state=both)
-    assert lookup_due(both, view(), POLICY) == after(4)
+    assert lookup_due(both, view(), POLICY) == after(20)
 
 
 def test_one_unclear_order_is_read_soon_whatever_became_of_the_others() -> None:

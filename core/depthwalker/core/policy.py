@@ -7,16 +7,20 @@ change of what an algorithm decides.
 from dataclasses import dataclass
 from typing import Final
 
-from depthwalker.core.config import ExecutionConfig
+from depthwalker.core.config import ExecutionConfig, PolicyName
 from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
 from depthwalker.core.units import SECOND, Micros
 
-VERSION: Final = 3
+VERSION: Final = 4
+INSURANCE: Final = 5  # walk intervals: whatever says that an order was filled has it read at once
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`stale_after`: age from which a book takes and walks nothing. `lookup_every`: how often own orders are read.
+    """`stale_after`: age from which a book takes and walks nothing.
+
+    `lookup_every`: how often own orders are read while nothing says that they were filled (docs/lab.md: more often costs
+    calls and gains nothing).
 
     `take_before`: how long before winding down the unfilled remainder is taken. `patience_per_tick`: by how much (ppm) the
     best bid must outweigh the best offer before that offer is taken, for each tick of room inside the spread, and
@@ -34,12 +38,13 @@ class Policy:
 
 
 def policy_for(config: ExecutionConfig, thresholds: Thresholds = SPEC_THRESHOLDS) -> Policy:
-    """Return the policy in force for a configuration."""
+    """Return the policy in force for a configuration; the specification's reads own orders at every walk."""
+    times = 1 if config.walker.policy is PolicyName.SPEC else INSURANCE
     return Policy(
         version=VERSION,
         config=config,
         thresholds=thresholds,
         stale_after=Micros(5 * SECOND),
-        lookup_every=config.walker.walk_interval,
+        lookup_every=Micros(times * config.walker.walk_interval),
         take_before=Micros(2 * SECOND),
     )
