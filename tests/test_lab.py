@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
+from tools import ablation
 from tools.lab import Task, design, main, sources
 
 from depthwalker.core.units import SECOND, Micros, Price
@@ -86,3 +88,14 @@ def test_what_cannot_be_played_is_named(tmp_path: Path, capsys: pytest.CaptureFi
     assert main([str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "lab.md"), "--jobs", "1"]) == 2
 
     assert "none: it cannot be read: No such file or directory" in capsys.readouterr().err
+
+
+def test_what_each_part_is_worth_is_a_table_of_changes_made_alone(tmp_path: Path) -> None:
+    out = tmp_path / "ablation.md"
+
+    assert ablation.main(["--tune", "moderate", "--judge", "thin", "--every", "600", "--out", str(out)]) == 0
+
+    lines = out.read_text().splitlines()
+    changes = tomllib.loads(ablation.SPACE.read_text())["alone"]
+    for change in changes:
+        assert any(line.startswith(f"| {change} | ") for line in lines), change

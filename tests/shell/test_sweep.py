@@ -86,6 +86,15 @@ class TestSpace:
             (seconds, walks) for seconds in (1, 3) for walks in (0, 5)
         ]
 
+    def test_changes_may_be_tried_each_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "space.toml").write_text(
+            "[alone]\n'no walk' = {'dynamic_depth_walker.max_walks' = 0}\n'all late' = {'policy.take_before_seconds' = 0}"
+        )
+        first, *others = variants(tmp_path / "space.toml", FRAME, None, 0)
+        assert [other.varied for other in others] == ["no walk", "all late"]
+        assert [other.policy.config.walker.max_walks for other in others] == [0, first.policy.config.walker.max_walks]
+        assert [other.policy.take_before for other in others] == [first.policy.take_before, 0]
+
     def test_a_draw_keeps_as_many_as_wanted_and_the_same_ones_for_a_seed(self, folder: Path) -> None:
         drawn = [variants(folder / "space.toml", FRAME, 2, seed) for seed in (1, 1, 2, 3, 4, 5)]
         everyone = variants(folder / "space.toml", FRAME, None, 0)
@@ -107,8 +116,10 @@ class TestSpace:
                 "[vary]\n'dynamic_depth_walker.max_walks' = [1.5]",
                 "max_walks: Decimal('1.5') is not allowed; allowed is a whole number",
             ),
-            ("[varied]\nx = [1]", "varied: there are the tables execution_config and vary"),
+            ("[varied]\nx = [1]", "varied: there are the tables execution_config, vary and alone"),
             ("vary = 3", "vary is no table"),
+            ("[alone]\nnothing = 3", "nothing is no table"),
+            ("[alone]\nless = {'policy.patience_per_tick' = 2}", "policy.patience_per_tick: "),
             ("[vary", "cannot be read as execution_config and vary"),
         ],
     )

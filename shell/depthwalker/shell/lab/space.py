@@ -2,13 +2,16 @@
 
 A file has the tables `execution_config` (the keys of a method, the walker where no algorithm is named) and `vary`, whose keys
 are paths into it, such as "dynamic_depth_walker.max_walks", or constants of the policy, such as "policy.take_before_seconds";
-each is a list of values. The first policy is always the configuration as it stands, and everything is compared with it.
+each is a list of values. The table `alone` names changes that are each tried by themselves, beside those combinations: under a
+name of yours a table of such paths, each with one value. The first policy is always the configuration as it stands, and
+everything is compared with it.
 """
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import islice, product
+from math import prod
 from pathlib import Path
 from random import Random
 from typing import Annotated, Final
@@ -25,6 +28,7 @@ from depthwalker.shell.lab.asked import Wrong, capped, table_in
 
 CONSTANTS: Final = "policy"
 VARY: Final = "vary"
+ALONE: Final = "alone"
 MOST: Final = 100_000
 _PLAIN: Final = policy_for(DEFAULT_EXECUTION)
 
@@ -78,18 +82,16 @@ class Frame:
 def variants(file: Path, frame: Frame, most: int | None, seed: int) -> tuple[Variant, ...]:
     """Return the policies of a file, at most so many: those beyond are left out by a draw from the seed. Raises Wrong."""
     raw = table_in(file, f"{NAME} and {VARY}")
-    unknown = sorted(set(raw) - {NAME, VARY})
+    unknown = sorted(set(raw) - {NAME, VARY, ALONE})
     if unknown:
-        raise Wrong(f"{file}: {unknown[0]}: there are the tables {NAME} and {VARY}")
-    base, varied = _table(file, raw, NAME), _table(file, raw, VARY)
-    if not varied:
+        raise Wrong(f"{file}: {unknown[0]}: there are the tables {NAME}, {VARY} and {ALONE}")
+    base, varied, alone = _table(file, raw, NAME), _table(file, raw, VARY), _table(file, raw, ALONE)
+    if not varied and not alone:
         raise Wrong(
             f'{file} varies nothing: write [{VARY}] and a line such as "dynamic_depth_walker.max_walks" = [2, 5]'
         )
     choices = {path: _values(file, path, values) for path, values in varied.items()}
-    number = 1
-    for values in choices.values():
-        number *= len(values)
+    number = prod(len(values) for values in choices.values()) if choices else 0
     if most is None and number > MOST:
         raise Wrong(f"{file} makes {number:,} policies: --most N draws so many of them")
     kept = range(number) if most is None or most >= number else sorted(Random(seed).sample(range(number), most))  # noqa: S311 - guards nothing
@@ -98,6 +100,7 @@ def variants(file: Path, frame: Frame, most: int | None, seed: int) -> tuple[Var
         changes = dict(zip(choices, combination, strict=True))
         varied_in_words = ", ".join(f"{path.rpartition('.')[2]} {_word(value)}" for path, value in changes.items())
         found.append(Variant(varied_in_words, _policy(file, base, changes, frame)))
+    found.extend(Variant(name, _policy(file, base, _table(file, alone, name), frame)) for name in alone)
     return tuple(found)
 
 

@@ -12,12 +12,13 @@ from depthwalker.shell.lab.sweep import Found, Half
 T = TypeVar("T")
 LEADERS: Final = 10
 SHOWN: Final = 5
+FEW: Final = 30  # policies, all of which get an interval
 
 
 def sweep_report(found: Sequence[Found], variants: Sequence[Variant]) -> Row:
     """Return everything as a value that JSON can hold; intervals for the leaders and the configuration as it stands."""
     ranking = ranked(found)
-    leading = {0, *ranking[:LEADERS]}
+    leading = {0, *(ranking if len(ranking) <= FEW else ranking[:LEADERS])}
     rows = [
         _row(model, half, liquidity, policy, variants[policy], group, base if policy in leading else None)
         for (model, half, liquidity), by_policy in sorted(_grouped(found).items(), key=_first)
