@@ -233,7 +233,8 @@ class Siege:
 
     async def _kill_worker(self, worker: Process) -> bool:
         """Kill a worker; return whether one of its executions had an order's intent without its answer."""
-        worker.process.kill()
+        with suppress(ProcessLookupError):  # it found no database when it started
+            worker.process.kill()
         await worker.process.wait()
         with suppress(psycopg.OperationalError):
             return any(order.request is not None for state in self._leased(worker.name) for order in state.orders)
@@ -294,8 +295,16 @@ class Siege:
                 if not left:
                     return
             await asyncio.sleep(0.5)
-        said = [" | ".join(worker.said) for worker in self._workers]
-        raise Broken(f"not at its end after {LONGEST_END_S:.0f} s: {self._rows(LEFT)}, workers said {said}")
+        said = "\n".join(line for worker in self._workers for line in worker.said)
+        left = self._rows(LEFT)
+        journal = self._rows(
+            "SELECT seq, body::text FROM execution_journal WHERE execution_id = %s ORDER BY seq DESC LIMIT 12",
+            next((row[6] for row in left if row[6] is not None), 0),
+        )
+        lines = "\n".join(str(row) for row in (*left, *journal))
+        raise Broken(
+            f"{len(left)} are not at their end after {LONGEST_END_S:.0f} s:\n{lines}\nthe workers said\n{said}"
+        )
 
     def _judge(self) -> None:
         """Compare the database with the exchange's books. Raises Broken."""
