@@ -163,7 +163,6 @@ class Siege:
                 "DEPTHWALKER_ACCOUNT": ME,
                 "DEPTHWALKER_MAX_CONCURRENT": "100",
                 "DEPTHWALKER_BOOK_INTERVAL_SECONDS": "0.2",
-                "DEPTHWALKER_ORDER_INTERVAL_SECONDS": "0.5",
                 "DEPTHWALKER_STATE_DIRECTORY": str(self._folder / "state"),
             }
             settings = Settings.of(

@@ -32,6 +32,20 @@ async def test_a_tier_counts_tokens_and_reads_do_not_use_up_writes() -> None:
     assert clock.now() - 1_000_000_000 == SECOND // 10
 
 
+async def test_market_data_leaves_half_of_the_reads_to_what_executions_need_to_end() -> None:
+    clock = SteppingClock()
+    limiter = Limiter(clock, None, lambda: 0)
+    for _ in range(8):
+        await limiter.acquire(Purpose.PUBLIC)
+    assert clock.now() == 1_000_000_000
+    polling = limiter.acquire(Purpose.PUBLIC)
+    for _ in range(8):
+        await limiter.acquire(Purpose.READ)
+    assert clock.now() == 1_000_000_000
+    await polling
+    assert clock.now() > 1_000_000_000 + SECOND // 3
+
+
 async def test_a_cancel_never_waits_for_what_is_kept_for_cancels() -> None:
     clock = SteppingClock()
     limiter = Limiter(clock, None, lambda: 5)

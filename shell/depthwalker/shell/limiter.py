@@ -83,13 +83,12 @@ class Limiter:
     async def acquire(self, purpose: Purpose) -> None:
         """Return when the request may be sent, with its tokens spent."""
         cost = self._cost(purpose)
+        reads = purpose in {Purpose.READ, Purpose.PUBLIC} and not self._flat
+        purse = self._read if reads else self._write
+        spare = purse.capacity // POLLING_LEAVES if purpose is Purpose.PUBLIC else 0
+        urgent = purpose is Purpose.CANCEL
         async with self._lines[purpose]:
-            if purpose in {Purpose.READ, Purpose.PUBLIC} and not self._flat:
-                await self._read.take(cost, _nothing)
-            else:
-                spare = self._write.capacity // POLLING_LEAVES if purpose is Purpose.PUBLIC else 0
-                urgent = purpose is Purpose.CANCEL
-                await self._write.take(cost, _nothing if urgent else self._reserve, spare=spare, urgent=urgent)
+            await purse.take(cost, _nothing if urgent or reads else self._reserve, spare=spare, urgent=urgent)
 
     async def keep_reserve(self) -> None:
         """Have the tokens for every cancel leased in advance, and give back what is idle, until cancelled."""
