@@ -46,7 +46,7 @@ WAITING: Final = 8  # parents in the queue while there is somebody to kill
 KINDS: Final = {"worker": 70, "connections": 20, "database": 10}  # of a hundred kills
 SECONDS: Final = 3_600
 LONGEST_END_S: Final = 120.0
-SLOW_US: Final = Micros(400_000)
+SLOW_US: Final = Micros(900_000)
 WORKER: Final = [sys.executable, "-m", "depthwalker.shell", "worker", "--slots", "5"]
 UNFINISHED: Final = """
     SELECT (SELECT count(*) FROM execution_queue WHERE status IN ('queued', 'taken'))
@@ -120,7 +120,7 @@ class Siege:
                 while self.figures.kills.total() < kills:
                     await self._fill_queue(submitter)
                     self._slow_down()
-                    await asyncio.sleep(self._chance.uniform(0.3, 1.2))
+                    await asyncio.sleep(self._chance.uniform(0.3, 1.0))
                     if audit.done():
                         break
                     await self._kill(self._chance.choices(tuple(KINDS), tuple(KINDS.values()))[0])
@@ -202,7 +202,7 @@ class Siege:
     def _slow_down(self) -> None:
         """Have some of the next answers come late, so that there is something to fall into."""
         for kind in ("create", "amend", "cancel"):
-            if self._chance.random() < 0.9:
+            if self._chance.random() < 0.97:
                 applied = self._chance.random() < 0.5
                 self._exchange.faults.add(kind, Delayed(SLOW_US, applied=applied), self._chance.randint(1, 2))
 
