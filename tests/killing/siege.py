@@ -123,7 +123,7 @@ class Siege:
                     await asyncio.sleep(self._chance.uniform(0.3, 1.0))
                     if audit.done():
                         break
-                    await self._kill(self._chance.choices(tuple(KINDS), tuple(KINDS.values()))[0])
+                    await self._kill(self._kind())
                 await self._wait_for_the_end(audit)
             finally:
                 audit.cancel()
@@ -207,6 +207,11 @@ class Siege:
                 self._exchange.faults.add(kind, Delayed(SLOW_US, applied=applied), self._chance.randint(1, 2))
 
     # Who is killed
+
+    def _kind(self) -> str:
+        """Return who is killed next: each kind once, and then as it is drawn."""
+        missing = [kind for kind in KINDS if not self.figures.kills[kind]]
+        return missing[0] if missing else self._chance.choices(tuple(KINDS), tuple(KINDS.values()))[0]
 
     async def _kill(self, kind: str) -> None:
         match kind:
