@@ -32,6 +32,16 @@ async def test_a_tier_counts_tokens_and_reads_do_not_use_up_writes() -> None:
     assert clock.now() - 1_000_000_000 == SECOND // 10
 
 
+async def test_what_resolves_an_order_never_waits_for_the_cancels_of_orders_in_doubt() -> None:
+    clock = SteppingClock()
+    limiter = Limiter(clock, None, lambda: 1_000)  # more than the bucket holds
+    for _ in range(8):
+        await limiter.acquire(Purpose.RESOLVE)
+    assert clock.now() == 1_000_000_000
+    await limiter.acquire(Purpose.ENTRY)
+    assert clock.now() >= 1_000_000_000 + SECOND * 4 // 5, "a full bucket"
+
+
 async def test_market_data_leaves_half_of_the_reads_to_what_executions_need_to_end() -> None:
     clock = SteppingClock()
     limiter = Limiter(clock, None, lambda: 0)

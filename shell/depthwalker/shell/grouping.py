@@ -63,7 +63,7 @@ class Groups:
         try:
             found = await self._store.groups(self._account, worker)
             for group in found:
-                await self._limiter.acquire(Purpose.ENTRY)
+                await self._limiter.acquire(Purpose.RESOLVE)
                 triggered = await self._exchange.trigger_group(group.group_id, group.shard)
                 if _is_gone(triggered):
                     await self._store.forget_group(self._account, group.group_id)

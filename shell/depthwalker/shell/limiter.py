@@ -39,6 +39,7 @@ class Purpose(Enum):
 
     ENTRY = "entry"
     CANCEL = "cancel"
+    RESOLVE = "resolve"  # ends what an order whose outcome is not known, or a dead worker's, may still do
     READ = "read"
     PUBLIC = "public"
 
@@ -87,8 +88,10 @@ class Limiter:
         purse = self._read if reads else self._write
         spare = purse.capacity // POLLING_LEAVES if purpose is Purpose.PUBLIC else 0
         urgent = purpose is Purpose.CANCEL
+        # What resolves an order may spend what is kept for its cancel: else many orders in doubt would keep each other waiting.
+        keeps_nothing = reads or purpose in {Purpose.CANCEL, Purpose.RESOLVE}
         async with self._lines[purpose]:
-            await purse.take(cost, _nothing if urgent or reads else self._reserve, spare=spare, urgent=urgent)
+            await purse.take(cost, _nothing if keeps_nothing else self._reserve, spare=spare, urgent=urgent)
 
     async def keep_reserve(self) -> None:
         """Have the tokens for every cancel leased in advance, and give back what is idle, until cancelled."""
@@ -121,6 +124,7 @@ def _costs(costs: Costs) -> Mapping[Purpose, int]:
     """Return what a request of each kind costs; reads are lists and market data, none of which is cheaper."""
     return {
         Purpose.ENTRY: cost_of(costs, "POST", ORDERS),
+        Purpose.RESOLVE: cost_of(costs, "POST", ORDERS),
         Purpose.CANCEL: cost_of(costs, "DELETE", f"{ORDERS}/:order_id"),
         Purpose.READ: costs.default,
         Purpose.PUBLIC: costs.default,

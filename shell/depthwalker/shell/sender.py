@@ -119,7 +119,7 @@ class Sender:
         self._waits[wait] = kind
         try:
             async with wait:
-                await self._limiter.acquire(Purpose.ENTRY)
+                await self._limiter.acquire(Purpose.RESOLVE if kind is Kind.BURN else Purpose.ENTRY)
         except TimeoutError:
             return self._called_off(kind)
         finally:
