@@ -245,7 +245,7 @@ def test_ctrl_c_keeps_what_was_done(folder: Path, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert said.splitlines()[-1] == "interrupted: the same command goes on from here"
+    assert "interrupted: the same command goes on from here" in said.splitlines()  # joblib may say more
     again = subprocess.run(words, capture_output=True, text=True, check=True)
     assert "of them done before" in again.stderr
     assert "as it stands" in again.stdout
