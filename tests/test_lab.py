@@ -87,7 +87,7 @@ def test_what_cannot_be_played_is_named(tmp_path: Path, capsys: pytest.CaptureFi
 
     assert main([str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "lab.md"), "--jobs", "1"]) == 2
 
-    assert "none: it cannot be read: No such file or directory" in capsys.readouterr().err
+    assert "none.jsonl cannot be read: No such file or directory" in capsys.readouterr().err
 
 
 def test_what_each_part_is_worth_is_a_table_of_changes_made_alone(tmp_path: Path) -> None:

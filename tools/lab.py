@@ -18,18 +18,15 @@ from typing import Final
 
 from depthwalker.core.book import Leg
 from depthwalker.core.config import DEFAULT_EXECUTION
-from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.parent import Action
-from depthwalker.core.tape import Tape
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
+from depthwalker.shell.lab.asked import Wrong, tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment, indexed
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.parents import Aim, Sampling
 from depthwalker.shell.lab.players import players
 from depthwalker.shell.lab.report import ALL, Row, report
 from depthwalker.shell.profiles import PROFILES
-from depthwalker.shell.recording import load
-from depthwalker.shell.synthetic import synthesize
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "lab.md"
 WALKER: Final = "dynamic_depth_walker"
@@ -41,6 +38,7 @@ BLOCK: Final = Micros(10 * HORIZON)
 COUNTS: Final = (Count(10 * CONTRACT), Count(100 * CONTRACT))
 PERCENT, CENTS = 25_000, Price(300)
 SYNTHETIC_SECONDS: Final = 1_800
+KEPT_DIGITS: Final = 4  # of cents, basis points, seconds and shares
 PATTERNS: Final = ("*.jsonl.gz", "*.jsonl", "*.parquet")
 CLASSES: Final = (ALL, "thin", "moderate", "liquid")
 COLUMNS: Final = (
@@ -81,9 +79,10 @@ class Task:
 
 def measured(task: Task) -> Measured | str:
     """Return what every algorithm made of a market's parents, or why it cannot be played."""
-    tape = _tape(task.source)
-    if isinstance(tape, str):
-        return tape
+    try:
+        tape = tape_of(task.source, 1, SYNTHETIC_SECONDS)
+    except Wrong as wrong:
+        return str(wrong)
     return experiment([(task.name, indexed(tape))], design(task.every))
 
 
@@ -116,20 +115,6 @@ def sources(given: Sequence[Path]) -> list[str]:
 
 def _recordings(folder: Path) -> list[Path]:
     return sorted(file for pattern in PATTERNS for file in folder.glob(pattern))
-
-
-def _tape(source: str) -> Tape | str:
-    if source in PROFILES:
-        return synthesize(PROFILES[source], 1, SYNTHETIC_SECONDS)
-    try:
-        loaded = load(Path(source))
-    except OSError as error:
-        return f"it cannot be read: {error.strerror}"
-    match loaded:
-        case Success(tape):
-            return tape
-        case Failure(unplayable):
-            return unplayable.reason
 
 
 def page(found: dict[str, Row], refused: dict[str, str], markets: dict[str, list[str]], seconds: int) -> str:
@@ -286,8 +271,27 @@ def _percent(value: object) -> str:
 
 
 def kept(result: Row) -> Row:
-    """Return what is kept beside the page: everything but the pairs that the walker is not in."""
-    return {**result, "paired": [pair for pair in _rows(result, "paired") if pair["a"] == WALKER]}
+    """Return what is kept beside the page: all but the pairs that the walker is not in, in as many digits as mean anything."""
+    pairs = [pair for pair in _rows(result, "paired") if pair["a"] == WALKER]
+    return {
+        **result,
+        "rows": [_rounded(row) for row in _rows(result, "rows")],
+        "paired": [_rounded(pair) for pair in pairs],
+    }
+
+
+def _rounded(row: Row) -> Row:
+    return {key: _digits(value) for key, value in row.items()}
+
+
+def _digits(value: object) -> object:
+    match value:
+        case float():
+            return round(value, KEPT_DIGITS)
+        case list():
+            return [_digits(one) for one in value]
+        case _:
+            return value
 
 
 def main(argv: Sequence[str] | None = None) -> int:

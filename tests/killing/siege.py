@@ -14,6 +14,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import reduce
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,7 @@ from tests.shell.rig import AMarket, AnEdge, walker
 
 from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.ids import parse_client_id
-from depthwalker.core.units import DOLLAR, MILLION, Count, Micros, Money, Price, format_price
+from depthwalker.core.units import DOLLAR, MILLION, Micros, Money, Price, format_price
 from depthwalker.shell import codec
 from depthwalker.shell.api import DatabaseTrouble
 from depthwalker.shell.clock import SystemChance, SystemClock
@@ -340,7 +341,7 @@ class Siege:
                 if not holds:
                     raise Broken(f"execution {execution}: {what}")
         rows = self._rows("SELECT sum(quantity) FROM trades")
-        if Count(int(100 * float(str(rows[0][0] or 0)))) != sum(filled.values()):
+        if int(Decimal(str(rows[0][0] or 0)) * 100) != sum(filled.values()):
             raise Broken(f"the trades come to {rows[0][0]}, the exchange's fills to {sum(filled.values())} hundredths")
         replay_everything([self._cluster.dsn()])
         self.figures.orders, self.figures.fills = len(orders), len(fills)

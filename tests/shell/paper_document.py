@@ -4,8 +4,8 @@ Without the reference material, or without a validator for it, whoever asks is s
 """
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.shell.paper_desk import Answer, Json
@@ -23,7 +23,7 @@ class Document:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         documents = [yaml.load((folder / "kalshi" / name).read_bytes(), Loader=loader) for name in names]
         self._raw = documents
-        documents = [nullable(document) for document in documents]
+        documents = [_or_null(document) for document in documents]
         more = {path: documents[1]["paths"][path] for path in ("/series", "/events", "/historical/cutoff")}
         self._paths = [(0, documents[0]["paths"]), (1, more)]
         self._registry = self._referencing.Registry().with_resources(
@@ -31,7 +31,7 @@ class Document:
             for number, document in enumerate(documents)
         )
 
-    def raw(self) -> list[dict[str, Any]]:
+    def raw(self) -> list[Json]:
         """Return the documents as they are, each with the paths that count."""
         return [
             {**self._raw[number], "paths": {path: self._raw[number]["paths"][path] for path in paths}}
@@ -79,15 +79,29 @@ class Document:
         return [f"{name}: {error.json_path} {error.message}" for error in validator.iter_errors(answer.json())]
 
 
-def nullable(node: Any) -> Any:
-    """Return the document with null allowed where it says `nullable` beside an `allOf`, which alone does not allow it."""
-    if isinstance(node, list):
-        return [nullable(one) for one in node]
-    if not isinstance(node, dict):
-        return node
-    if node.get("nullable") and "allOf" in node:
-        return {"anyOf": [*(nullable(one) for one in node["allOf"]), {"enum": [None], "nullable": True}]}
-    return {name: nullable(value) for name, value in node.items()}
+def reshaped(node: object, change: Callable[[Json], Json]) -> object:
+    """Return a document with every table in it changed, from the innermost out."""
+    match node:
+        case list():
+            return [reshaped(one, change) for one in node]
+        case dict():
+            return change({name: reshaped(value, change) for name, value in node.items()})
+        case _:
+            return node
+
+
+def _or_null(document: Json) -> Json:
+    """Allow null in a whole document."""
+    found = reshaped(document, _all_of_or_null)
+    assert isinstance(found, dict)
+    return found
+
+
+def _all_of_or_null(table: Json) -> Json:
+    """Allow null where a table says `nullable` beside an `allOf`, which alone does not allow it."""
+    if not (table.get("nullable") and "allOf" in table):
+        return table
+    return {"anyOf": [*table["allOf"], {"enum": [None], "nullable": True}]}
 
 
 class Tally:

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from decimal import Decimal
 from pathlib import Path
 
@@ -261,7 +261,7 @@ class Broken:
         self.asked = 0
 
     def execution(self, execution_id: int, ticker: str) -> AbstractContextManager[Callable[[State], None]]:
-        raise NotImplementedError
+        return nullcontext(lambda _: None)
 
     @contextmanager
     def request(self, method: str, endpoint: str) -> Iterator[Callable[[Call], None]]:

@@ -7,10 +7,10 @@ FUZZ_SEED set how many for an operation and which; `make fuzz-exchange` draws a 
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 from urllib.parse import urlencode
 
 import pytest
@@ -34,10 +34,34 @@ class Drawn:
     operation: str
     method: str
     path: str
-    values: dict[str, Any]
-    query: dict[str, Any]
-    body: Any
+    values: dict[str, object]
+    query: dict[str, object]
+    body: object
     luck: int
+
+
+class Case(Protocol):
+    """A request that schemathesis drew."""
+
+    method: str
+    path_parameters: Mapping[str, object] | None
+    query: Mapping[str, object] | None
+    body: object
+
+
+class Definition(Protocol):
+    """What the document says of an operation."""
+
+    raw: Mapping[str, str]
+
+
+class Operation(Protocol):
+    """An operation as schemathesis read it from the document."""
+
+    path: str
+    definition: Definition
+
+    def as_strategy(self) -> st.SearchStrategy[Case]: ...
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +80,7 @@ def drawn(document: Document, examples: int) -> list[Drawn]:
     return found
 
 
-def _of(operation: Any, examples: int) -> list[Drawn]:
+def _of(operation: Operation, examples: int) -> list[Drawn]:
     found: list[Drawn] = []
 
     @seed(SEED)
@@ -68,7 +92,7 @@ def _of(operation: Any, examples: int) -> list[Drawn]:
         suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large),
     )
     @given(operation.as_strategy(), st.integers(0, 2**32))
-    def collect(case: Any, luck: int) -> None:
+    def collect(case: Case, luck: int) -> None:
         body = case.body if isinstance(case.body, dict | list | str | int | float | bool) else None
         name = operation.definition.raw["operationId"]
         values, query = dict(case.path_parameters or {}), dict(case.query or {})
@@ -86,14 +110,14 @@ class Sense:
         self._random = random.Random(luck)
         self.sound = self._random.random() < 0.5
 
-    def value(self, name: str, given: Any) -> Any:
+    def value(self, name: str, given: object) -> object:
         """Return a value for a key, `given` where nothing better is known."""
         exchange = self._me.exchange.exchange
         orders = [order.order_id for order in exchange.ledgers[ME].resting()]
         groups = [kept.group_id for kept in exchange.groups.values() if kept.account == ME and not kept.group.triggered]
         pick = self._random.choice
         price = f"{pick(range(2, 99)) / 100:.4f}"
-        usual: dict[str, Callable[[], Any]] = {
+        usual: dict[str, Callable[[], object]] = {
             "ticker": lambda: TICKER,
             "market_ticker": lambda: TICKER,
             "tickers": lambda: [TICKER],
@@ -127,7 +151,7 @@ class Sense:
         }
         return usual[name]() if name in usual else self.sensible(given)
 
-    def sensible(self, node: Any) -> Any:
+    def sensible(self, node: object) -> object:
         """Return a body with every key that is known made sound."""
         if not self.sound:
             return node
@@ -143,17 +167,18 @@ class Sense:
             value = self.value(name, given_value) if self.sound else given_value
             path = path.replace("{" + name + "}", str(value))
         query = self.sensible(drawn.query)
+        assert isinstance(query, dict)
         if self.sound and self._random.random() < 0.25:
             query["nobody_knows"] = "this"
         pairs = [(name, _text(one)) for name, value in query.items() for one in _each(value)]
         return f"{path}?{urlencode(pairs, errors='replace')}" if pairs else path
 
 
-def _each(value: Any) -> Iterator[Any]:
+def _each(value: object) -> Iterator[object]:
     yield from value if isinstance(value, list) else (value,)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.shell.paper_desk import ED, ORDERS, RSA, START, TICKER, Desk, Json, desk, tape
+from tests.shell.paper_document import reshaped
 
 from depthwalker.core.book import EMPTY, Book, Leg, apply
 from depthwalker.core.channel import BookDelta, BookSnapshot, Channel
@@ -89,9 +90,10 @@ class Ear:
 
 
 @asynccontextmanager
-async def listening(me: Desk, **settings: Any) -> AsyncIterator[Ear]:  # type: ignore[explicit-any,unused-ignore]  # aiohttp's own
+async def listening(me: Desk, *, autoping: bool = True, compress: int = 0) -> AsyncIterator[Ear]:
     headers = me.signer.sign("GET", PATH, me.clock.now())
-    async with me.session.ws_connect(me.exchange.socket_url, headers=headers, **settings) as opened:
+    url = me.exchange.socket_url
+    async with me.session.ws_connect(url, headers=headers, autoping=autoping, compress=compress) as opened:
         yield Ear(opened)
 
 
@@ -761,7 +763,9 @@ class Frames:
         file = shared / "kalshi/asyncapi-2026-07.yaml"
         if not file.exists():
             pytest.skip("the document is not here")
-        document = nullable(yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        loaded = yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        document = reshaped(loaded, type_or_null)
+        assert isinstance(document, dict)
         schemas = document["components"]["schemas"]
         self._validators = {
             schema["properties"]["type"]["const"]: jsonschema.Draft7Validator(
@@ -777,11 +781,8 @@ class Frames:
         return [f"{frame['type']}: {error.json_path} {error.message}" for error in errors]
 
 
-def nullable(node: Any) -> Any:  # type: ignore[explicit-any,unused-ignore]  # a document of any shape
-    """Return the document with null allowed where it says `nullable`, which is no word of its schema language."""
-    if isinstance(node, list):
-        return [nullable(one) for one in node]
-    if not isinstance(node, dict):
-        return node
-    changed = {name: nullable(value) for name, value in node.items()}
-    return changed | {"type": [changed["type"], "null"]} if node.get("nullable") is True and "type" in node else changed
+def type_or_null(table: Json) -> Json:
+    """Allow null where a table says `nullable`, which is no word of its schema language."""
+    if table.get("nullable") is True and "type" in table:
+        return table | {"type": [table["type"], "null"]}
+    return table

@@ -7,11 +7,11 @@ awaits are found by the loop. A process that is dead has no further steps: nothi
 from __future__ import annotations  # a wrapper is made for each callback: its annotations must cost nothing
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from itertools import count
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Never, TypeVar, TypeVarTuple
 
 from typing_extensions import override
 
@@ -53,7 +53,9 @@ PROCESS: ContextVar[Process | None] = ContextVar("PROCESS", default=None)
 class Task(asyncio.Task[T]):
     """A task whose place in a set does not depend on where it lies in memory."""
 
-    def __init__(self, coro: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop, context: Context | None) -> None:
+    def __init__(
+        self, coro: Coroutine[object, Never, T], loop: asyncio.AbstractEventLoop, context: Context | None
+    ) -> None:
         self._serial = next(_SERIALS)
         super().__init__(coro, loop=loop, context=context)
 
@@ -85,7 +87,7 @@ class Loop(asyncio.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._selector = Selector()
-        self._made: list[asyncio.Task[Any]] = []
+        self._made: list[asyncio.Task[object]] = []
         self.set_task_factory(self._make)
         self.set_exception_handler(lambda *_: None)
 
@@ -119,8 +121,14 @@ class Loop(asyncio.BaseEventLoop):
         self._made.clear()
         self.close()
 
-    def _make(self, _: asyncio.AbstractEventLoop, coro: Any, context: Context | None = None) -> asyncio.Task[Any]:
-        task: Task[Any] = Task(coro, self, context)
+    def _make(
+        self,
+        _: asyncio.AbstractEventLoop,
+        coro: Coroutine[object, Never, T] | Generator[object, Never, T],
+        context: Context | None = None,
+    ) -> asyncio.Task[T]:
+        assert isinstance(coro, Coroutine), "no generator of the old kind is run as a task"
+        task = Task(coro, self, context)
         self._made = [one for one in self._made if not one.done()] if len(self._made) > 500 else self._made
         self._made.append(task)
         return task
@@ -144,7 +152,7 @@ def nobody() -> Context:
     return context
 
 
-def _closed(coro: Coroutine[Any, Any, Any]) -> bool:
+def _closed(coro: Coroutine[object, Never, object]) -> bool:
     with suppress(BaseException):
         coro.close()
         return True

@@ -48,11 +48,11 @@ def models_of(given: argparse.Namespace) -> tuple[QueueModel, ...]:
     return tuple(QueueModel) if given.queue == "both" else (QueueModel(given.queue),)
 
 
-def tape_of(name: str, seed: int) -> Tape:
-    """Return a recording's tape, or a synthetic market's of this seed. Raises Wrong."""
+def tape_of(name: str, seed: int, seconds: int = SYNTHETIC_SECONDS) -> Tape:
+    """Return a recording's tape, or a synthetic market's of this seed and length. Raises Wrong."""
     profile = PROFILES.get(name)
     if profile is not None:
-        return synthesize(profile, seed, SYNTHETIC_SECONDS)
+        return synthesize(profile, seed, seconds)
     try:
         loaded = load(Path(name))
     except OSError as error:
