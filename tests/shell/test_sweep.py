@@ -245,7 +245,8 @@ def test_ctrl_c_keeps_what_was_done(folder: Path, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert "interrupted: the same command goes on from here" in said.splitlines()  # joblib may say more
+    assert "interrupted: the same command goes on from here" in said.splitlines()
+    assert "Warning" not in said
     again = subprocess.run(words, capture_output=True, text=True, check=True)
     assert "of them done before" in again.stderr
     assert "as it stands" in again.stdout
@@ -291,6 +292,16 @@ def test_a_dask_cluster_finds_the_same(folder: Path, tmp_path: Path) -> None:
     assert sweep(folder, tmp_path / "joblib.json", "--out", str(tmp_path / "a.parquet")) == 0
     assert sweep(folder, tmp_path / "dask.json", "--out", str(tmp_path / "b.parquet"), "--dask") == 0
     assert rows_of(tmp_path / "dask.json") == _close(rows_of(tmp_path / "joblib.json"))
+
+
+def test_a_cluster_that_is_not_there_is_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sweep(folder, tmp_path / "r.json", "--out", str(tmp_path / "s.parquet"), "--dask", "tcp://127.0.0.1:1") == 2
+    assert "--dask tcp://127.0.0.1:1: no scheduler answers there" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert sweep(folder, tmp_path / "r.json", "--out", str(tmp_path / "s.parquet"), "--dask") == 2
+    assert "pip install 'depthwalker[lab,dask]'" in capsys.readouterr().err
 
 
 def test_a_market_never_judges_what_was_chosen_on_it(

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
@@ -117,6 +118,9 @@ def _run(given: argparse.Namespace, search: Search, left: list[Task], kept: Kept
     with ExitStack() as stack:
         if given.dask is not None:
             stack.enter_context(_dask(given.dask, given.jobs))
+        warnings.filterwarnings(
+            "ignore", module="joblib"
+        )  # what was under way when it was stopped: the same command goes on
         calls = (joblib.delayed(tried)(search, task) for task in left)
         found: Iterator[list[Found]] = joblib.Parallel(n_jobs=given.jobs, return_as="generator_unordered")(calls)
         progress = stack.enter_context(Progress(len(left)))
@@ -128,11 +132,19 @@ def _run(given: argparse.Namespace, search: Search, left: list[Task], kept: Kept
 @contextmanager
 def _dask(address: str, jobs: int) -> Iterator[None]:
     """Have joblib work on a Dask cluster: the one at the address, or one of this machine for as long as it takes."""
-    from distributed import Client, LocalCluster
+    try:
+        from distributed import Client, LocalCluster
+    except ModuleNotFoundError as missing:
+        raise Wrong(f"--dask needs {missing.name}: pip install 'depthwalker[lab,dask]'") from missing
 
     with ExitStack() as stack:
         if address:
-            stack.enter_context(Client(address))
+            try:
+                stack.enter_context(Client(address))
+            except (OSError, ValueError) as error:
+                raise Wrong(
+                    f"--dask {address}: no scheduler answers there: start one, or leave the address out"
+                ) from error
         else:
             here = stack.enter_context(LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None))
             stack.enter_context(Client(here))
