@@ -138,6 +138,18 @@ class TestSpace:
             variants(tmp_path / "space.toml", FRAME, None, 0)
         assert len(variants(tmp_path / "space.toml", FRAME, 7, 0)) == 8
 
+    def test_a_draw_of_a_space_that_nobody_could_enumerate_is_made_at_once(self, tmp_path: Path) -> None:
+        paths = ("max_walks", "max_total_walks", "walk_interval_seconds", "momentum_threshold")
+        lines = [f"'dynamic_depth_walker.{path}' = [{', '.join(str(n) for n in range(1, 11))}]" for path in paths]
+        lines += [f"'order_timeout_seconds' = [{', '.join(str(n) for n in range(1, 40_000))}]"]
+        lines += [f"'twap.slices' = [{', '.join(['1', '2', '3'] * 10_000)}]"]
+        (tmp_path / "space.toml").write_text("\n".join(["[vary]", *lines]))
+        assert len(variants(tmp_path / "space.toml", FRAME, 5, 0)) == 6
+        more = [f"'adaptive_limit.urgency' = [{', '.join(['1'] * 100_000)}]", lines[-1].replace("slices", "patience")]
+        (tmp_path / "space.toml").write_text("\n".join(["[vary]", *lines, *more]))
+        with pytest.raises(Wrong, match="more policies than can be drawn from"):
+            variants(tmp_path / "space.toml", FRAME, 5, 0)
+
 
 def search_of(folder: Path) -> tuple[Search, tuple[Market, ...]]:
     found = variants(folder / "space.toml", FRAME, None, 0)

@@ -7,10 +7,9 @@ name of yours a table of such paths, each with one value. The first policy is al
 everything is compared with it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from itertools import islice, product
 from math import prod
 from pathlib import Path
 from random import Random
@@ -30,6 +29,7 @@ CONSTANTS: Final = "policy"
 VARY: Final = "vary"
 ALONE: Final = "alone"
 MOST: Final = 100_000
+COUNTABLE: Final = 1 << 62
 _PLAIN: Final = policy_for(DEFAULT_EXECUTION)
 
 
@@ -92,23 +92,27 @@ def variants(file: Path, frame: Frame, most: int | None, seed: int) -> tuple[Var
         )
     choices = {path: _values(file, path, values) for path, values in varied.items()}
     number = prod(len(values) for values in choices.values()) if choices else 0
+    if number > COUNTABLE:
+        raise Wrong(f"{file} makes more policies than can be drawn from: give fewer values")
     if most is None and number > MOST:
         raise Wrong(f"{file} makes {number:,} policies: --most N draws so many of them")
     kept = range(number) if most is None or most >= number else sorted(Random(seed).sample(range(number), most))  # noqa: S311 - guards nothing
     found = [Variant("", _policy(file, base, {}, frame))]
-    for combination in _at(product(*choices.values()), kept):
-        changes = dict(zip(choices, combination, strict=True))
+    for place in kept:
+        changes = dict(zip(choices, _combination(tuple(choices.values()), place), strict=True))
         varied_in_words = ", ".join(f"{path.rpartition('.')[2]} {_word(value)}" for path, value in changes.items())
         found.append(Variant(varied_in_words, _policy(file, base, changes, frame)))
     found.extend(Variant(name, _policy(file, base, _table(file, alone, name), frame)) for name in alone)
     return tuple(found)
 
 
-def _at(combinations: Iterator[tuple[object, ...]], places: range | list[int]) -> Iterator[tuple[object, ...]]:
-    passed = 0
-    for place in places:
-        yield from islice(combinations, place - passed, place - passed + 1)
-        passed = place + 1
+def _combination(choices: Sequence[Sequence[object]], place: int) -> tuple[object, ...]:
+    """Return the combination at a place of their product, the last one varying fastest; none before it is made."""
+    found: list[object] = []
+    for values in reversed(choices):
+        place, at = divmod(place, len(values))
+        found.append(values[at])
+    return tuple(reversed(found))
 
 
 def _policy(file: Path, base: Mapping[str, object], changes: Mapping[str, object], frame: Frame) -> Policy:

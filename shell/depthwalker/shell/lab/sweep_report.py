@@ -1,7 +1,7 @@
 """What a sweep found: the policies that were cheapest where they are chosen, beside what they are where they are judged."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final, TypeVar
+from typing import Final
 
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.report import ALL, Row
@@ -9,7 +9,6 @@ from depthwalker.shell.lab.space import Variant
 from depthwalker.shell.lab.statistics import Estimate, ratio
 from depthwalker.shell.lab.sweep import Found, Half
 
-T = TypeVar("T")
 LEADERS: Final = 10
 SHOWN: Final = 5
 FEW: Final = 30  # policies, all of which get an interval
@@ -19,11 +18,11 @@ def sweep_report(found: Sequence[Found], variants: Sequence[Variant]) -> Row:
     """Return everything as a value that JSON can hold; intervals for the leaders and the configuration as it stands."""
     ranking = ranked(found)
     leading = {0, *(ranking if len(ranking) <= FEW else ranking[:LEADERS])}
+    groups = _grouped(found)
     rows = [
-        _row(model, half, liquidity, policy, variants[policy], group, base if policy in leading else None)
-        for (model, half, liquidity), by_policy in sorted(_grouped(found).items(), key=_first)
-        for base in [by_policy[0]]
-        for policy, group in sorted(by_policy.items(), key=_first)
+        _row(key, policy, variants[policy], groups[key][policy], groups[key][0] if policy in leading else None)
+        for key in sorted(groups)
+        for policy in sorted(groups[key])
     ]
     return {"policies": len(variants), "chosen": ranking[0], "leaders": ranking[:LEADERS], "rows": rows}
 
@@ -77,10 +76,6 @@ def _difference(row: Row) -> str:
     return f"{row['less']:+.3f}" + ("" if low is None else f" [{low:+.3f}, {high:+.3f}]")
 
 
-def _first(item: tuple[T, object]) -> T:
-    return item[0]
-
-
 def _grouped(found: Sequence[Found]) -> dict[tuple[str, str, str], dict[int, list[Found]]]:
     groups: dict[tuple[str, str, str], dict[int, list[Found]]] = {}
     for row in found:
@@ -89,9 +84,8 @@ def _grouped(found: Sequence[Found]) -> dict[tuple[str, str, str], dict[int, lis
     return groups
 
 
-def _row(
-    model: str, half: str, liquidity: str, policy: int, variant: Variant, group: list[Found], base: list[Found] | None
-) -> Row:
+def _row(key: tuple[str, str, str], policy: int, variant: Variant, group: list[Found], base: list[Found] | None) -> Row:
+    model, half, liquidity = key
     parents, reach, full = (
         sum(row.parents for row in group),
         sum(row.in_reach for row in group),
