@@ -28,13 +28,14 @@ from depthwalker.shell.lab.experiment import indexed
 from depthwalker.shell.lab.indexed import Indexed
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.parents import Aim, Sampled, Sampling, sample
+from depthwalker.shell.lab.parquet import note, write
 from depthwalker.shell.lab.players import Player
 from depthwalker.shell.lab.progress import Progress
 from depthwalker.shell.lab.space import Frame, variants
 from depthwalker.shell.lab.sweep import Found, Half, Market, Search, tasks, tried
 from depthwalker.shell.lab.sweep_command import run_sweep
 from depthwalker.shell.lab.sweep_report import ranked
-from depthwalker.shell.lab.sweep_store import ParquetKept, done
+from depthwalker.shell.lab.sweep_store import NOTE, ParquetKept, done
 from depthwalker.shell.recording import load, save
 
 SPACE = """
@@ -231,8 +232,6 @@ def test_a_sweep_that_was_stopped_goes_on_and_ends_the_same(
 
 def _same(path: Path, search: Search) -> Search:
     """Return the search of a file, whatever wrote it: the command's differs from ours in nothing that is asked here."""
-    from depthwalker.shell.lab.parquet import note
-    from depthwalker.shell.lab.sweep_store import NOTE
 
     class Same:
         key = note(path, NOTE)
@@ -271,6 +270,11 @@ def test_another_sweeps_file_is_not_touched(folder: Path, tmp_path: Path, capsys
     assert sweep(folder, tmp_path / "r.json", "--out", str(out), "--latency", "7") == 2
     assert "is not of this sweep: name another file with --out" in capsys.readouterr().err
     assert out.read_bytes() == before
+    key = note(out, NOTE)
+    assert key is not None
+    write(out, {"digest": ["d"], "policy": [1]}, {NOTE: key})
+    assert sweep(folder, tmp_path / "r.json", "--out", str(out)) == 2
+    assert f"{out} is damaged" in capsys.readouterr().err
     out.write_bytes(b"something else")
     assert sweep(folder, tmp_path / "r.json", "--out", str(out)) == 2
     assert "cannot be read" in capsys.readouterr().err

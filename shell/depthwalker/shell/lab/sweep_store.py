@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
+import msgspec
 import psycopg
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier, Placeholder
@@ -116,8 +117,11 @@ def _key(row: Found) -> Key:
 
 
 def _read(file: Path) -> Iterator[Found]:
-    for row in rows(file):
-        yield Found(**row)  # type: ignore[arg-type] # our own file, as its note says
+    try:
+        for row in rows(file):
+            yield msgspec.convert(row, Found)
+    except (Broken, msgspec.ValidationError) as wrong:
+        raise Wrong(f"{file} is damaged ({wrong}): move it away, and what it held is done again") from wrong
 
 
 def _policies(search: Search) -> list[str]:
