@@ -7,7 +7,7 @@ PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-in
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots fuzz-exchange simulate crash kill exhaust mutate guard lab ablation kalshi-demo build lock clean docs docs-figures FORCE
+.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots calibration fuzz-exchange simulate crash kill exhaust mutate guard lab ablation kalshi-demo build lock clean docs docs-figures FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -88,6 +88,9 @@ guard: $(STAMP) ## measure how often the guard is wrong and write docs/guard.md;
 
 ablation: $(STAMP) ## take the walker's parts away one at a time and write docs/ablation.md; TUNE and JUDGE=recordings are optional
 	@$(PY) -m tools.ablation $(if $(TUNE),--tune $(TUNE)) $(if $(JUDGE),--judge $(JUDGE))
+
+calibration: $(STAMP) ## hold the synthetic markets beside the recorded ones and write docs/calibration.md; DATA=folder of recordings is optional
+	@$(PY) -m tools.calibration $(if $(DATA),--data "$(DATA)")
 
 lab: $(STAMP) ## judge every algorithm and write docs/lab.md; DATA=recordings or folders of them are optional
 	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)")

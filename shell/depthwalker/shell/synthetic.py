@@ -5,8 +5,10 @@ pace: inside the spread they improve towards it, at the best they withdraw what 
 elsewhere they add or cancel so that what rests within 5 cents stays in the profile's band. Takers come at their rate, side
 with memory, and move the fair value a little.
 
-Simplified: events and takers come without clusters (recorded gaps vary half as much again); a crowd's order is one touch; a
-taker takes at most what the two best levels hold and leaves the last level; sizes and places are drawn independently.
+Takers come in runs, and the fair value moves in jumps, as recorded: most minutes bring little, a few bring much.
+
+Simplified: touches come without clusters; a crowd's order is one touch; a taker takes at most what the two best levels hold and
+leaves the last level; sizes and places are drawn independently. docs/calibration.md holds all of it beside what was recorded.
 """
 
 import random
@@ -25,6 +27,7 @@ _STEPS_A_SECOND: Final = SECOND // _STEP
 _FAIR_LOW, _FAIR_HIGH = 250_000, 750_000  # 1e-6 dollar: a market that is still undecided
 _FAIR_SCALE: Final = 100  # the fair value's unit is a hundredth of a price's
 _DEEP_TICKS: Final = 10
+_LOOKS: Final = 3  # places in which somebody looks for something to do
 _NEAR: Final = 2  # touches inside the spread, at the best and a tick behind it follow the fair value first
 
 
@@ -57,27 +60,38 @@ class _Market:
     def events(self, span: Micros) -> Iterator[Event]:
         """Yield the flow and keep the book in step with it."""
         touches = self.profile.touches
-        weights = (touches.improve, *touches.behind, touches.deep)
-        take_rate = self.profile.takes_per_hour * MILLION // 3600
-        rates = (*weights, *weights, take_rate)
-        total = sum(rates)
+        weights = 2 * (touches.improve, *touches.behind, touches.deep)
+        leading = self.profile.takes_per_hour * (MILLION - self.profile.followed) // 3600
+        total = leading + sum(weights)
+        follower = -1
         for step in range(span // _STEP):
             if step % _STEPS_A_SECOND == 0:
                 self._wander()
-            if self.chance.randrange(MILLION * _STEPS_A_SECOND) >= total:
+            draw = self.chance.randrange(MILLION * _STEPS_A_SECOND)
+            if draw >= total and step != follower:
                 continue
+            if draw < leading or step == follower:
+                flows = tuple(self._take())
+                if self.chance.randrange(MILLION) < self.profile.followed:
+                    follower = step + 1 + self.chance.randrange(self.profile.follows * _STEPS_A_SECOND)
+            else:
+                flows = self._touched(weights)
             at = Micros(step * _STEP + self.chance.randrange(_STEP // 1000) * 1000)
-            kind = self.chance.choices(range(len(rates)), rates)[0]
-            for flow in self._flows(kind):
+            for flow in flows:
                 event = Event(at, flow)
                 self.book = after(self.book, event)
                 yield event
 
-    def _flows(self, kind: int) -> Iterator[Flow]:
+    def _touched(self, weights: tuple[int, ...]) -> tuple[Flow, ...]:
+        """Return a touch; who finds nothing to do in one place looks at others."""
+        for kind in self.chance.choices(range(len(weights)), weights, k=_LOOKS):
+            flows = tuple(self._touch(kind))
+            if flows:
+                return flows
+        return ()
+
+    def _touch(self, kind: int) -> Iterator[Flow]:
         places = len(self.profile.touches.behind) + 2
-        if kind == 2 * places:
-            yield from self._take()
-            return
         leg, place = (Leg.YES, Leg.NO)[kind // places], kind % places
         best = self.book.bids(leg)[0][0]
         top = self._top(leg)
@@ -92,8 +106,9 @@ class _Market:
             yield from self._adjust(leg, self._behind(leg, tick), self.profile.occupied[tick], 1)
 
     def _wander(self) -> None:
-        deviation = isqrt(self.profile.fair_minute**2 // 60)
-        self.fair += sum(self.chance.randrange(2 * deviation + 1) for _ in range(3)) - 3 * deviation
+        if not self.chance.randrange(self.profile.fair_rest):
+            deviation = isqrt(self.profile.fair_minute**2 * self.profile.fair_rest // 60)
+            self.fair += sum(self.chance.randrange(2 * deviation + 1) for _ in range(3)) - 3 * deviation
         self.fair = max(_FAIR_LOW, min(_FAIR_HIGH, self.fair))
         if not self.chance.randrange(self.profile.spread_life):
             self.spread = self._drawn_spread()
