@@ -85,12 +85,17 @@ def postgres(new_database: Callable[[], str]) -> Iterator[str]:
 
     Hundreds of databases left behind would make the server flush them all when it stops.
     """
-    import psycopg
-    from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
     dsn = new_database()
     yield dsn
     replay_everything([dsn])
+    drop(dsn)
+
+
+def drop(dsn: str) -> None:
+    """Drop a database."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
     name = conninfo_to_dict(dsn)["dbname"]
     with psycopg.connect(make_conninfo(dsn, dbname="postgres"), autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

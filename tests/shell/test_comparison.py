@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.shell.journals import NAMES
 from tests.shell.test_report import TWO_MEGABYTES, Outline, database, kept
-from tests.shell.test_store import NAMES
 
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.backtest_page import NotResults, Results, backtest_page, results_of

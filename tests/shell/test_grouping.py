@@ -6,10 +6,6 @@ from pathlib import Path
 
 from tests.shell.rig import ME, TICKER, AnEdge, Moment, Rig, abandon, rests, rigged, simple
 
-from depthwalker.core.units import SECOND, Micros
-from depthwalker.shell.journal import WorkerGroup
-from depthwalker.shell.store import PostgresStore
-
 GROUPED: dict[str, object] = {"order_groups": True}
 KEPT = "SELECT group_id, shard, worker, triggered_at IS NOT NULL FROM worker_groups ORDER BY made_at"
 
@@ -91,20 +87,3 @@ async def test_groups_nobody_needs_any_more_are_deleted_when_an_engine_closes(po
             await rig.rows("UPDATE worker_groups SET triggered_at = triggered_at - interval '2 minutes' RETURNING 1")
         assert groups(rig) == {}
         assert await rig.rows(KEPT) == []
-
-
-async def test_groups_are_kept_by_account_and_worker(postgres: str) -> None:
-    async with PostgresStore(postgres) as store:
-        one, other = WorkerGroup("g1", 0, "w1"), WorkerGroup("g2", 1, "w2")
-        await store.keep_group("a", one)
-        await store.keep_group("a", one)
-        await store.keep_group("a", other)
-        await store.keep_group("b", WorkerGroup("g3", 0, "w1"))
-        assert await store.groups("a") == (one, other)
-        assert await store.groups("a", "w1") == (one,)
-        await store.group_triggered("a", "g1")
-        assert await store.groups("a") == (other,)
-        assert await store.spent_groups("a", Micros(0), Micros(60 * SECOND)) == (one,)
-        assert await store.spent_groups("a", Micros(60 * SECOND), Micros(0)) == (one, other)
-        await store.forget_group("a", "g1")
-        assert await store.spent_groups("a", Micros(0), Micros(0)) == (other,)

@@ -8,9 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.conftest import replay_everything
+from tests.shell.journals import NAMES, TTL, journal, origin, parent_of
+from tests.shell.journals import replay as kept
 from tests.shell.rig import AnEdge, rigged, walker
-from tests.shell.test_store import NAMES, TTL, journal, origin, parent_of
-from tests.shell.test_store import replay as kept
 
 from depthwalker.core.fact import FORMAT
 from depthwalker.shell.cli import main

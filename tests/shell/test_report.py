@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow, dict_row
 from tests.shell.chromium import browsing, needs_browser
-from tests.shell.test_store import NAMES, folded, journal, replay
+from tests.shell.journals import NAMES, folded, journal, replay
 from typing_extensions import override
 
 from depthwalker.core.fact import Held, Viewed

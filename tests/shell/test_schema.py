@@ -420,3 +420,9 @@ def test_snapshots_of_no_week_wait_in_the_default_until_it_has_a_partition(loade
     assert value(loaded, "SELECT count(*) FROM order_book_snapshots") == 2
     with pytest.raises(psycopg.IntegrityError):  # a moved week has its checks and keys, too
         insert(loaded, "order_book_snapshots", {**SNAPSHOT, "market_id": "x", "timestamp": datetime.now(UTC)})
+
+
+def test_the_function_of_an_older_schema_is_replaced(loaded: Connection) -> None:
+    """Its arguments differ: both would be there, and the older one would still be callable."""
+    found = loaded.execute("SELECT count(*) FROM pg_proc WHERE proname = 'depthwalker_lease_tokens'")
+    assert found.fetchone() == (1,)

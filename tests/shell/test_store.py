@@ -7,64 +7,33 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
-from functools import reduce
-from itertools import accumulate
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
+from tests.shell.journals import JOURNALS, NAMES, TTL, folded, journal, origin, parent_of, replay, start
 from tests.shell.test_schema import ENGINE
 
 from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Leg
-from depthwalker.core.execution import START, State, evolve
-from depthwalker.core.fact import Fact, Held, Resumed, Started, Status, StopRequested
+from depthwalker.core.fact import Held, Status, StopRequested
 from depthwalker.core.parent import Action
 from depthwalker.core.projection import project
-from depthwalker.core.units import SECOND, Count, Micros, Price
-from depthwalker.shell import codec
+from depthwalker.core.units import Count, Micros, Price
 from depthwalker.shell.journal import (
     Appended,
-    Attached,
     Begun,
-    Claimed,
-    HeldBy,
-    JournalConflict,
     MissingRow,
-    NoSuchExecution,
     Origin,
     Source,
     StoreRefused,
     StoreUnavailable,
-    Superseded,
 )
 from depthwalker.shell.store import PostgresStore
 
-JOURNALS = Path(__file__).parent.parent / "data" / "journals"
-NAMES = sorted(path.stem for path in JOURNALS.glob("*.jsonl"))
-TTL = Micros(30 * SECOND)
-EXPIRED = Micros(0)
 PROJECTIONS = ("execution_state", "split_orders", "child_orders", "execution_fills", "execution_metrics", "trades")
-
-
-def journal(name: str) -> tuple[Started, tuple[Fact, ...]]:
-    facts = tuple(codec.decode(line) for line in (JOURNALS / f"{name}.jsonl").read_bytes().splitlines())
-    assert isinstance(facts[0], Started)
-    return facts[0], facts[1:]
-
-
-def folded(*facts: Fact) -> State:
-    return reduce(evolve, facts, START)
-
-
-def origin(key: str = "edge 7, method 3") -> Origin:
-    return Origin(key, Source.ENGINE, edge_id=7, method_id=3, strategy_id=1, model_id=2)
-
-
-def parent_of(started: Started, uuid: int) -> Started:
-    return replace(started, parent=replace(started.parent, execution=f"{uuid:032x}"))
 
 
 @pytest.fixture
@@ -81,23 +50,6 @@ async def sql(postgres: str) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]
 
 async def rows(connection: psycopg.AsyncConnection[TupleRow], query: str, *values: object) -> list[TupleRow]:
     return await (await connection.execute(query.encode(), values)).fetchall()
-
-
-async def start(store: PostgresStore, name: str, key: str | None = None) -> tuple[Begun, State, tuple[Fact, ...]]:
-    started, rest = journal(name)
-    begun = await store.begin(origin(key or name), started, "worker-1", TTL)
-    assert isinstance(begun, Begun)
-    return begun, folded(started), rest
-
-
-async def replay(store: PostgresStore, name: str) -> int:
-    """Append a kept journal fact by fact and return the execution's number."""
-    begun, state, rest = await start(store, name)
-    for seq, (fact, after) in enumerate(
-        zip(rest, list(accumulate(rest, evolve, initial=state))[1:], strict=True), start=2
-    ):
-        assert await store.append(begun.execution_id, begun.epoch, seq, (fact,), project(after)) == Appended(seq, False)
-    return begun.execution_id
 
 
 async def dump(connection: psycopg.AsyncConnection[TupleRow]) -> dict[str, list[TupleRow]]:
@@ -221,64 +173,7 @@ async def test_an_execution_without_fills_has_a_trade_of_nothing(
     assert await rows(sql, shown) == [(0, None, None, None, "thin", 0)]
 
 
-async def test_there_is_no_trade_while_it_executes(store: PostgresStore) -> None:
-    begun, _, _ = await start(store, "simple_fill")
-    assert await store.trade(begun.execution_id) is None
-    with pytest.raises(NoSuchExecution):
-        await store.trade(99)
-
-
 # Appending
-
-
-async def test_an_append_is_numbered(store: PostgresStore) -> None:
-    begun, state, rest = await start(store, "simple_fill")
-    number, epoch, now = begun.execution_id, begun.epoch, project(state)
-    assert await store.append(number, epoch, 2, rest[:2], now) == Appended(3, repeated=False)
-    assert await store.append(number, epoch, 2, rest[:2], now) == Appended(3, repeated=True)
-    assert await store.append(number, epoch, 3, rest[1:2], now) == Appended(3, repeated=True)
-    assert await store.append(number, epoch, 2, rest[:4], now) == Appended(5, repeated=False)
-    assert await store.load(number) == (journal("simple_fill")[0], *rest[:4])
-    with pytest.raises(JournalConflict, match="gap"):
-        await store.append(number, epoch, 7, rest[5:6], now)
-    with pytest.raises(JournalConflict, match="entry 2 of execution 1 is already there with other content"):
-        await store.append(number, epoch, 2, rest[1:2], now)
-    with pytest.raises(NoSuchExecution):
-        await store.append(99, epoch, 2, rest[:1], now)
-    assert await store.journal_length(number) == 5
-
-
-async def test_a_superseded_worker_writes_nothing(store: PostgresStore) -> None:
-    begun, state, rest = await start(store, "simple_fill")
-    number = begun.execution_id
-    assert isinstance(held := await store.claim(number, "worker-2", TTL), HeldBy)
-    assert held.owner == "worker-1"
-    assert await store.renew(number, begun.epoch, EXPIRED)
-    claimed = await store.claim(number, "worker-2", TTL)
-    assert claimed == Claimed(number, 2, (journal("simple_fill")[0],), "worker-1")
-    assert await store.append(number, begun.epoch, 2, rest[:1], project(state)) == Superseded()
-    assert not await store.renew(number, begun.epoch, TTL)
-    assert not await store.release(number, begun.epoch)
-    assert await store.append(number, 2, 2, (Resumed("worker-2", Micros(0)),), project(state)) == Appended(2, False)
-    assert await store.journal_length(number) == 2
-
-
-async def test_a_released_execution_can_be_claimed_at_once_and_its_owner_may_claim_again(store: PostgresStore) -> None:
-    begun, _, _ = await start(store, "simple_fill")
-    assert await store.release(begun.execution_id, begun.epoch)
-    assert isinstance(await store.claim(begun.execution_id, "worker-2", TTL), Claimed)
-    again = await store.claim(begun.execution_id, "worker-2", TTL)
-    assert isinstance(again, Claimed)
-    assert again.epoch == 3
-    with pytest.raises(NoSuchExecution):
-        await store.claim(99, "worker-2", TTL)
-
-
-async def test_two_claims_of_an_expired_lease_give_one_owner(store: PostgresStore) -> None:
-    begun, _, _ = await start(store, "simple_fill")
-    await store.release(begun.execution_id, begun.epoch)
-    claims = await asyncio.gather(*(store.claim(begun.execution_id, f"worker-{n}", TTL) for n in range(2, 8)))
-    assert sum(isinstance(claim, Claimed) for claim in claims) == 1
 
 
 async def test_a_row_that_the_checks_refuse_leaves_no_entry_behind(store: PostgresStore) -> None:
@@ -290,17 +185,6 @@ async def test_a_row_that_the_checks_refuse_leaves_no_entry_behind(store: Postgr
 
 
 # Beginning
-
-
-async def test_a_request_key_begins_once(store: PostgresStore) -> None:
-    started, _ = journal("simple_fill")
-    begun = await store.begin(origin(), started, "worker-1", TTL)
-    assert begun == Begun(1, 1)
-    other = await store.begin(origin(), parent_of(started, 99), "worker-2", TTL)
-    assert other == Attached(1, started.parent.execution, Status.EXECUTING)
-    assert await store.begin(origin(), started, "worker-1", TTL) == begun  # a lost answer, asked again
-    assert await store.find(origin().request_key) == other
-    assert await store.find("another") is None
 
 
 async def test_concurrent_begins_of_one_key_make_one_execution(
@@ -429,65 +313,6 @@ async def test_a_snapshot_keeps_ten_levels_and_the_totals_of_all(
         (10, level, [other], 18, Decimal("0.02"), Decimal("0.48"), Decimal("0.5"), "KX"),
         (0, None, [], 0, None, None, None, "KX"),
     ]
-
-
-async def test_recent_slippages_are_those_of_the_market_oldest_first(store: PostgresStore) -> None:
-    for name in ("walk_with_partial_fills", "simple_fill", "unknown_outcome_burned"):
-        await replay(store, name)
-    ticker = journal("simple_fill")[0].parent.ticker
-    assert await store.recent_slippages(ticker, Micros(0)) == (-5714, 9408)
-    assert await store.recent_slippages(ticker, Micros(1_760_000_020_000_000)) == (9408,)
-    assert await store.recent_slippages("another", Micros(0)) == ()
-
-
-async def test_open_sells_are_promised_and_admission_is_one_at_a_time(store: PostgresStore) -> None:
-    started, rest = journal("walk_with_partial_fills")
-    ticker = started.parent.ticker
-    order: list[str] = []
-
-    async def admit(uuid: int, key: str) -> Count:
-        async with store.admission("account", ticker) as admission:
-            order.append(f"in {key}")
-            promised = await admission.promised_sells(Leg.YES)
-            begun = await admission.begin(replace(origin(key), account="account"), parent_of(started, uuid), "w", TTL)
-            assert isinstance(begun, Begun)
-            order.append(f"out {key}")
-            return promised
-
-    assert sorted(await asyncio.gather(admit(1, "a"), admit(2, "b"), admit(3, "c"))) == [0, 5050, 10_100]
-    assert all(entered[3:] == left[4:] for entered, left in zip(order[::2], order[1::2], strict=True))
-    async with store.admission("account", ticker) as admission:
-        assert await admission.promised_sells(Leg.NO) == 0
-        await store.append(1, 1, 2, rest[:7], project(folded(started, *rest[:7])))
-        assert await admission.promised_sells(Leg.YES) == 3 * 5050 - 1000
-    async with store.admission("another", ticker) as admission:
-        assert await admission.promised_sells(Leg.YES) == 0
-
-
-async def test_unfinished_executions_are_listed_with_their_leases(store: PostgresStore) -> None:
-    await replay(store, "simple_fill")
-    begun, _, _ = await start(store, "walk_with_partial_fills")
-    [left] = await store.unfinished("")
-    assert (left.execution_id, left.owner, left.expired) == (begun.execution_id, "worker-1", False)
-    await store.release(begun.execution_id, begun.epoch)
-    assert [each.expired for each in await store.unfinished("")] == [True]
-    assert await store.unfinished("another") == ()
-
-
-async def test_an_attached_caller_hears_of_the_end(store: PostgresStore) -> None:
-    begun, state, rest = await start(store, "unknown_outcome_burned")
-    waiting = [asyncio.create_task(store.wait_finished(begun.execution_id)) for _ in range(2)]
-    await store.append(begun.execution_id, 1, 2, rest, project(reduce(evolve, rest, state)))
-    assert await asyncio.gather(*waiting) == [Status.CANCELLED] * 2
-    assert await store.wait_finished(begun.execution_id) is Status.CANCELLED
-    with pytest.raises(NoSuchExecution):
-        await store.wait_finished(99)
-
-
-async def test_the_installation_is_drawn_once(store: PostgresStore) -> None:
-    drawn = set(await asyncio.gather(*(store.installation() for _ in range(4))))
-    assert len(drawn) == 1
-    assert re.fullmatch("[0-9a-f]{8}", drawn.pop())
 
 
 # Lost connections

@@ -1,4 +1,7 @@
-"""A store in memory, by virtual time, whose connection may be lost before a commit or after it."""
+"""A store in memory, by virtual time, whose connection may be lost before a commit or after it.
+
+tests/shell/test_store_contract.py holds it to what PostgreSQL's store does.
+"""
 
 import asyncio
 from collections import Counter
@@ -8,17 +11,20 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.simulation.loop import PROCESS, Process
+from tests.simulation.tokens import SharedBucket
 
 from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.budget import Bucket
+from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import START, evolve
 from depthwalker.core.fact import AmendIntended, Fact, PlaceIntended, Requested, Started, Status
+from depthwalker.core.ledger import Ending, Phase
 from depthwalker.core.parent import Action, Parent
-from depthwalker.core.projection import project
+from depthwalker.core.projection import project, told_fills
 from depthwalker.core.rollout import Assigned, Entry
 from depthwalker.core.row import Projection
-from depthwalker.core.units import Count, Micros
+from depthwalker.core.units import SECOND, Count, Micros, round_div
 from depthwalker.shell.journal import (
     Appended,
     Attached,
@@ -29,8 +35,11 @@ from depthwalker.shell.journal import (
     NoSuchExecution,
     Origin,
     Pulled,
+    Source,
+    StoreRefused,
     StoreUnavailable,
     Superseded,
+    SwitchPulled,
     TokenAsk,
     TokenBlock,
     TradeRecord,
@@ -40,6 +49,9 @@ from depthwalker.shell.journal import (
 from depthwalker.shell.ports import Clock
 
 FALLS = {"the connection was lost": False, "commit outcome unknown": True}
+A_DAY = 86_400 * SECOND
+MILLISECOND = 1_000
+LOCK_TIMEOUT_S = 5.0
 
 
 def is_intent(fact: Fact) -> bool:
@@ -66,6 +78,16 @@ class Row:
 
 
 @dataclass
+class Group:
+    """An order group as the store keeps it."""
+
+    account: str
+    group: WorkerGroup
+    made: Micros
+    triggered: Micros | None = None
+
+
+@dataclass
 class SimulatedStore:
     """The `Store`; with `odds` a call of it meets a fault, which `met` counts by the method."""
 
@@ -75,9 +97,11 @@ class SimulatedStore:
     met: Counter[tuple[str, str]]
     touched: set[str]
     rows: dict[int, Row] = field(default_factory=dict)
-    known_groups: list[WorkerGroup] = field(default_factory=list)
+    kept_groups: list[Group] = field(default_factory=list)
     moves: dict[str, list[Entry]] = field(default_factory=dict)
+    buckets: dict[tuple[str, str], SharedBucket] = field(default_factory=dict)
     snapshots: int = 0
+    pulls: int = 0
     pulled: Pulled | None = None
     holders: dict[tuple[str, str], Process] = field(default_factory=dict)
     freed: dict[tuple[str, str], asyncio.Event] = field(default_factory=dict)
@@ -107,6 +131,10 @@ class SimulatedStore:
         lost = await self._reach("begin")
         known = self._find(origin.request_key)
         if known is None:
+            if self.pulled is not None:
+                raise SwitchPulled(self.pulled.reason)
+            if origin.source is Source.ENGINE and None in {origin.edge_id, origin.method_id}:
+                raise StoreRefused("an engine names edge and method")
             number = len(self.rows) + 1
             until = Micros(self.clock.now() + ttl)
             self.rows[number] = Row(origin, [started], project(evolve(START, started)), owner, until)
@@ -151,9 +179,9 @@ class SimulatedStore:
 
     async def _lease(self, method: str, execution_id: int, epoch: int, ttl: Micros) -> bool:
         lost = await self._reach(method)
-        row = self._row(execution_id)
-        ours = row.epoch == epoch
-        if ours:
+        row = self.rows.get(execution_id)
+        ours = row is not None and row.epoch == epoch
+        if row is not None and ours:
             row.expires = Micros(self.clock.now() + ttl)
         await self._back(lost)
         return ours
@@ -165,8 +193,8 @@ class SimulatedStore:
         row = self._row(execution_id)
         if row.epoch != epoch:
             return Superseded()
-        there = row.facts[first_seq - 1 :]
-        if first_seq > len(row.facts) + 1 or list(facts[: len(there)]) != there[: len(facts)]:
+        there = row.facts[max(0, first_seq - 1) :]
+        if not 1 <= first_seq <= len(row.facts) + 1 or list(facts[: len(there)]) != there[: len(facts)]:
             raise JournalConflict(f"entry {first_seq} does not fit")
         repeated = len(there) >= len(facts)
         if not repeated:
@@ -181,7 +209,7 @@ class SimulatedStore:
 
     async def journal_length(self, execution_id: int) -> int:
         await self._back(await self._reach("journal_length"))
-        return len(self._row(execution_id).facts)
+        return len(self.rows[execution_id].facts) if execution_id in self.rows else 0
 
     async def trade(self, execution_id: int) -> TradeRecord | None:
         await self._back(await self._reach("trade"))
@@ -191,7 +219,7 @@ class SimulatedStore:
             return None
         return TradeRecord(
             execution_id=execution_id,
-            market_id=origin.market_id or row.parent.ticker,
+            market_id=self._market_id(row),
             edge_id=origin.edge_id,
             method_id=origin.method_id,
             strategy_id=origin.strategy_id,
@@ -206,7 +234,7 @@ class SimulatedStore:
             target=found.target,
             slippage=found.slippage,
             fill_rate=found.fill_rate,
-            fill_time=found.last_fill,
+            fill_time=_in_milliseconds(found.last_fill),
             algorithm=found.algorithm,
             walks=found.walks,
             status=row.after.execution.status,
@@ -214,6 +242,11 @@ class SimulatedStore:
             created=found.at,
             trade_error="",
         )
+
+    def _market_id(self, row: Row) -> str:
+        """Return the market's row: as given, else as the first execution in it named it."""
+        named = (one.origin.market_id for one in self.rows.values() if one.parent.ticker == row.parent.ticker)
+        return row.origin.market_id or next(filter(None, named), row.parent.ticker)
 
     async def snapshot(
         self,
@@ -249,15 +282,20 @@ class SimulatedStore:
 
     async def recent_slippages(self, ticker: str, since: Micros) -> tuple[int, ...]:
         await self._back(await self._reach("recent_slippages"))
-        ended = (row.after.metrics for row in self.rows.values())
-        return tuple(one.slippage for one in ended if one is not None and one.slippage is not None and one.at >= since)
+        ended = (row.after.metrics for row in self.rows.values() if row.parent.ticker == ticker)
+        lately = sorted((one for one in ended if one is not None and one.at >= since), key=lambda one: one.at)
+        return tuple(one.slippage for one in lately if one.slippage is not None)
 
     @asynccontextmanager
     async def admission(self, account: str, ticker: str) -> AsyncIterator["SimulatedAdmission"]:
         await self._back(await self._reach("admission"))
         name, process = (account, ticker), PROCESS.get() or Process()
-        while name in self.holders:
-            await self.freed.setdefault(name, asyncio.Event()).wait()  # of those that wait some may be dead
+        try:
+            async with asyncio.timeout(LOCK_TIMEOUT_S):
+                while name in self.holders:
+                    await self.freed.setdefault(name, asyncio.Event()).wait()  # of those that wait some may be dead
+        except TimeoutError:
+            raise StoreUnavailable("canceling statement due to lock timeout") from None
         self.holders[name] = process
         try:
             yield SimulatedAdmission(self, account, ticker)
@@ -283,7 +321,9 @@ class SimulatedStore:
         return "0123abcd"
 
     async def pull_switch(self, reason: str, by: str) -> Pulled:
-        self.pulled = self.pulled or Pulled(1, reason, by, self.clock.now())
+        if self.pulled is None:
+            self.pulls += 1
+            self.pulled = Pulled(self.pulls, reason, by, self.clock.now())
         return self.pulled
 
     async def release_switch(self, by: str) -> bool:
@@ -296,57 +336,100 @@ class SimulatedStore:
 
     async def rollout(self, account: str) -> tuple[Entry, ...]:
         await self._back(await self._reach("rollout"))
-        return tuple(self.moves.get(account, ()))
+        return tuple(sorted(self.moves.get(account, ()), key=lambda entry: entry.number))
 
     async def move(self, account: str, entry: Entry, evidence: str) -> bool:
         lost = await self._reach("move")
         entries = self.moves.setdefault(account, [])
-        fits = entry.number == len(entries) + 1
-        if fits:
+        if entry.number not in {one.number for one in entries}:
             entries.append(entry)
         await self._back(lost)
-        return fits
+        return entry in entries
 
     async def assigned(self, account: str, since: Micros) -> tuple[Assigned, ...]:
         await self._back(await self._reach("assigned"))
-        return ()
+        ended = [
+            (row.parent.ticker, row.after.metrics)
+            for row in self.rows.values()
+            if row.origin.account == account and row.after.metrics is not None and row.after.metrics.at >= since
+        ]
+        return tuple(
+            Assigned(one.arm, ticker, one.at // A_DAY, one.shortfall.per_contract, None)  # nothing is measured here
+            for ticker, one in sorted(ended, key=lambda pair: pair[1].at)
+            if one.arm is not None and one.shortfall is not None
+        )
 
     async def breaches(self, execution_id: int) -> tuple[str, ...]:
         await self._back(await self._reach("breaches"))
-        return ()
+        row = self.rows.get(execution_id)
+        return () if row is None else tuple(f"number {one} in execution {execution_id}" for one in _broken(row))
 
     async def walkers(self, account: str, before: int) -> int:
         await self._back(await self._reach("walkers"))
-        earlier = (row for number, row in self.rows.items() if number < before)
-        return sum(row.after.execution.status is Status.EXECUTING for row in earlier)
+        now = self.clock.now()
+        return sum(
+            row.after.execution.status is Status.EXECUTING
+            and row.after.execution.algorithm is not Algorithm.SIMPLE_LIMIT
+            and row.expires > now
+            for number, row in self.rows.items()
+            if number < before and row.origin.account == account
+        )
 
     async def keep_group(self, account: str, group: WorkerGroup) -> None:
         lost = await self._reach("keep_group")
-        if group not in self.known_groups:
-            self.known_groups.append(group)
+        if self._group(account, group.group_id) is None:
+            self.kept_groups.append(Group(account, group, self.clock.now()))
         await self._back(lost)
 
     async def groups(self, account: str, worker: str | None = None) -> tuple[WorkerGroup, ...]:
         await self._back(await self._reach("groups"))
-        return tuple(group for group in self.known_groups if worker in {None, group.worker})
+        return tuple(
+            one.group
+            for one in self.kept_groups
+            if one.account == account and one.triggered is None and worker in {None, one.group.worker}
+        )
 
     async def spent_groups(self, account: str, triggered: Micros, made: Micros) -> tuple[WorkerGroup, ...]:
         await self._back(await self._reach("spent_groups"))
-        return ()
+        now = self.clock.now()
+        busy = {row.owner for row in self.rows.values() if row.expires > now}
+        return tuple(
+            one.group
+            for one in self.kept_groups
+            if one.account == account
+            and (
+                (one.triggered is not None and one.triggered < now - triggered)
+                or (one.made < now - made and one.group.worker not in busy)
+            )
+        )
 
     async def group_triggered(self, account: str, group_id: str) -> None:
-        await self.forget_group(account, group_id)
+        lost = await self._reach("group_triggered")
+        kept = self._group(account, group_id)
+        if kept is not None and kept.triggered is None:
+            kept.triggered = self.clock.now()
+        await self._back(lost)
 
     async def forget_group(self, account: str, group_id: str) -> None:
         lost = await self._reach("forget_group")
-        self.known_groups = [group for group in self.known_groups if group.group_id != group_id]
+        kept = self._group(account, group_id)
+        if kept is not None:
+            self.kept_groups.remove(kept)
         await self._back(lost)
+
+    def _group(self, account: str, group_id: str) -> Group | None:
+        named = (one for one in self.kept_groups if (one.account, one.group.group_id) == (account, group_id))
+        return next(named, None)
 
     async def lease_tokens(
         self, account: str, bucket: str, worker: str, ask: TokenAsk, rate: Bucket, ttl: Micros
     ) -> TokenBlock:
-        await self._back(await self._reach("lease_tokens"))
-        return TokenBlock(ask.kept, ask.wanted, Micros(0), rate.capacity)
+        lost = await self._reach("lease_tokens")
+        now = self.clock.now()
+        shared = self.buckets.setdefault((account, bucket), SharedBucket(rate.capacity * rate.period, now))
+        block = shared.lease(worker, ask, rate, ttl, now)
+        await self._back(lost)
+        return block
 
 
 @dataclass
@@ -358,10 +441,14 @@ class SimulatedAdmission:
     ticker: str
 
     async def promised_sells(self, outcome: Leg) -> Count:
-        open_ = (row.after.execution for row in self.store.rows.values() if row.parent.ticker == self.ticker)
+        open_ = (
+            row.after.execution
+            for row in self.store.rows.values()
+            if (row.origin.account, row.parent.ticker) == (self.account, self.ticker)
+        )
         return Count(
             sum(
-                one.count - one.filled
+                max(0, one.count - one.filled)
                 for one in open_
                 if one.status is Status.EXECUTING and one.action is Action.SELL and one.outcome is outcome
             )
@@ -369,3 +456,24 @@ class SimulatedAdmission:
 
     async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached:
         return await self.store.begin(origin, started, owner, ttl)
+
+
+def _in_milliseconds(span: Micros | None) -> Micros | None:
+    return None if span is None else Micros(round_div(span, MILLISECOND) * MILLISECOND)
+
+
+def _broken(row: Row) -> list[int]:
+    """Return the invariants that an execution's rows break, by their numbers in docs/architecture.md."""
+    one, orders, splits = row.after.execution, row.after.orders, row.after.splits
+    fills = {(fill.order_id, fill.trade_id): fill for fill in told_fills(row.after.ticket, row.facts)}.values()
+    ended = one.status is not Status.EXECUTING
+    worst = 1 if one.action is Action.BUY else -1
+    broken = {
+        1: one.filled > one.count,
+        2: any(worst * (order.price - one.cap) > 0 for order in orders if order.ending is not Ending.BURNED),
+        4: ended and any(order.phase is not Phase.CLOSED for order in orders),
+        5: ended and one.filled != sum(fill.count for fill in fills),
+        6: splits != () and sum(split.count for split in splits) != one.count,
+        9: ended and one.bought.value != sum(fill.price * fill.count for fill in fills),
+    }
+    return [number for number, holds in broken.items() if holds]

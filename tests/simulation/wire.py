@@ -113,6 +113,7 @@ class SimulatedTransport:
         met: Counter[tuple[str, str]],
         heard: Callable[[HttpRequest, Reply], None],
         touched: Callable[[HttpRequest], None],
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._desk = desk
         self._clock = clock
@@ -123,6 +124,7 @@ class SimulatedTransport:
         self._met = met
         self._heard = heard
         self._touched = touched
+        self._timeout_s = timeout_s
         self._closed = False
 
     async def send(self, request: HttpRequest) -> HttpResponse:
@@ -152,8 +154,8 @@ class SimulatedTransport:
             await asyncio.sleep(there)
             raise Lost("the connection was closed")
         if fault is Fault.LATE:
-            outside(TIMEOUT_S * self._random.uniform(0.5, 1.5), lambda: self._apply(request))
-            await asyncio.sleep(TIMEOUT_S)
+            outside(self._timeout_s * self._random.uniform(0.5, 1.5), lambda: self._apply(request))
+            await asyncio.sleep(self._timeout_s)
             raise Lost("no answer in time")
         if fault is Fault.SLOW:
             there, back = there * self._random.randint(1, 40), back * self._random.randint(1, 40)

@@ -290,7 +290,7 @@ class Store(Protocol):
         ...
 
     def admission(self, account: str, ticker: str) -> AbstractAsyncContextManager[Admission]:
-        """Hold one account's market while a position is read and a sell admitted."""
+        """Hold one account's market while a position is read and a sell admitted; who waits too long gets StoreUnavailable."""
         ...
 
     async def wait_finished(self, execution_id: int) -> Status:

@@ -1,0 +1,35 @@
+"""Fixtures of the shell's tests."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.simulation.store import SimulatedStore
+
+    from depthwalker.shell.journal import Store
+    from depthwalker.shell.ports import Clock
+
+
+def simulated(clock: "Clock | None" = None) -> "SimulatedStore":
+    """Return the simulation's store, without faults; by the machine's clock unless another is given."""
+    from tests.simulation.store import SimulatedStore
+
+    from depthwalker.shell.clock import SystemClock
+
+    return SimulatedStore(clock or SystemClock(), Random(1), odds=0.0, met=Counter(), touched=set())
+
+
+@pytest.fixture(params=["postgres", "simulated"])
+async def either(request: pytest.FixtureRequest) -> AsyncIterator["Store"]:
+    """A store, PostgreSQL's and the simulation's: what is promised of one holds for the other."""
+    from depthwalker.shell.store import PostgresStore
+
+    if request.param == "simulated":
+        yield simulated()
+        return
+    async with PostgresStore(request.getfixturevalue("postgres")) as opened:
+        yield opened
