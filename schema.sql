@@ -252,7 +252,7 @@ CREATE TABLE IF NOT EXISTS execution_state (
     -- edge_id, method_id, market_id, strategy_id, model_id: added below, in the types that the engine's tables give them
     uuid char(32) NOT NULL UNIQUE CHECK (uuid ~ '^[0-9a-f]{32}$'),
     request_key text NOT NULL UNIQUE CHECK (request_key <> ''),
-    source varchar(20) NOT NULL CHECK (source IN ('engine', 'terminal')),
+    source varchar(20) NOT NULL CHECK (source IN ('engine', 'terminal', 'paper')),
     account text NOT NULL DEFAULT '',
     ticker varchar NOT NULL,
 
@@ -296,6 +296,11 @@ CREATE TABLE IF NOT EXISTS execution_state (
 DO $$ BEGIN  -- for a table that an older schema made
     IF depthwalker_type('execution_state', 'arm') IS NULL THEN
         ALTER TABLE execution_state ADD COLUMN arm varchar(10) CHECK (arm IN ('walker', 'control'));
+    END IF;
+    IF EXISTS (SELECT FROM pg_constraint WHERE conname = 'execution_state_source_check'
+               AND conrelid = 'execution_state'::regclass AND pg_get_constraintdef(oid) NOT LIKE '%paper%') THEN
+        ALTER TABLE execution_state DROP CONSTRAINT execution_state_source_check,
+            ADD CONSTRAINT execution_state_source_check CHECK (source IN ('engine', 'terminal', 'paper'));
     END IF;
 END $$;
 SELECT FROM depthwalker_refer('execution_state', 'edge_id', 'edges', 'bigint');
@@ -656,6 +661,18 @@ LANGUAGE sql STABLE AS $$
 $$;
 COMMENT ON FUNCTION depthwalker_trade_quality IS 'What the decision of core/assessment.py needs of each trade since an instant.';
 
+CREATE OR REPLACE FUNCTION depthwalker_paper_quality(p_since timestamptz)
+RETURNS TABLE (filled boolean, slippage bigint, cost bigint, volume bigint, profit bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT m.filled_quantity > 0, (m.slippage_percent * 1000000)::bigint,
+           round((CASE e.action WHEN 'sell' THEN -1 ELSE 1 END) * (m.filled_value - m.target_price * m.filled_quantity)
+                 * 1000000)::bigint,
+           (m.market_volume_at_entry * 100)::bigint, NULL::bigint
+    FROM execution_metrics m JOIN execution_state e USING (execution_id)
+    WHERE e.source = 'paper' AND m.created_at >= p_since
+$$;
+COMMENT ON FUNCTION depthwalker_paper_quality IS 'The same of what `depthwalker paper` executed, which is in no trades table.';
+
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What the store calls. SQLSTATEs of ours: DW001 gap, DW002 other content under the same number, DW003 no such execution,
 -- DW004 change of the journal, DW005 the kill switch is pulled, DW010 a row is missing in an engine's table (table and id in
@@ -965,8 +982,9 @@ DECLARE
     trade jsonb;
     names text;
 BEGIN
-    IF EXISTS (SELECT FROM trades t WHERE t.execution_id = p_execution_id) THEN
-        RETURN;
+    IF EXISTS (SELECT FROM trades t WHERE t.execution_id = p_execution_id)
+       OR EXISTS (SELECT FROM execution_state e WHERE e.execution_id = p_execution_id AND e.source = 'paper') THEN
+        RETURN;  -- there is one, or nothing was traded: the engine's trades are of real money
     END IF;
     SELECT p_trade || jsonb_build_object(
         'execution_id', e.execution_id, 'edge_id', e.edge_id, 'method_id', e.method_id, 'market_id', e.market_id,
@@ -990,7 +1008,8 @@ EXCEPTION WHEN OTHERS THEN
     END IF;
     UPDATE execution_state SET trade_error = SQLERRM WHERE execution_id = p_execution_id;
 END $$;
-COMMENT ON FUNCTION depthwalker_record_trade IS 'Write the trade row of a finished execution, once.';
+COMMENT ON FUNCTION depthwalker_record_trade IS
+    'Write the trade row of a finished execution, once; what `depthwalker paper` executes has none.';
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- The account's rate budget, shared by every process that trades it
@@ -1064,8 +1083,8 @@ SELECT m.algorithm,
        round(avg(m.fill_rate) * 100, 2) AS avg_fill_rate,
        round(avg(m.time_to_full_fill), 3) AS avg_time_seconds,
        round(avg(m.walks_executed), 2) AS avg_walks
-FROM execution_metrics m
-WHERE m.created_at >= now() - interval '7 days'
+FROM execution_metrics m JOIN execution_state e USING (execution_id)
+WHERE m.created_at >= now() - interval '7 days' AND e.source <> 'paper'
 GROUP BY m.algorithm, m.liquidity_category
 ORDER BY m.liquidity_category, m.algorithm;
 
@@ -1084,7 +1103,8 @@ SELECT (m.created_at AT TIME ZONE 'UTC')::date AS day,
        round(avg(m.walks_executed), 2) AS walks,
        round(avg(m.calls_used), 2) AS calls,
        round(avg(m.total_execution_time), 3) AS seconds
-FROM execution_metrics m
+FROM execution_metrics m JOIN execution_state e USING (execution_id)
+WHERE e.source <> 'paper'
 GROUP BY day, m.algorithm, m.liquidity_category;
 
 -- What did not run as configured, by day and reason: another algorithm ran, it was ended early, or nothing ran at all.
@@ -1095,13 +1115,13 @@ WITH ended AS (
            CASE WHEN EXISTS (SELECT FROM split_orders s WHERE s.execution_id = e.execution_id) THEN e.algorithm::text
                 ELSE 'nothing' END AS ran
     FROM execution_state e
-    WHERE e.status <> 'executing'
+    WHERE e.status <> 'executing' AND e.source <> 'paper'
 ), told AS (
     SELECT (e.created_at AT TIME ZONE 'UTC')::date AS day,
            split_part(split_part(e.algorithm_reason, '; ', 1), ':', 1) AS reason,
            e.algorithm AS ran
     FROM execution_state e
-    WHERE split_part(e.algorithm_reason, '; ', 1) NOT IN ('', 'configured')
+    WHERE split_part(e.algorithm_reason, '; ', 1) NOT IN ('', 'configured') AND e.source <> 'paper'
     UNION ALL
     SELECT day,
            CASE WHEN why LIKE 'refused % times%' THEN 'repeated refusals' ELSE split_part(why, ':', 1) END,
@@ -1110,7 +1130,7 @@ WITH ended AS (
     WHERE why LIKE '% until the time-out' OR why LIKE 'the market%' OR why LIKE 'refused % times%'
        OR why LIKE 'internal error%' OR why = 'the store is unavailable'
     UNION ALL
-    SELECT (refused_at AT TIME ZONE 'UTC')::date, kind, 'nothing' FROM parent_refusals
+    SELECT (refused_at AT TIME ZONE 'UTC')::date, kind, 'nothing' FROM parent_refusals WHERE account NOT LIKE '% paper'
 )
 SELECT day, reason, ran, count(*) AS executions FROM told GROUP BY day, reason, ran;
 

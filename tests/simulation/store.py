@@ -280,7 +280,7 @@ class SimulatedStore:
             if row.after.execution.status is Status.EXECUTING and account in {None, row.origin.account}
         )
 
-    async def recent_slippages(self, ticker: str, since: Micros) -> tuple[int, ...]:
+    async def recent_slippages(self, ticker: str, since: Micros, *, paper: bool = False) -> tuple[int, ...]:
         await self._back(await self._reach("recent_slippages"))
         ended = (row.after.metrics for row in self.rows.values() if row.parent.ticker == ticker)
         lately = sorted((one for one in ended if one is not None and one.at >= since), key=lambda one: one.at)

@@ -26,7 +26,7 @@ ENDED: Final[LiteralString] = """
         (m.slippage_percent * 1000000)::bigint, (m.fees * 1000000)::bigint, m.walks_executed, m.calls_used,
         (m.time_to_last_fill * 1000000)::bigint
     FROM execution_metrics m JOIN execution_state e USING (execution_id)
-    WHERE m.created_at >= clock_timestamp() - %s::interval
+    WHERE m.created_at >= clock_timestamp() - %s::interval AND (e.source = 'paper') = %s
     ORDER BY m.created_at DESC, m.metric_id DESC LIMIT %s
 """
 NOW: Final[LiteralString] = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
@@ -63,13 +63,13 @@ class Archive:
         """Return what a query finds."""
         return await self._database.all(query, *values)
 
-    async def period(self, span: Micros) -> Period:
-        """Return what ended within a span until now, by the database's clock."""
+    async def period(self, span: Micros, *, paper: bool = False) -> Period:
+        """Return what ended within a span until now, by the database's clock: of real trades, or on paper."""
         clock = await self._database.one(NOW)
         assert clock is not None
-        found = await self._database.all(ENDED, timedelta(microseconds=span), MOST + 1)
+        found = await self._database.all(ENDED, timedelta(microseconds=span), paper, MOST + 1)
         ended = tuple(_ended(row) for row in found[:MOST])
-        return Period(Micros(clock[0] - span), Micros(clock[0]), ended, cut=len(found) > MOST)
+        return Period(Micros(clock[0] - span), Micros(clock[0]), ended, cut=len(found) > MOST, paper=paper)
 
 
 def _ended(row: TupleRow) -> Ended:

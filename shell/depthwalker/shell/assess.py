@@ -14,18 +14,18 @@ from depthwalker.core.depth import Thresholds
 from depthwalker.core.units import MILLION, Count, Money, format_money
 from depthwalker.shell.db import CONNECT_S, database
 from depthwalker.shell.ending import OK
-from depthwalker.shell.queries import TRADE_QUALITY
+from depthwalker.shell.queries import PAPER_QUALITY, TRADE_QUALITY
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.voice import say
 
 WIDTH: Final = 120
 
 
-def run_assess(since: int, *, profitable: bool | None, as_json: bool) -> int:
-    """Assess the trades of so many microseconds and return the exit code: whatever the answer, it is an answer."""
+def run_assess(since: int, *, profitable: bool | None, as_json: bool, paper: bool = False) -> int:
+    """Assess the trades of so many microseconds, or the paper ones, and return the exit code: any answer is an answer."""
     settings = Settings.load()
     with database(settings) as dsn, psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
-        trades = read_trades(connection, since)
+        trades = read_trades(connection, since, paper=paper)
     found = assess(trades, Thresholds(settings.thin, settings.liquid), profitable=profitable)
     if as_json:
         say(json.dumps(_fields(found), indent=2))
@@ -34,9 +34,10 @@ def run_assess(since: int, *, profitable: bool | None, as_json: bool) -> int:
     return OK
 
 
-def read_trades(connection: psycopg.Connection, since: int) -> tuple[Executed, ...]:
-    """Return the engine's trades of the last so many microseconds. Raises psycopg.Error."""
-    rows = connection.execute(TRADE_QUALITY, (timedelta(microseconds=since),)).fetchall()
+def read_trades(connection: psycopg.Connection, since: int, *, paper: bool = False) -> tuple[Executed, ...]:
+    """Return the engine's trades of the last so many microseconds, or what was executed on paper. Raises psycopg.Error."""
+    query = PAPER_QUALITY if paper else TRADE_QUALITY
+    rows = connection.execute(query, (timedelta(microseconds=since),)).fetchall()
     return tuple(
         Executed(filled, slippage, *_exact(cost, volume, profit)) for filled, slippage, cost, volume, profit in rows
     )

@@ -213,7 +213,7 @@ class Conductor:
         It is read late enough to show every fill that the promise, read before, no longer counts.
         """
         lately = Micros(self._clock.now() - READ_LAG)
-        if promised or await self._store.recent_slippages(job.ticker, lately):
+        if promised or await self._store.recent_slippages(job.ticker, lately, paper=self._settings.paper):
             await self._clock.sleep_until(Micros(self._clock.now() + READ_LAG))
         await self._limiter.acquire(Purpose.READ)
         signed = succeeded(job.ticker, await self._venue.position(job.ticker))
@@ -267,7 +267,8 @@ class Conductor:
 
     async def _ema_slippage(self, ticker: str) -> int:
         try:
-            return ema_slippage(await self._store.recent_slippages(ticker, Micros(self._clock.now() - EMA_WINDOW)))
+            since = Micros(self._clock.now() - EMA_WINDOW)
+            return ema_slippage(await self._store.recent_slippages(ticker, since, paper=self._settings.paper))
         except StoreError:
             return ema_slippage(())
 

@@ -59,7 +59,7 @@ class Stall:
     as_json: bool = False
 
 
-class _Unplayable(Exception):
+class Unplayable(Exception):
     """What is wrong with what the exchange was to play."""
 
 
@@ -67,7 +67,7 @@ def run_exchange(stall: Stall) -> int:
     """Run a paper exchange until Ctrl-C and return the exit code."""
     try:
         tapes = _tapes(stall)
-    except _Unplayable as wrong:
+    except Unplayable as wrong:
         complain(str(wrong))
         return REFUSED
     with _key_file() as (key, file):
@@ -84,20 +84,21 @@ def run_exchange(stall: Stall) -> int:
 
 
 def _tapes(stall: Stall) -> list[Tape]:
-    """Return what is played. Raises _Unplayable."""
+    """Return what is played. Raises Unplayable."""
     if not stall.data:
         seed = secrets.randbelow(MILLION) if stall.seed is None else stall.seed
         tapes = [synthesize(PROFILES[stall.profile], seed, stall.seconds)]
     else:
-        tapes = [_recorded(file) for file in stall.data]
+        tapes = [playable(file) for file in stall.data]
     names = [tape.ticker for tape in tapes]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise _Unplayable(f"two of the recordings are of {twice}: a market can be played once")
+        raise Unplayable(f"two of the recordings are of {twice}: a market can be played once")
     return tapes if stall.speed == 1_000 else [hastened(tape, stall.speed) for tape in tapes]
 
 
-def _recorded(file: Path) -> Tape:
+def playable(file: Path) -> Tape:
+    """Return what a recording plays, from where its book first has both sides. Raises Unplayable."""
     try:
         match load(file):
             case Success(tape):
@@ -105,9 +106,9 @@ def _recorded(file: Path) -> Tape:
                 start = stretches[0][0] if stretches else Micros(0)
                 return window(tape, start, Micros(tape.span - start))
             case Failure(unplayable):
-                raise _Unplayable(f"{file} cannot be replayed: {unplayable.reason}")
+                raise Unplayable(f"{file} cannot be replayed: {unplayable.reason}")
     except OSError as error:
-        raise _Unplayable(f"{file} cannot be read: {error.strerror}; give the path of a recording") from error
+        raise Unplayable(f"{file} cannot be read: {error.strerror}; give the path of a recording") from error
 
 
 @contextmanager

@@ -141,10 +141,11 @@ def _job(order: Order) -> Job:
     key = order.key if order.key is not None else f"terminal {secrets.token_hex(KEY_DIGITS // 2)}"
     if not key.strip():
         raise Wrong("--key is empty: leave it out for a fresh one")
-    return terminal_job(key, ticket, _config(order.method), order.ticker)
+    return terminal_job(key, ticket, read_method(order.method), order.ticker)
 
 
-def _config(file: Path | None) -> ExecutionConfig:
+def read_method(file: Path | None) -> ExecutionConfig:
+    """Return the configuration in a method's file, or the defaults. Raises Wrong."""
     given = {} if file is None else _table(file)
     match parse_config(given):
         case Success(config):

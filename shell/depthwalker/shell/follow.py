@@ -21,21 +21,25 @@ from depthwalker.shell.voice import complain
 
 T = TypeVar("T")
 
+ENDS: Final = {"finished", "failed"}
 STOPPING: Final = "stopping: cancelling what rests, then confirming it; Ctrl-C again leaves at once"
 
 
 class Follower:
     """Shows lanes on `console`, live where `live`, else as lines to `lines` (a console too)."""
 
-    def __init__(self, heading: str, console: Console, *, live: bool) -> None:
+    def __init__(self, heading: str, console: Console, *, live: bool, brief: bool = False) -> None:
+        """`brief`: without a terminal only how executions end is told."""
         self.lanes: list[Lane] = []
-        self._heading = heading
+        self.heading = heading
         self._console = console
         self._live = live
+        self._brief = brief
         self._clock = SystemClock()
         self._interrupts: Interrupts | None = None
         self._width = 0
         self._told = False
+        self._cancelled = 0
 
     def lane(self, name: str) -> Lane:
         """Return a new lane that is followed."""
@@ -43,6 +47,11 @@ class Follower:
         self.lanes.append(lane)
         self._width = max(self._width, len(name))
         return lane
+
+    def forget(self, lane: Lane) -> None:
+        """Follow a lane no longer; what it cancelled still counts."""
+        self.lanes.remove(lane)
+        self._cancelled += lane.cancelled
 
     def now(self) -> Micros:
         """Return the time by which it shows."""
@@ -76,20 +85,20 @@ class Follower:
     def after_interrupt(self) -> str:
         """Return what became of what rested; every order of an execution that has ended is closed by its own record."""
         open_still = [text for lane in self.lanes for text in lane.resting()]
-        cancelled = sum(lane.cancelled for lane in self.lanes)
+        cancelled = self._cancelled + sum(lane.cancelled for lane in self.lanes)
         if open_still:
             return "\n".join(("interrupted; not confirmed, and may still rest:", *(f"  {text}" for text in open_still)))
         return f"interrupted: {cancelled} resting orders cancelled, and the exchange's own records confirm that nothing rests"
 
     def _headline(self) -> str:
-        return STOPPING if self.interrupted() else self._heading
+        return STOPPING if self.interrupted() else self.heading
 
     def _tell(self, lane: Lane, happening: Happening) -> None:
-        if self._live:
+        if self._live or (self._brief and happening.kind not in ENDS):
             return
         if not self._told:
             self._told = True
-            self._say(self._heading)
+            self._say(self.heading)
         span = Micros(happening.at - (lane.started() or happening.at))
         line = f"{lane.name:{self._width}} {seconds(span):>5} {happening.kind:9} {happening.text}"
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -61,6 +61,7 @@ class Source(Enum):
 
     ENGINE = "engine"
     TERMINAL = "terminal"
+    PAPER = "paper"  # nothing was traded
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +286,8 @@ class Store(Protocol):
         """Return an account's executions that are not finished, or everybody's, oldest first."""
         ...
 
-    async def recent_slippages(self, ticker: str, since: Micros) -> tuple[int, ...]:
-        """Return the slippages of the market's finished executions, oldest first, in parts per million."""
+    async def recent_slippages(self, ticker: str, since: Micros, *, paper: bool = False) -> tuple[int, ...]:
+        """Return the slippages of the market's finished executions, oldest first, in parts per million: real ones or paper's."""
         ...
 
     def admission(self, account: str, ticker: str) -> AbstractAsyncContextManager[Admission]:

@@ -35,9 +35,10 @@ class Lane:
         self._note(*happenings(before, state, view.now))
 
     def end(self, trade: Trade, now: Micros) -> None:
-        """Take in how it ended: the engine shows no state after its last decision."""
+        """Take in how it ended: the engine may show no state after its last decision."""
         finished = Finished(Status(trade.result.status), trade.result.reason, now)
-        self._note(Happening(now, "finished", f"{finished.status.value}: {finished.reason}"))
+        if self._state.finished is None:
+            self._note(Happening(now, "finished", f"{finished.status.value}: {finished.reason}"))
         self._end, self._ended_at = finished.status.value, now
 
     def fail(self, reason: str, now: Micros) -> None:

@@ -35,6 +35,7 @@ from depthwalker.shell.frame import Frame, frame
 from depthwalker.shell.happening import Happening, happenings
 from depthwalker.shell.journal import Pulled, StoreRefused
 from depthwalker.shell.queries import ASSIGNED, ROLLOUT
+from depthwalker.shell.settings import PAPER
 
 BOOKS_SHOWN: Final = 12
 REFUSED: Final = 10
@@ -46,12 +47,12 @@ TOLD: Final = 6  # latest happenings of an execution
 
 NOW: Final[LiteralString] = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 IN_FLIGHT: Final[LiteralString] = """
-    SELECT e.execution_id, e.request_key, e.ticker, l.owner, l.expires_at <= clock_timestamp(), count(*) OVER ()
+    SELECT e.execution_id, e.request_key, e.ticker || CASE e.source WHEN 'paper' THEN ' (paper)' ELSE '' END, l.owner, l.expires_at <= clock_timestamp(), count(*) OVER ()
     FROM execution_state e JOIN execution_leases l USING (execution_id)
     WHERE e.status = 'executing' ORDER BY e.execution_id DESC LIMIT %s
 """
 PAST_ONES: Final[LiteralString] = """
-    SELECT e.execution_id, e.ticker, e.side, e.action, e.algorithm, e.status, coalesce(e.ending, ''),
+    SELECT e.execution_id, e.ticker || CASE e.source WHEN 'paper' THEN ' (paper)' ELSE '' END, e.side, e.action, e.algorithm, e.status, coalesce(e.ending, ''),
         (extract(epoch FROM e.completed_at) * 1000000)::bigint, (e.target_quantity * 100)::bigint,
         (e.filled_quantity * 100)::bigint, (e.target_price * 10000)::bigint, (e.average_fill_price * 10000)::bigint,
         (m.shortfall_cents * 10000)::bigint
@@ -277,7 +278,9 @@ class Lookout:
         if before is not None and before.entries == entries and now - at < SELDOM:
             return before
         rollout = read(entries)
-        rows = await self._archive.rows(ASSIGNED, account, rollout.since)
+        on_paper = rollout.stage is Stage.PAPER  # as evidence.parents has it
+        rows = await self._archive.rows(ASSIGNED, account + PAPER, rollout.since) if on_paper else []
+        rows = rows or await self._archive.rows(ASSIGNED, account, rollout.since)
         parents = tuple(Assigned(Arm(arm), *rest) for arm, *rest in rows)
         arms = compare(parents)
         rolled = Rolled(account, rollout, arms, advise(rollout, arms, now), review(parents, day_of(now)), entries)

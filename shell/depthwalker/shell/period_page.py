@@ -29,17 +29,22 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What ended between two instants, the latest first; `cut` where there was more than could be read."""
+    """What ended between two instants, the latest first; `cut` where there was more than could be read.
+
+    `paper`: what `depthwalker paper` executed, and nothing else.
+    """
 
     since: Micros
     until: Micros
     ended: tuple[Ended, ...]
     cut: bool = False
+    paper: bool = False
 
 
 def period_page(period: Period) -> str:
     """Return the page."""
-    return page("Executions: what each algorithm cost", _lead(period), _sections(period))
+    what = "Paper executions" if period.paper else "Executions"
+    return page(f"{what}: what each algorithm cost", _lead(period), _sections(period))
 
 
 def plain_period(period: Period) -> dict[str, object]:
@@ -47,6 +52,7 @@ def plain_period(period: Period) -> dict[str, object]:
     return {
         "since": instant(period.since),
         "until": instant(period.until),
+        "paper": period.paper,
         "executions": len(period.ended),
         "rows": [_plain(one) for one in summarise(each.sample for each in period.ended)],
     }
@@ -74,6 +80,8 @@ def _plain(one: Summary) -> dict[str, object]:
 
 def _lead(period: Period) -> Iterator[Child]:
     yield tag("p", f"Ended from {instant(period.since)[:16]} to {instant(period.until)[:16]} UTC.", class_="soft")
+    if period.paper:
+        yield tag("p", "On paper: no order of these was sent to a real exchange.", class_="soft")
     if period.cut:
         yield tag("p", f"More ended than a page can hold: these are the latest {len(period.ended):,}.", class_="bad")
     samples = [each.sample for each in period.ended]

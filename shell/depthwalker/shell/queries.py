@@ -75,6 +75,22 @@ ASSIGNED: Final[LiteralString] = """
     ORDER BY m.created_at, m.metric_id
 """
 
+PAPER_QUALITY: Final[LiteralString] = """
+    SELECT filled, slippage, cost, volume, profit FROM depthwalker_paper_quality(clock_timestamp() - %s::interval)
+"""
+
+# How far a paper run got: its parents are numbered behind the name that their request keys begin with.
+PAPER_RUN: Final[LiteralString] = """
+    WITH keys AS (
+        SELECT request_key, created_at FROM execution_state WHERE source = 'paper' AND starts_with(request_key, %s)
+        UNION ALL
+        SELECT request_key, refused_at FROM parent_refusals WHERE starts_with(request_key, %s)
+    )
+    SELECT count(*), coalesce(max(right(request_key, -length(%s))::int), 0),
+        (extract(epoch FROM min(created_at)) * 1000000)::bigint
+    FROM keys
+"""
+
 BREACHES: Final[LiteralString] = """
     SELECT format('number %%s in execution %%s (%%s)', invariant, execution_id, detail)
     FROM broken_invariants WHERE execution_id = %s ORDER BY invariant
@@ -201,6 +217,7 @@ SLIPPAGES: Final[LiteralString] = """
     SELECT (m.slippage_percent * 1000000)::bigint
     FROM execution_metrics m JOIN execution_state e USING (execution_id)
     WHERE e.ticker = %s AND m.created_at >= %s::timestamptz AND m.slippage_percent IS NOT NULL
+        AND (e.source = 'paper') = %s
     ORDER BY m.created_at, m.metric_id
 """
 

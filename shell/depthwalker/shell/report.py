@@ -47,10 +47,10 @@ def report_execution(execution_id: int, wanted: Wanted) -> int:
     return written(page_of(story, execution_id), Path(f"report-{execution_id}.html"), wanted)
 
 
-def report_period(span: int, wanted: Wanted) -> int:
+def report_period(span: int, wanted: Wanted, *, paper: bool = False) -> int:
     """Write the report of what ended within a span (microseconds) until now, and return the exit code."""
     with database(Settings.load()) as dsn:
-        period = asyncio.run(_read_period(dsn, Micros(span)))
+        period = asyncio.run(read_period(dsn, Micros(span), paper=paper))
     if wanted.as_json:
         say(json.dumps(plain_period(period), indent=2))
     return written(period_page(period), Path("report-period.html"), wanted)
@@ -77,9 +77,10 @@ async def read_story(dsn: str, execution_id: int) -> Story:
         return tell(await archive.facts(execution_id))
 
 
-async def _read_period(dsn: str, span: Micros) -> Period:
+async def read_period(dsn: str, span: Micros, *, paper: bool) -> Period:
+    """Return what ended within a span until now: of real trades, or on paper. Raises StoreUnavailable."""
     async with Archive(dsn) as archive:
-        return await archive.period(span)
+        return await archive.period(span, paper=paper)
 
 
 def written(page: str, usual: Path, wanted: Wanted) -> int:

@@ -34,7 +34,7 @@ from depthwalker.shell.api import DepthwalkerError
 from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, OK, REFUSED
-from depthwalker.shell.evidence import evidence
+from depthwalker.shell.evidence import evidence, parents
 from depthwalker.shell.journal import Store, StoreError
 from depthwalker.shell.opening import open_store
 from depthwalker.shell.settings import Settings
@@ -78,9 +78,9 @@ async def look_at(store: Store, account: str, now: Micros) -> Standing:
     """Return where an account's rollout stands. Raises StoreError."""
     entries = await store.rollout(account)
     rollout = read(entries)
-    parents = await store.assigned(account, rollout.since) if rollout.stage is not None else ()
-    found = compare(parents)
-    return Standing(rollout, found, advise(rollout, found, now), review(parents, day_of(now)), entries)
+    counted = await parents(store, account, rollout)
+    found = compare(counted)
+    return Standing(rollout, found, advise(rollout, found, now), review(counted, day_of(now)), entries)
 
 
 async def make(store: Store, account: str, move: Move, reason: str, now: Micros, *, anyway: bool) -> Entry:

@@ -58,12 +58,14 @@ class Screen:
 
 def picture(heading: str, lanes: Sequence[Lane], now: Micros, width: int, height: int) -> Layout:
     """Return all lanes at `now`, laid out to fill a terminal of this size."""
+    if not lanes:
+        whole = Layout(name="whole")
+        whole.split_column(Layout(_heading(heading), size=1), Layout(Text("waiting for the first parent")))
+        return whole
     columns = fitting_columns(len(lanes), width)
     rows = len(lanes) // columns
     whole = Layout(name="whole")
-    whole.split_column(
-        Layout(Text(heading, style="bold", no_wrap=True, overflow="ellipsis"), size=1), Layout(name="grid")
-    )
+    whole.split_column(Layout(_heading(heading), size=1), Layout(name="grid"))
     grid = [Layout() for _ in range(rows)]
     heights, widths = shares(height - 1, rows), shares(width, columns)
     for row, line in enumerate(grid):
@@ -76,6 +78,10 @@ def picture(heading: str, lanes: Sequence[Lane], now: Micros, width: int, height
         line.split_row(*cells)
     whole["grid"].split_column(*grid)
     return whole
+
+
+def _heading(text: str) -> Text:
+    return Text(text, style="bold", no_wrap=True, overflow="ellipsis")
 
 
 def fitting_columns(lanes: int, width: int) -> int:

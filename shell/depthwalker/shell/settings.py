@@ -28,6 +28,7 @@ from depthwalker.shell.postgres import default_folder
 NAME: Final = "settings"
 PREFIX: Final = "DEPTHWALKER_"
 FILE_VARIABLE: Final = "DEPTHWALKER_CONFIG"
+PAPER: Final = " paper"  # behind an account's name: no account of real orders can be called so
 DATABASE_VARIABLE: Final = "DATABASE_URL"
 
 HOSTS: Final = {
@@ -216,6 +217,16 @@ class Settings:
     spans: bool
     recovery: Recovering
     strays: Strays
+
+    @property
+    def paper(self) -> bool:
+        """Return whether these are of `depthwalker paper`: whatever is executed is marked, and trades nothing."""
+        return self.account.endswith(PAPER)
+
+    @property
+    def rollout_account(self) -> str:
+        """Return whose rollout it is: on paper, of the account that it stands for."""
+        return self.account.removesuffix(PAPER)
 
     @property
     def trading_account(self) -> str:

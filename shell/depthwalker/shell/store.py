@@ -58,6 +58,7 @@ from depthwalker.shell.queries import (
     LEASE_TOKENS,
     LOAD,
     MOVE,
+    PAPER_RUN,
     PROMISED,
     PULL,
     REFUSED,
@@ -213,9 +214,15 @@ class PostgresStore:
         """Return an account's executions that are not finished, or everybody's, oldest first."""
         return tuple(Unfinished(*row) for row in await self._database.all(UNFINISHED, account, account))
 
-    async def recent_slippages(self, ticker: str, since: Micros) -> tuple[int, ...]:
-        """Return the slippages of the market's finished executions, oldest first, in parts per million."""
-        return tuple(row[0] for row in await self._database.all(SLIPPAGES, ticker, instant(since)))
+    async def recent_slippages(self, ticker: str, since: Micros, *, paper: bool = False) -> tuple[int, ...]:
+        """Return the slippages of the market's finished executions, oldest first, in parts per million: real ones or paper's."""
+        return tuple(row[0] for row in await self._database.all(SLIPPAGES, ticker, instant(since), paper))
+
+    async def paper_run(self, prefix: str) -> tuple[int, int, Micros | None]:
+        """Return how many parents of a paper run there are, the last one's number, and when the first began."""
+        row = await self._database.one(PAPER_RUN, prefix, prefix, prefix)
+        assert row is not None
+        return row[0], row[1], row[2]
 
     @asynccontextmanager
     async def admission(self, account: str, ticker: str) -> AsyncIterator["PostgresAdmission"]:

@@ -13,9 +13,9 @@ from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import State
 from depthwalker.core.guard import Trip, day_of, inspect, review
 from depthwalker.core.projection import project
-from depthwalker.core.rollout import Arm, Entry, Move, Rollout, assign, compare, read
+from depthwalker.core.rollout import Arm, Entry, Move, Rollout, Stage, assign, compare, read
 from depthwalker.core.units import SECOND, Micros
-from depthwalker.shell.evidence import evidence
+from depthwalker.shell.evidence import evidence, parents
 from depthwalker.shell.journal import Store, StoreError
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.settings import Settings, trades_live
@@ -31,7 +31,8 @@ class Warden:
     """A rollout as one process sees it. `stop` asks the walker's running executions to end, for the reason given."""
 
     def __init__(self, settings: Settings, store: Store, clock: Clock, stop: Callable[[str], object]) -> None:
-        self._account = settings.account
+        self._account = settings.rollout_account
+        self._paper = settings.paper
         self._limit = settings.guard_slippage
         self._live = trades_live(settings.base_url)
         self._store = store
@@ -41,10 +42,17 @@ class Warden:
         self._watch: asyncio.Task[None] | None = None
 
     async def assign(self, job: Job) -> Arm | None:
-        """Return the arm of a parent that is about to begin. Raises StoreError."""
-        if not job.config.rollout or job.config.algorithm is Algorithm.SIMPLE_LIMIT or job.edge_id is None:
+        """Return the arm of a parent that is about to begin. Raises StoreError.
+
+        A parent of `depthwalker paper` is an edge of its own, and has an arm at the paper stage alone: later ones rest on trades.
+        """
+        edge = job.request_key if self._paper else None if job.edge_id is None else str(job.edge_id)
+        if not job.config.rollout or job.config.algorithm is Algorithm.SIMPLE_LIMIT or edge is None:
             return None
-        arm = assign(str(job.edge_id), await self._rollout(), live=self._live)
+        rollout = await self._rollout()
+        if self._paper and rollout.stage is not Stage.PAPER:
+            return None
+        arm = assign(edge, rollout, live=self._live)
         if arm is not None and self._watch is None:
             self._watch = asyncio.create_task(self._keep_watch(), name="rollout")
         return arm
@@ -67,7 +75,7 @@ class Warden:
         rollout = await self._rollout()
         today = day_of(self._clock.now())
         if today > self._reviewed and rollout.stage is not None and not rollout.stopped:
-            trip = review(await self._store.assigned(self._account, rollout.since), today)
+            trip = review(await parents(self._store, self._account, rollout), today)
             self._reviewed = today
             if trip is not None:
                 await self._disable(trip)
@@ -86,7 +94,7 @@ class Warden:
             rollout = await self._rollout()
             if rollout.stage is None or rollout.stopped:
                 return
-            found = compare(await self._store.assigned(self._account, rollout.since))
+            found = compare(await parents(self._store, self._account, rollout))
             entry = Entry(rollout.entries + 1, self._clock.now(), Move.DISABLE, rollout.stage, GUARD, trip.reason)
             if await self._store.move(self._account, entry, evidence(found)):
                 LOG.error("the walker is disabled: %s", trip.reason)

@@ -97,6 +97,15 @@ TABLE: Final[Mapping[str, Entry]] = {
         "show executions as they work on a page of this machine, with the kill switch, until Ctrl-C",
         ("serve", "serve --port 0 --json"),
     ),
+    "paper": Entry(
+        "execute a schedule of parents on paper: on an exchange of our own, or by live market data with simulated fills",
+        (
+            "paper --every 60 --parents 100",
+            "paper --run week --method method.toml --html week.html",
+            "paper SYN-THIN-1 --venue exchange --every 30 --json",
+        ),
+        "[TICKER ...] [OPTION ...]",
+    ),
     "rollout": Entry(
         "roll a walker out by stages beside a control, or stop it",
         ("rollout status --json", "rollout advance --reason 'a week of paper is through'", "rollout stop"),

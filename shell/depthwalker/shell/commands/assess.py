@@ -13,6 +13,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profitable", choices=("yes", "no"), help="whether the system earns money, where the trades do not say"
     )
+    parser.add_argument("--paper", action="store_true", help="judge what `depthwalker paper` executed instead")
     parser.add_argument("--json", action="store_true", help="the assessment as JSON on standard output")
 
 
@@ -21,4 +22,4 @@ def run(given: argparse.Namespace) -> int:
     from depthwalker.shell.assess import run_assess
 
     profitable = None if given.profitable is None else given.profitable == "yes"
-    return run_assess(given.since, profitable=profitable, as_json=given.json)
+    return run_assess(given.since, profitable=profitable, as_json=given.json, paper=given.paper)

@@ -18,6 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     about.add_argument("--backtest", type=Path, metavar="JSON", help="a backtest, from what its --json wrote")
     about.add_argument("--since", type=span, metavar="SPAN", help="what ended lately: 90m, 24h, 7d")
+    parser.add_argument("--paper", action="store_true", help="with --since: what `depthwalker paper` executed instead")
     parser.add_argument(
         "--html", type=Path, metavar="OUT", help="where the page goes; left out, a file here that it names"
     )
@@ -33,5 +34,5 @@ def run(given: argparse.Namespace) -> int:
     if given.backtest is not None:
         return report_backtest(given.backtest, wanted)
     if given.since is not None:
-        return report_period(given.since, wanted)
+        return report_period(given.since, wanted, paper=given.paper)
     return report_execution(given.execution, wanted)

@@ -122,6 +122,12 @@ def enlist(exchange: Exchange, listing: Listing) -> None:
     announce(exchange, floor, LifeEvent.CREATED, now)
 
 
+def delist(exchange: Exchange, ticker: str) -> None:
+    """Close a market for good and forget it: to whoever asks, there is none."""
+    move_close(exchange, ticker, exchange.clock.now())
+    del exchange.floors[ticker]
+
+
 def change_fees(exchange: Exchange, series: str, event: str, fees: Fees | None, at: Micros) -> None:
     """Change a series' fees, or an event's override of them, at an instant from now on."""
     now = exchange.advance()

@@ -21,14 +21,17 @@ from aiohttp import web
 
 from depthwalker.core.answer import FillRecord, OrderRecord
 from depthwalker.core.book import Book
+from depthwalker.core.execution import State
+from depthwalker.core.ledger import Fill
 from depthwalker.core.pit import book
 from depthwalker.core.units import SECOND, Count, Micros, Money
-from depthwalker.shell.paper import control
+from depthwalker.shell.paper import control, lifecycle
 from depthwalker.shell.paper.endpoint import PREFIX
 from depthwalker.shell.paper.exchange import Exchange
 from depthwalker.shell.paper.faults import Faults
 from depthwalker.shell.paper.floor import Listing
 from depthwalker.shell.paper.gate import Gate
+from depthwalker.shell.paper.inheritance import inherit
 from depthwalker.shell.paper.ledger import Account
 from depthwalker.shell.paper.notices import Notices
 from depthwalker.shell.paper.options import Options
@@ -121,6 +124,20 @@ class PaperExchange:
     def plan(self, fault: Mapping[str, object]) -> None:
         """Plan a fault as the control endpoint's POST /faults does, once the exchange has started. Raises Refusal."""
         control.plan(self.faults, self._kinds, msgspec.json.encode(fault))
+
+    def enlist(self, listing: Listing) -> None:
+        """Open another market."""
+        lifecycle.enlist(self.exchange, listing)
+        self._touched.set()
+
+    def delist(self, ticker: str) -> None:
+        """Close a market and forget it."""
+        lifecycle.delist(self.exchange, ticker)
+        self._touched.set()
+
+    def inherit(self, account: str, state: State, fills: Iterable[Fill]) -> None:
+        """Take over an execution's orders from an exchange that died: they are over (`inheritance`)."""
+        inherit(self.exchange, account, state, fills)
 
     def resting(self, account: str) -> tuple[OrderRecord, ...]:
         """Return an account's live orders, oldest first."""

@@ -1,0 +1,124 @@
+"""Executes the parents of a paper run, one when each is due, on whatever engine and markets it is given.
+
+Where it stands is in the store alone: a parent's request key holds the run's name and the parent's number, so a run that was
+stopped or killed goes on with the number after the last one, and joins what was left unfinished.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from depthwalker.core.config import ExecutionConfig
+from depthwalker.core.execution import State
+from depthwalker.core.schedule import Schedule, due, place, ticket_at
+from depthwalker.core.units import Micros
+from depthwalker.shell.api import DepthwalkerError, Trade, TradingStopped
+from depthwalker.shell.board import Board
+from depthwalker.shell.engine import Engine
+from depthwalker.shell.journal import Source
+from depthwalker.shell.paper_markets import Place
+from depthwalker.shell.ports import Clock
+from depthwalker.shell.scene import terminal_job
+from depthwalker.shell.ticket import Job, job_of
+
+NAMES: Final = r"[A-Za-z0-9_.-]{1,64}"
+
+End: TypeAlias = Trade | DepthwalkerError
+
+
+class PaperRun:
+    """One process of a run. `ends` are its parents' ends, `skipped` counts those for which nothing was offered."""
+
+    def __init__(
+        self,
+        name: str,
+        schedule: Schedule,
+        config: ExecutionConfig,
+        engine: Engine,
+        place: Place,
+        clock: Clock,
+        board: Board,
+        most: int,
+    ) -> None:
+        """`most`: so many are executed at once; more would not be walked (`max_concurrent`)."""
+        self.ends: list[End] = []
+        self.skipped = 0
+        self._name = name
+        self._schedule = schedule
+        self._config = replace(config, rollout=True)
+        self._engine = engine
+        self._place = place
+        self._clock = clock
+        self._board = board
+        self._most = most
+        self._stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def stop(self, reason: str) -> None:
+        """Begin nothing more, and wind down what runs."""
+        self._stopping.set()
+        self._engine.stop(reason)
+
+    async def run(self, first: int, left: Sequence[tuple[str, State]]) -> None:
+        """Execute the parents from number `first` on, and to their ends those that were left, by their request keys."""
+        async with asyncio.TaskGroup() as group:
+            for key, state in left:
+                self._begin(group, _resumed(key, state))
+            begun = self._clock.now()
+            for number in range(first, self._schedule.parents + 1):
+                await self._wait_until(due(self._schedule, number, first, begun))
+                if self._stopping.is_set():
+                    break
+                job = await self._job(number)
+                if job is None:
+                    self.skipped += 1
+                elif not self._stopping.is_set():
+                    self._begin(group, job)
+
+    async def _wait_until(self, when: Micros) -> None:
+        """Return at `when`, with room for one more; or at once when it is to stop."""
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        alarm = asyncio.ensure_future(self._clock.sleep_until(when))
+        try:
+            await asyncio.wait({stopped, alarm}, return_when=asyncio.FIRST_COMPLETED)
+            while len(self._tasks) >= self._most and not self._stopping.is_set():
+                await asyncio.wait({stopped, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            alarm.cancel()
+
+    async def _job(self, number: int) -> Job | None:
+        ticker, leg = place(number, await self._place.tickers())
+        book = await self._place.book(ticker)
+        ticket = None if book is None else ticket_at(book, leg, self._schedule.count)
+        if ticket is None:
+            return None
+        return replace(terminal_job(f"{prefix(self._name)}{number}", ticket, self._config, ticker), source=Source.PAPER)
+
+    def _begin(self, group: asyncio.TaskGroup, job: Job) -> None:
+        task = group.create_task(self._execute(job), name=job.request_key)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _execute(self, job: Job) -> None:
+        number = job.request_key.rpartition(" ")[2]
+        lane = self._board.begin(f"{number} {job.ticker}", job.ticker, job.ticket)
+        try:
+            end: End = await self._engine.execute_job(job)
+        except DepthwalkerError as error:
+            end = error
+            if isinstance(error, TradingStopped):
+                self.stop(str(error))
+        self._board.end(lane, end if isinstance(end, Trade) else str(end))
+        self.ends.append(end)
+
+
+def prefix(name: str) -> str:
+    """Return what the request keys of a run begin with; the parent's number follows."""
+    return f"paper {name} "
+
+
+def _resumed(key: str, state: State) -> Job:
+    assert state.policy is not None, "its journal holds it"
+    return replace(job_of(key, state, state.policy), source=Source.PAPER)
