@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from types import MappingProxyType
 
@@ -172,7 +172,7 @@ class Shaky:
         real = getattr(self._inner, name)
         if name == "admission":
             return lambda *given: self._admission(real(*given))
-        return lambda *given: self._call(name, real, given)
+        return lambda *given, **named: self._call(name, partial(real, **named), given)
 
     async def _call(self, name: str, real: Callable[..., Awaitable[object]], given: tuple[object, ...]) -> object:
         self.calls[name] += 1
