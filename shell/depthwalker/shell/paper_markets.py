@@ -45,7 +45,7 @@ class Sessions:
         draw: Draw,
         length: Micros,
         longest: Micros,
-        aside: Callable[[Draw, int], Awaitable[tuple[Tape, ...]]] = asyncio.to_thread,
+        aside: Callable[[Draw, int], Awaitable[tuple[Tape, ...]]] | None = None,
     ) -> None:
         """`longest` is how long an execution may take; drawing is done `aside`, because it takes a while."""
         self._exchange = exchange
@@ -53,7 +53,7 @@ class Sessions:
         self._draw = draw
         self._length = length
         self._kept = 2 + longest // length
-        self._aside = aside
+        self._aside = aside or _aside
         self._open: dict[int, tuple[str, ...]] = {}
 
     async def tickers(self) -> tuple[str, ...]:
@@ -119,6 +119,10 @@ def recorded(tapes: Sequence[Tape]) -> Draw:
         return tuple(replace(tape, ticker=f"{tape.ticker}-{session}") for tape in tapes)
 
     return draw
+
+
+async def _aside(draw: Draw, session: int) -> tuple[Tape, ...]:
+    return await asyncio.to_thread(draw, session)
 
 
 def session_of(ticker: str) -> int:
