@@ -3,13 +3,13 @@
 from dataclasses import replace
 from itertools import product
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.shell.lab_tapes import drawn_tape, parent_of
 
 from depthwalker.core.algorithms.table import production
 from depthwalker.core.book import Leg
-from depthwalker.core.config import DEFAULT_EXECUTION, PolicyName
+from depthwalker.core.config import DEFAULT_EXECUTION, AdaptiveConfig, Algorithm, PolicyName, TwapConfig, Urgency
 from depthwalker.core.policy import Policy, policy_for
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.lab.columns import columns_of, flattened
@@ -29,6 +29,20 @@ def policies(name: PolicyName) -> list[Policy]:
     return found
 
 
+def plainer(algorithm: Algorithm) -> list[Policy]:
+    found = []
+    for slices, patience, urgency, seconds in product((1, 3), (0, 500_000), Urgency, (1, 4)):
+        config = replace(
+            DEFAULT_EXECUTION,
+            algorithm=algorithm,
+            twap=TwapConfig(slices, patience),
+            adaptive=AdaptiveConfig(urgency),
+            walker=replace(DEFAULT_EXECUTION.walker, walk_interval=Micros(seconds * SECOND)),
+        )
+        found.append(policy_for(config))
+    return found
+
+
 def told(run: Run, _: Exchange) -> Run:
     return run
 
@@ -45,10 +59,20 @@ def under(policy: Policy, run: Run) -> Run:
     model=st.sampled_from(QueueModel),
     sizes=st.sampled_from((6, 40)),
 )
+@settings(max_examples=40)
 def test_together_is_as_alone(seed: int, name: PolicyName, leg: Leg, model: QueueModel, sizes: int) -> None:
+    agree(policies(name), seed, leg, model, sizes)
+
+
+@given(seed=st.integers(0, 10**6), algorithm=st.sampled_from(Algorithm), leg=st.sampled_from(Leg))
+@settings(max_examples=20)
+def test_so_it_is_by_every_algorithm(seed: int, algorithm: Algorithm, leg: Leg) -> None:
+    agree(plainer(algorithm), seed, leg, QueueModel.WORST, 40)
+
+
+def agree(wanted: list[Policy], seed: int, leg: Leg, model: QueueModel, sizes: int) -> None:
     index = Index(columns_of(flattened(drawn_tape(seed, sizes=sizes))))
     parent = parent_of(leg, 60, 51 if leg is Leg.YES else 53)
-    wanted = policies(name)
     together = replay_all(index, parent, model, wanted, production, LATENCY, told)
     alone = [Replay(Indexed(index, parent, model), policy, production, LATENCY).run() for policy in wanted]
     assert [under(policy, run) for policy, run in zip(wanted, together, strict=True)] == alone

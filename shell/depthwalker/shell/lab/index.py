@@ -5,8 +5,7 @@ An instant is told as the number of events before it. Everything here costs what
 
 from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -39,10 +38,10 @@ class SideIndex:
     def __init__(self, side: Side, columns: Columns, leg: Leg) -> None:
         self._side = side
         self._prices: list[int] = side.prices.tolist()
+        self._descending = self._prices[::-1]
         self._events = side.event.data
         self._kept: dict[int, Ints] = {0: side.opening}  # the book after so many changes
         self._known = [0]
-        self._histories: dict[int, tuple[memoryview, memoryview]] = {}
         self._ladders: dict[int, Ladder] = {}
         self._offers: dict[int, Ladder] = {}
         self._met: dict[int, tuple[tuple[int, int], ...]] = {}
@@ -74,18 +73,21 @@ class SideIndex:
 
     def count(self, price: int, events: int) -> int:
         """Return what rests at a price after so many events."""
-        numbers, counts = self._history(price)
-        return counts[bisect_left(numbers, events)]
+        level = self._level(price)
+        return 0 if level is None else int(self._book(bisect_left(self._events, events))[level])
 
     def lowest(self, price: int, since: int, events: int) -> int:
         """Return the least that rested at a price from after `since` events to after `events`, both included."""
-        numbers, counts = self._history(price)
-        return min(counts[bisect_left(numbers, since) : bisect_left(numbers, events) + 1])
+        return min(self.steps(price, since, events))
 
     def steps(self, price: int, since: int, events: int) -> list[int]:
         """Return what rested at a price after `since` events, and after each change up to `events`."""
-        numbers, counts = self._history(price)
-        return counts[bisect_left(numbers, since) : bisect_left(numbers, events) + 1].tolist()
+        level = self._level(price)
+        if level is None:
+            return [0]
+        low, high = bisect_left(self._events, since), bisect_left(self._events, events)
+        changed = self._side.count[low:high][self._side.level[low:high] == level]
+        return [int(self._book(low)[level]), *changed.tolist()]
 
     def added(self, least: int, since: int, events: int) -> list[tuple[int, int, int]]:
         """Return the additions at `least` or more as (event, price, count), from event `since` up to before `events`."""
@@ -162,25 +164,9 @@ class SideIndex:
         best = side.prices[len(side.prices) - 1 - np.argmax(table[:, ::-1] > 0, axis=1)]
         return np.where(side.prices >= best[:, None] - BAND, table, 0).sum(axis=1), table.sum(axis=1)
 
-    @cached_property
-    def _by_level(self) -> tuple[Ints, list[int]]:
-        """Return the rows in the order of their levels, and where each level's begin."""
-        levels = self._side.level.astype(np.int16)  # sorted by radix
-        order = np.argsort(levels, kind="stable")
-        return order, np.searchsorted(levels[order], np.arange(len(self._prices) + 1)).tolist()
-
-    def _history(self, price: int) -> tuple[memoryview, memoryview]:
-        found = self._histories.get(price)
-        if found is None:
-            level = bisect_left(self._prices, price)
-            if level == len(self._prices) or self._prices[level] != price:
-                mine, opening = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
-            else:
-                order, starts = self._by_level
-                mine, opening = order[starts[level] : starts[level + 1]], self._side.opening[level : level + 1]
-            counts = np.concatenate((opening, self._side.count[mine]))
-            found = self._histories[price] = self._side.event[mine].data, counts.data
-        return found
+    def _level(self, price: int) -> int | None:
+        level = bisect_left(self._prices, price)
+        return level if level < len(self._prices) and self._prices[level] == price else None
 
     def _book(self, rows: int) -> Ints:
         """Return what rests at each level after so many changes; it is not to be written to."""
@@ -195,10 +181,8 @@ class SideIndex:
         return state
 
     def _read(self, rows: int) -> Ladder:
-        state = self._book(rows)
-        places = np.flatnonzero(state)[::-1]
-        prices, counts = self._side.prices[places].tolist(), state[places].tolist()
-        return tuple((Price(price), Count(count)) for price, count in zip(prices, counts, strict=True))
+        counts = self._book(rows)[::-1].tolist()
+        return cast("Ladder", tuple([level for level in zip(self._descending, counts, strict=True) if level[1]]))
 
 
 class Index:
@@ -212,6 +196,7 @@ class Index:
         self._near = {leg: [0] * len(self._sample_at) for leg in Leg}
         self._volumes = [Count(0)] * len(self._sample_at)
         self._ready: set[int] = set()
+        self._flows: dict[tuple[Leg, int, int, int, int], Flow] = {}
         yes, no = self.sides[Leg.YES].printed(), self.sides[Leg.NO].printed()
         events, counts = np.concatenate((yes[0], no[0])), np.concatenate((yes[1], no[1]))
         order = np.argsort(events, kind="stable")
@@ -241,6 +226,11 @@ class Index:
         last = bisect_right(self._print_at, now)
         return Micros(self._print_at[last - 1] if last else 0)
 
+    def next_trade(self, now: Micros) -> Micros | None:
+        """Return the instant of the first trade after `now`."""
+        following = bisect_right(self._print_at, now)
+        return Micros(self._print_at[following]) if following < len(self._print_at) else None
+
     def prints(self, leg: Leg, most: int, since: Micros, now: Micros) -> list[tuple[Micros, int]]:
         """Return the trades that hit bids for `leg` at `most` or lower, after `since` until `now`, as (at, count)."""
         side = self.sides[leg]
@@ -257,6 +247,16 @@ class Index:
         low = bisect_right(self._sample_at, now - WINDOW)
         last = bisect_right(self._print_at, now)
         first = max(bisect_right(self._print_at, now - WINDOW), last - TRADES_KEPT)
+        asked = leg, low, high, first, last
+        found = self._flows.get(asked)
+        if found is None:
+            if len(self._flows) > _CACHED:
+                self._flows.clear()
+            found = self._flows[asked] = self._flow(*asked)
+        return found
+
+    def _flow(self, leg: Leg, low: int, high: int, first: int, last: int) -> Flow:
+        """Return the aggregates of the samples `low` to before `high` and the trades `first` to before `last`."""
         yes, both = self._yes_sum[last] - self._yes_sum[first], self._all_sum[last] - self._all_sum[first]
         rivals = yes if leg is Leg.YES else both - yes
         self._sample(low, high)
@@ -310,4 +310,4 @@ def _sums(counts: Ints) -> memoryview:
 
 def offers(bids: Ladder) -> Ladder:
     """Return the offers of a leg that the other one's bids amount to."""
-    return tuple((Price(DOLLAR - price), count) for price, count in bids)
+    return tuple([(Price(DOLLAR - price), count) for price, count in bids])

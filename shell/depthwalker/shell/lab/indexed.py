@@ -10,7 +10,7 @@ from typing import Final, assert_never
 
 from depthwalker.core.answer import Ack, CancelAck, Trouble
 from depthwalker.core.book import Ladder, Ladders, top
-from depthwalker.core.command import OfferAt, Wake, woken
+from depthwalker.core.command import OfferAt, Passed, Wake, woken
 from depthwalker.core.depth import BAND, reach
 from depthwalker.core.execution import State
 from depthwalker.core.flow import WINDOW, Flow
@@ -38,13 +38,14 @@ class Indexed:
         self._facing = index.sides[parent.leg.other()]
         self._events = index.before(parent.started)
         self._conditions = Conditions(parent.grid, parent.rates, CALM, 0, 5, 10_000, open=True)
+        self._past: dict[tuple[int, Micros], tuple[Micros, int]] = {}  # what traded past a price since then, until when
         self._removed: dict[int, tuple[int, int]] = {}  # by the other leg's price: what we took, as of so many events
 
     def fork(self) -> "Indexed":
         """Return this exchange as it is now, to go another way."""
         twin = copy(self)
         twin.account, twin.caught = self.account.fork(), [*self.caught]
-        twin._removed = {**self._removed}  # noqa: SLF001 - it is one of us
+        twin._removed, twin._past = {**self._removed}, {**self._past}  # noqa: SLF001 - it is one of us
         return twin
 
     def advance(self, now: Micros) -> None:
@@ -129,21 +130,42 @@ class Indexed:
 
     def wake(self, state: State, wakes: tuple[Wake, ...], since: Micros, until: Micros) -> Micros | None:
         """Let things happen until one of the wakes holds, before `until`; return when, or None."""
-        prices = [wake.price for wake in wakes if isinstance(wake, OfferAt)]
-        ours = [order.price for order in state.orders if order.phase is Phase.LIVE]
         first, last = self.index.before(since), self.index.before(Micros(until - 1))
         if first >= last:
             return None
+        prices = [wake.price for wake in wakes if isinstance(wake, OfferAt)]
+        ours = [order.price for order in state.orders if order.phase is Phase.LIVE]
         most = max([*prices, *ours, *(order.price for order in self.account.resting())], default=0)
-        events = {event for event, _, _ in self._added(most, first, last)}
-        if ours:
-            sides = (self._queue, self._facing)
-            events.update(taken.event for side in sides for taken in side.taken(DOLLAR, first, last))
-        for event in sorted(events):
+        passed, caught = self._overtaken(state, wakes, since, until), len(self.caught)
+        for event, _, _ in self._added(most, first, last):
             now = self.index.at(event)
+            if passed is not None and passed <= now:
+                break
             if woken(wakes, self._glance(state, now)):
                 return now
-        return None
+            if len(self.caught) > caught:
+                passed, caught = self._overtaken(state, wakes, now, until), len(self.caught)
+        return passed
+
+    def _overtaken(self, state: State, wakes: tuple[Wake, ...], since: Micros, until: Micros) -> Micros | None:
+        """Return when takers make one of the wakes hold, after `since` and before `until`, if nothing else comes to us."""
+        live = {order.key.split: order for order in state.orders if order.phase is Phase.LIVE}
+        passes = [(live[wake.split], wake) for wake in wakes if isinstance(wake, Passed) and wake.split in live]
+        found = [at for order, wake in passes if (at := self._passed(order, wake, since, until)) is not None]
+        return min(found, default=None)
+
+    def _passed(self, order: Order, wake: Passed, since: Micros, until: Micros) -> Micros | None:
+        """Return when trades have gone past an order by more than the wake says: a trade tells it."""
+        needed = order.ahead + wake.beyond
+        past, told = self._supplied(order.price, order.since, since), since
+        for at, count in self.index.prints(self.account.parent.leg, order.price, since, Micros(until - 1)):
+            if past > needed:
+                break
+            past, told = past + count, Micros(at - 1)
+        if past <= needed:
+            return None
+        tells = self.index.next_trade(max(told, wake.since))
+        return tells if tells is not None and tells < until else None
 
     # Matching
 
@@ -248,21 +270,24 @@ class Indexed:
 
     def _supplied(self, price: Price, since: Micros, now: Micros) -> int:
         """Return what traded past an order."""
-        prints = self.index.prints(self.account.parent.leg, price, since, now)
-        caught = (count for at, paid, count in self.caught if paid <= price and at > since)
-        return sum(count for _, count in prints) + sum(caught)
+        until, past = self._past.get((price, since), (since, 0))
+        if now < until:
+            until, past = since, 0
+        if now > until:
+            past += sum([count for _, count in self.index.prints(self.account.parent.leg, price, until, now)])
+            self._past[price, since] = now, past
+        return past + sum([count for at, paid, count in self.caught if paid <= price and at > since])
 
     def _last_trade(self, now: Micros) -> Micros:
         return Micros(max(self.index.last_trade(now), *(at for at, _, _ in self.caught), 0))
 
 
 def _near(ladder: Ladder) -> Count:
-    near = 0
-    for price, count in ladder:
-        if abs(price - ladder[0][0]) > BAND:
-            break
-        near += count
-    return Count(near)
+    if not ladder:
+        return NONE
+    best = ladder[0][0]
+    low, high = best - BAND, best + BAND
+    return Count(sum([count for price, count in ladder if low <= price <= high]))
 
 
 def _with_suppliers(flow: Flow, more: int) -> Flow:

@@ -1,12 +1,17 @@
 """Many policies on one parent: what they decide alike is decided, and replayed, once.
 
-`decide` is pure, so policies that agree in all that it read of one of them have the same answer. They go on as one execution
-for as long as their commands agree, and part where these do not; each ends exactly as it would have ended alone.
+`decide` is pure, so policies that agree in all that it read of one of them have the same answer; of a number that it only
+compared, they have to agree on which side of it they are (see `ranged`). They go on as one execution for as long as their
+commands agree, and part where these do not; each ends exactly as it would have ended alone.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
+from operator import is_
 from typing import TypeAlias, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
 
 from depthwalker.core.algorithms.strategy import Strategy
 from depthwalker.core.command import Command
@@ -16,13 +21,32 @@ from depthwalker.core.parent import Parent
 from depthwalker.core.policy import Policy
 from depthwalker.core.units import Micros
 from depthwalker.core.view import View
+from depthwalker.shell.lab.columns import Ints
 from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.indexed import Indexed
 from depthwalker.shell.lab.market import Exchange, QueueModel
+from depthwalker.shell.lab.ranged import Range, Ranged
 from depthwalker.shell.lab.replay import Replay, Run
 
 T = TypeVar("T")
 _Path: TypeAlias = tuple[str, ...]
+
+
+class _Columns:
+    """Policies side by side: by its path, what each has there; what is not a number by the place of the first that has it too."""
+
+    def __init__(self, policies: Sequence[Policy]) -> None:
+        leaves = [_leaves(policy, ()) for policy in policies]
+        self.columns = {path: _column([each[path] for each in leaves]) for path in leaves[0]}
+
+    def varying(self, members: Ints) -> frozenset[_Path]:
+        """Return in what some policies differ."""
+        return frozenset(path for path, column in self.columns.items() if np.ptp(column[members]))
+
+
+def _column(values: list[object]) -> Ints:
+    numbers = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
+    return np.array(numbers if len(numbers) == len(values) else list(map(values.index, values)), dtype=np.int64)
 
 
 @dataclass(slots=True)
@@ -31,8 +55,37 @@ class _Group:
 
     replay: Replay
     exchange: Indexed
-    members: list[int]
+    members: Ints
     varying: frozenset[_Path]
+
+
+@dataclass(slots=True)
+class _Reads:
+    """What was read of a policy, of that in which others differ: numbers with the bounds asked for, all else as it is."""
+
+    varying: frozenset[_Path]
+    ranges: dict[_Path, Range] = field(default_factory=dict)
+    others: set[_Path] = field(default_factory=set)
+
+    def read(self, path: _Path, value: object) -> object:
+        """Note that a value is read, and return what is to be read in its place."""
+        if path not in self.varying:
+            return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return Ranged(self.ranges.setdefault(path, Range(value)))
+        self.others.add(path)
+        return value
+
+    def alike(self, members: Ints, columns: dict[_Path, Ints]) -> npt.NDArray[np.bool_]:
+        """Return which policies would have been told the same as the first of them."""
+        found = np.ones(len(members), dtype=np.bool_)
+        for path, asked in self.ranges.items():
+            column = columns[path][members]
+            found &= (column >= asked.low) & (column <= asked.high)
+        for path in self.others:
+            column = columns[path][members]
+            found &= column == column[0]
+        return found
 
 
 class _Watched:
@@ -40,7 +93,7 @@ class _Watched:
 
     __slots__ = ("_path", "_reads", "_value")
 
-    def __init__(self, value: object, path: _Path, reads: dict[_Path, object]) -> None:
+    def __init__(self, value: object, path: _Path, reads: _Reads) -> None:
         self._value = value
         self._path = path
         self._reads = reads
@@ -48,10 +101,7 @@ class _Watched:
     def __getattr__(self, name: str) -> object:
         value: object = getattr(self._value, name)
         path = (*self._path, name)
-        if is_dataclass(value):
-            return _Watched(value, path, self._reads)
-        self._reads[path] = value
-        return value
+        return _Watched(value, path, self._reads) if is_dataclass(value) else self._reads.read(path, value)
 
 
 def replay_all(
@@ -64,49 +114,67 @@ def replay_all(
     told: Callable[[Run, Exchange], T],
 ) -> list[T]:
     """Return what is told of the parent under each of the policies, in their order; once of those that never parted."""
-    leaves = [_leaves(policy, ()) for policy in policies]
+    columns = _Columns(policies)
     found: dict[int, T] = {}
     exchange = Indexed(index, parent, model)
-    everyone = list(range(len(policies)))
+    everyone = np.arange(len(policies))
     replay = Replay(exchange, policies[0], strategy_of, latency)
-    groups = [_Group(replay, exchange, everyone, _varying(leaves, everyone))]
+    groups = [_Group(replay, exchange, everyone, columns.varying(everyone))]
     while groups:
         group = groups.pop()
         while group.replay.state.finished is None:
             view = group.replay.look()
-            first, *others = _decided(group, view, policies, leaves, strategy_of).items()
+            first, *others = _decided(group, view, policies, columns, strategy_of).items()
             for commands, members in others:
                 twin = group.exchange.fork()
-                parted = _Group(group.replay.on(twin), twin, members, _varying(leaves, members))
+                parted = _Group(group.replay.on(twin), twin, members, columns.varying(members))
                 parted.replay.obey(commands, view)
                 groups.append(parted)
             commands, members = first
             if others:
-                group.members, group.varying = members, _varying(leaves, members)
+                group.members, group.varying = members, columns.varying(members)
             group.replay.obey(commands, view)
-        found |= dict.fromkeys(group.members, told(group.replay.ended(), group.exchange))
-    return [found[place] for place in everyone]
+        found |= dict.fromkeys(group.members.tolist(), told(group.replay.ended(), group.exchange))
+    return [found[place] for place in range(len(policies))]
 
 
 def _decided(
     group: _Group,
     view: View,
     policies: Sequence[Policy],
-    leaves: Sequence[dict[_Path, object]],
+    columns: _Columns,
     strategy_of: Callable[[Algorithm], Strategy],
-) -> dict[tuple[Command, ...], list[int]]:
+) -> dict[tuple[Command, ...], Ints]:
     """Return the members by what they decide on a view."""
-    found: dict[tuple[Command, ...], list[int]] = {}
     left = group.members
-    while left:
-        reads: dict[_Path, object] = {}
+    if not group.varying:
+        return {decide(group.replay.state, view, policies[left[0]], strategy_of): left}
+    found: dict[tuple[Command, ...], list[Ints]] = {}
+    while len(left):
+        reads = _Reads(group.varying)
         watched = cast("Policy", _Watched(policies[left[0]], (), reads))  # it reads as one
         commands = decide(group.replay.state, view, watched, strategy_of)
-        asked = [(path, value) for path, value in reads.items() if path in group.varying]
-        alike = [member for member in left if all(leaves[member][path] == value for path, value in asked)]
-        found.setdefault(commands, []).extend(alike)
-        left = [] if len(alike) == len(left) else sorted({*left}.difference(alike))
-    return found
+        if reads.ranges:
+            commands = cast("tuple[Command, ...]", _exact(commands))
+        alike = reads.alike(left, columns.columns)
+        found.setdefault(commands, []).append(left[alike])
+        left = left[~alike]
+    return {commands: np.concatenate(members) for commands, members in found.items()}
+
+
+def _exact(value: object) -> object:
+    """Return a value with plain numbers in it: what is commanded has to be what every member would command."""
+    if isinstance(value, Ranged):
+        return value.exact()
+    if isinstance(value, tuple):
+        told = tuple([_exact(one) for one in value])
+        return value if all(map(is_, told, value)) else told
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {one.name: getattr(value, one.name) for one in fields(value)}
+        plain = {name: _exact(part) for name, part in parts.items()}
+        same = all(plain[name] is part for name, part in parts.items())
+        return value if same else type(value)(**plain)
+    return value
 
 
 def _leaves(value: object, path: _Path) -> dict[_Path, object]:
@@ -114,11 +182,6 @@ def _leaves(value: object, path: _Path) -> dict[_Path, object]:
     if not is_dataclass(value):
         return {path: value}
     found: dict[_Path, object] = {}
-    for field in fields(value):
-        found.update(_leaves(getattr(value, field.name), (*path, field.name)))
+    for one in fields(value):
+        found.update(_leaves(getattr(value, one.name), (*path, one.name)))
     return found
-
-
-def _varying(leaves: Sequence[dict[_Path, object]], members: Sequence[int]) -> frozenset[_Path]:
-    first = leaves[members[0]]
-    return frozenset(path for path, value in first.items() if any(leaves[member][path] != value for member in members))
