@@ -55,7 +55,9 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class _Debt:
+class Debt:
+    """What a take took off a level, and the recording has not said yet; not said until `due`, it was not taken there."""
+
     leg: Leg
     price: Price
     count: Count
@@ -63,11 +65,16 @@ class _Debt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reel:
+class Reel:
+    """Where a recording stands while its flow is read."""
+
     book: Book  # what the flow so far has led to: the recorded book less the debts
-    debts: tuple[_Debt, ...]
+    debts: tuple[Debt, ...]
     flows: tuple[Flow, ...]  # of the message in hand
     at: Micros
+
+
+BLANK: Final = Reel(Book((), (), Micros(0)), (), (), Micros(0))
 
 
 def tape_of(ticker: str, lines: Iterable[Line]) -> Outcome[Tape, Unplayable]:
@@ -80,8 +87,7 @@ def tape_of(ticker: str, lines: Iterable[Line]) -> Outcome[Tape, Unplayable]:
     if wrong is not None:
         return Failure(wrong)
     start = bodies[first].body.at
-    opening = Book((), (), Micros(0))
-    reel = _Reel(opening, (), (), Micros(0))
+    reel, opening = BLANK, BLANK.book
     events: list[Event] = []
     both = False
     for index, (_, group) in enumerate(groupby(bodies[first:], key=_moment)):
@@ -104,6 +110,18 @@ def tape_of(ticker: str, lines: Iterable[Line]) -> Outcome[Tape, Unplayable]:
             reel.at,
         )
     )
+
+
+def follow(reel: Reel, lines: Iterable[Line], now: Micros) -> tuple[Reel, tuple[Flow, ...]] | Unplayable:
+    """Return where a recording that is still being written stands after more lines, by `now`, and the flow behind them."""
+    flows: tuple[Flow, ...] = ()
+    for _, group in groupby(lines, key=_moment):
+        turned = _turned(reel, tuple(line.body for line in group), Micros(0))
+        if isinstance(turned, Unplayable):
+            return turned
+        reel, flows = turned, flows + turned.flows
+    idle = _reclaimed(Reel(reel.book, reel.debts, (), now))
+    return idle, flows + idle.flows
 
 
 def lines_of(tape: Tape, start: Micros) -> Iterator[Line]:
@@ -170,8 +188,8 @@ def _prices_of(body: Body) -> tuple[Price, ...]:
             assert_never(never)
 
 
-def _turned(reel: _Reel, message: tuple[Body, ...], start: Micros) -> _Reel | Unplayable:
-    reel = _reclaimed(_Reel(reel.book, reel.debts, (), Micros(message[0].at - start)))
+def _turned(reel: Reel, message: tuple[Body, ...], start: Micros) -> Reel | Unplayable:
+    reel = _reclaimed(Reel(reel.book, reel.debts, (), Micros(message[0].at - start)))
     for body in message:
         if isinstance(body, Print):
             reel = _traded(reel, body)
@@ -179,7 +197,7 @@ def _turned(reel: _Reel, message: tuple[Body, ...], start: Micros) -> _Reel | Un
     for body in message:
         if isinstance(body, Snapshot):
             whole = Replace(best_first(body.yes), best_first(body.no))
-            reel, waiting = _done(_Reel(reel.book, (), reel.flows, reel.at), whole), ()
+            reel, waiting = _done(Reel(reel.book, (), reel.flows, reel.at), whole), ()
         elif isinstance(body, Delta):
             changed = _changed(reel, body)
             reel, waiting = (reel, (*waiting, body)) if changed is None else (changed, waiting)
@@ -192,7 +210,7 @@ def _turned(reel: _Reel, message: tuple[Body, ...], start: Micros) -> _Reel | Un
     return Unplayable(f"its book is crossed {_clock(reel.at)}") if crossed else reel
 
 
-def _misfit(reel: _Reel, delta: Delta) -> Unplayable:
+def _misfit(reel: Reel, delta: Delta) -> Unplayable:
     if delta.change > 0:
         return Unplayable(f"its book is crossed {_clock(reel.at)}")
     there = format_count(resting(reel.book, delta.leg, delta.price))
@@ -218,26 +236,26 @@ def _increase(delta: Delta) -> bool:
     return delta.change > 0
 
 
-def _done(reel: _Reel, flow: Flow) -> _Reel:
-    return _Reel(after(reel.book, Event(reel.at, flow)), reel.debts, (*reel.flows, flow), reel.at)
+def _done(reel: Reel, flow: Flow) -> Reel:
+    return Reel(after(reel.book, Event(reel.at, flow)), reel.debts, (*reel.flows, flow), reel.at)
 
 
-def _reclaimed(reel: _Reel) -> _Reel:
+def _reclaimed(reel: Reel) -> Reel:
     late = tuple(debt for debt in reel.debts if debt.due <= reel.at)
-    reel = _Reel(reel.book, tuple(debt for debt in reel.debts if debt.due > reel.at), reel.flows, reel.at)
+    reel = Reel(reel.book, tuple(debt for debt in reel.debts if debt.due > reel.at), reel.flows, reel.at)
     for debt in late:
         reel = _done(reel, Arrive(debt.leg, debt.price, debt.count))
     return reel
 
 
-def _traded(reel: _Reel, print_: Print) -> _Reel:
+def _traded(reel: Reel, print_: Print) -> Reel:
     taker = _taker(reel.book, print_)
     if taker is None:
         return reel
     take = Take(taker, _of_yes(taker, print_.yes_price), print_.count)
     due = Micros(reel.at + PATIENCE)
-    owed = tuple(_Debt(taker.other(), price, count, due) for price, count in hit(reel.book, take))
-    return _done(_Reel(reel.book, reel.debts + owed, reel.flows, reel.at), take)
+    owed = tuple(Debt(taker.other(), price, count, due) for price, count in hit(reel.book, take))
+    return _done(Reel(reel.book, reel.debts + owed, reel.flows, reel.at), take)
 
 
 def _taker(book: Book, print_: Print) -> Leg | None:
@@ -248,7 +266,7 @@ def _taker(book: Book, print_: Print) -> Leg | None:
     return Leg.NO if book.yes and print_.yes_price <= book.yes[0][0] else None
 
 
-def _changed(reel: _Reel, delta: Delta) -> _Reel | None:
+def _changed(reel: Reel, delta: Delta) -> Reel | None:
     leg, price, change = delta.leg, delta.price, delta.change
     if change > 0:
         facing = reel.book.bids(leg.other())
@@ -261,13 +279,13 @@ def _changed(reel: _Reel, delta: Delta) -> _Reel | None:
     return _done(reel_paid, Withdraw(leg, price, left)) if left else reel_paid
 
 
-def _paid(reel: _Reel, leg: Leg, price: Price, count: Count) -> tuple[_Reel, Count]:
+def _paid(reel: Reel, leg: Leg, price: Price, count: Count) -> tuple[Reel, Count]:
     if not reel.debts:
         return reel, count
-    left, debts = int(count), list[_Debt]()
+    left, debts = int(count), list[Debt]()
     for debt in reel.debts:
         pays = min(left, debt.count) if (debt.leg, debt.price) == (leg, price) else 0
         left -= pays
         if pays < debt.count:
-            debts.append(_Debt(debt.leg, debt.price, Count(debt.count - pays), debt.due))
-    return _Reel(reel.book, tuple(debts), reel.flows, reel.at), Count(left)
+            debts.append(Debt(debt.leg, debt.price, Count(debt.count - pays), debt.due))
+    return Reel(reel.book, tuple(debts), reel.flows, reel.at), Count(left)

@@ -1,7 +1,7 @@
 """The `paper` command: the whole engine at work on a schedule of parents, without money.
 
-On an exchange of our own, in this process and over real HTTP, or on a demo or paper exchange that runs already. Executions
-are marked: they belong to the account `NAME paper`, come from `paper`, and write no trades. They are what a rollout's paper
+On an exchange of our own, in this process and over real HTTP, whose markets are synthetic, recorded or follow a real
+exchange's as they move; or on a demo or paper exchange that runs already. Executions are marked: they belong to the account `NAME paper`, come from `paper`, and write no trades. They are what a rollout's paper
 stage rests on.
 """
 
@@ -35,6 +35,7 @@ from depthwalker.shell.exchange import Unplayable, playable
 from depthwalker.shell.execute import Wrong, read_method
 from depthwalker.shell.follow import Follower, is_live
 from depthwalker.shell.kalshi import KalshiVenue
+from depthwalker.shell.mirrors import mirrored
 from depthwalker.shell.opening import load_key, open_store
 from depthwalker.shell.paper import Account, PaperExchange
 from depthwalker.shell.paper_markets import SESSION, Draw, Elsewhere, Place, Sessions, recorded, session_of, synthetic
@@ -189,12 +190,22 @@ class _Paper:
         account = Account(NAME, NAME, key.public_key(), CASH)
         exchange = PaperExchange((), [account], self._clock, SystemChance())
         await stack.enter_async_context(exchange)
+        tickers = [state.parent.ticker for state in left]
+        if self._wish.venue == "feed":
+            followed = dict.fromkeys((*self._wish.tickers, *tickers))
+            place: Place = await mirrored(stack, exchange, self._own, followed, self._clock)
+        else:
+            place = await self._sessions(exchange, tickers)
+        await inherited(store, exchange, self._own.account, prefix(self._wish.run))
+        return Stand(replace(self._own, base_url=exchange.url, key_id=None, key_file=None), Signer(NAME, key), place)
+
+    async def _sessions(self, exchange: PaperExchange, tickers: Sequence[str]) -> Sessions:
+        """Return markets of our own, with those open in which something is left."""
         draw, length = self._draw()
         sessions = Sessions(exchange, self._clock, draw, length, Micros(self._config.timeout + SPARE))
-        for state in left:
-            await sessions.open(session_of(state.parent.ticker))
-        await inherited(store, exchange, self._own.account, prefix(self._wish.run))
-        return Stand(replace(self._own, base_url=exchange.url, key_id=None, key_file=None), Signer(NAME, key), sessions)
+        for ticker in tickers:
+            await sessions.open(session_of(ticker))
+        return sessions
 
     def _draw(self) -> tuple[Draw, Micros]:
         if self._tapes:
@@ -229,11 +240,13 @@ def _config(wish: Wish, settings: Settings) -> ExecutionConfig:
     if not re.fullmatch(NAMES, wish.run):
         raise Wrong(f"--run {wish.run}: it must be 1 to 64 letters, digits, -, _ or .")
     if wish.venue == "own" and wish.tickers:
-        raise Wrong("our own exchange has its own markets: leave the tickers out, or give --venue exchange")
+        raise Wrong("our own exchange has its own markets: leave the tickers out, or give --venue feed or exchange")
     if wish.venue != "own" and not wish.tickers:
-        raise Wrong(f"--venue {wish.venue}: name the markets, such as: depthwalker paper SYN-THIN-1 --venue exchange")
+        raise Wrong(f"--venue {wish.venue}: name the markets, such as: depthwalker paper TICKER --venue {wish.venue}")
     if wish.venue == "exchange" and trades_live(settings.base_url):
-        raise Wrong(f"{settings.base_url} is a real exchange, and paper sends no orders there")
+        raise Wrong(
+            f"{settings.base_url} is a real exchange, and paper sends no orders there: --venue feed uses its market data"
+        )
     if wish.venue == "exchange" and settings.key_id is None:
         raise Wrong("no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE")
     return read_method(wish.method)

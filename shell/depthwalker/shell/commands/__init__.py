@@ -102,7 +102,7 @@ TABLE: Final[Mapping[str, Entry]] = {
         (
             "paper --every 60 --parents 100",
             "paper --run week --method method.toml --html week.html",
-            "paper SYN-THIN-1 --venue exchange --every 30 --json",
+            "paper KXHIGHNY-26JUN11-T80 --venue feed --every 30 --json",
         ),
         "[TICKER ...] [OPTION ...]",
     ),

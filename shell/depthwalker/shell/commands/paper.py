@@ -6,7 +6,7 @@ from typing import Final
 
 from depthwalker.shell.commands.arguments import PROFILES, output, whole
 
-VENUES: Final = ("own", "exchange")
+VENUES: Final = ("own", "feed", "exchange")
 REPORT: Final = Path("paper-report.html")
 A_WEEK: Final = 2_016  # parents, one every five minutes
 SECONDS: Final = 300
@@ -19,7 +19,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--venue",
         choices=VENUES,
         default=VENUES[0],
-        help="own: an exchange in this process (default); exchange: the demo or paper exchange that the settings name",
+        help="own: an exchange in this process (default); feed: the same, whose markets follow the settings' exchange by its "
+        "public market data, real ones too; exchange: the demo or paper exchange that the settings name",
     )
     market = parser.add_mutually_exclusive_group()
     market.add_argument("--profile", nargs="+", choices=PROFILES, help="our own markets (default: all three)")

@@ -3,12 +3,15 @@
 A pause holds the market's flow back as well: nobody trades. When it ends, the crowd stands where its tape has it by then.
 """
 
+from collections.abc import Iterable
 from enum import Enum
 
-from depthwalker.core import matching
-from depthwalker.core.answer import MarketStatus
+from depthwalker.core import matching, tape
+from depthwalker.core.answer import Market, MarketStatus
+from depthwalker.core.fees import FeeRates
 from depthwalker.core.grid import PriceGrid
 from depthwalker.core.reports import EndReason
+from depthwalker.core.tape import Flow
 from depthwalker.core.units import DOLLAR, Micros, Price
 from depthwalker.shell.paper.exchange import Exchange
 from depthwalker.shell.paper.fee_schedule import FeeChange, Fees
@@ -126,6 +129,36 @@ def delist(exchange: Exchange, ticker: str) -> None:
     """Close a market for good and forget it: to whoever asks, there is none."""
     move_close(exchange, ticker, exchange.clock.now())
     del exchange.floors[ticker]
+
+
+def play(exchange: Exchange, ticker: str, flows: Iterable[Flow]) -> None:
+    """Have others do something now, beside what the market's own tape has them do; where it stands still nobody does."""
+    now, floor = exchange.advance(), exchange.floor(ticker)
+    for flow in flows:
+        if floor.status(now) is MarketStatus.ACTIVE and not floor.halted:
+            exchange.book(floor, floor.do(tape.play(floor.pit, flow, now)), now)
+
+
+def follow(exchange: Exchange, ticker: str, market: Market, rates: FeeRates) -> bool:
+    """Bring a market to what another exchange's is now: status, close, grid and fees; return whether it has just opened."""
+    now, floor = exchange.advance(), exchange.floor(ticker)
+    floor.charge(rates)
+    if market.grid != floor.pit.rules.grid:
+        regrid(exchange, ticker, market.grid)
+    open_before = floor.status(now) is MarketStatus.ACTIVE
+    match market.status:
+        case MarketStatus.ACTIVE:
+            if floor.inactive:
+                activate(exchange, ticker)
+            if floor.close_time != max(market.close_time, now):
+                move_close(exchange, ticker, market.close_time)
+        case MarketStatus.INACTIVE:
+            if not floor.inactive:
+                deactivate(exchange, ticker)
+        case _:
+            if now < floor.close_time:
+                move_close(exchange, ticker, now)
+    return floor.status(now) is MarketStatus.ACTIVE and not open_before
 
 
 def change_fees(exchange: Exchange, series: str, event: str, fees: Fees | None, at: Micros) -> None:

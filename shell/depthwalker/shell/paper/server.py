@@ -19,11 +19,13 @@ from typing import Final, Literal, Self
 import msgspec
 from aiohttp import web
 
-from depthwalker.core.answer import FillRecord, OrderRecord
+from depthwalker.core.answer import FillRecord, Market, OrderRecord
 from depthwalker.core.book import Book
 from depthwalker.core.execution import State
+from depthwalker.core.fees import FeeRates
 from depthwalker.core.ledger import Fill
 from depthwalker.core.pit import book
+from depthwalker.core.tape import Flow
 from depthwalker.core.units import SECOND, Count, Micros, Money
 from depthwalker.shell.paper import control, lifecycle
 from depthwalker.shell.paper.endpoint import PREFIX
@@ -134,6 +136,15 @@ class PaperExchange:
         """Close a market and forget it."""
         lifecycle.delist(self.exchange, ticker)
         self._touched.set()
+
+    def play(self, ticker: str, flows: Iterable[Flow]) -> None:
+        """Have others do something in a market now."""
+        lifecycle.play(self.exchange, ticker, flows)
+        self._touched.set()
+
+    def follow(self, ticker: str, market: Market, rates: FeeRates) -> bool:
+        """Bring a market to what another exchange's is now; return whether it has just opened."""
+        return lifecycle.follow(self.exchange, ticker, market, rates)
 
     def inherit(self, account: str, state: State, fills: Iterable[Fill]) -> None:
         """Take over an execution's orders from an exchange that died: they are over (`inheritance`)."""

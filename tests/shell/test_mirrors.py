@@ -1,0 +1,146 @@
+"""Live market data with simulated fills: what happens there happens here, and nothing but market data is ever asked for there."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.shell.rig import CASH, KEY, ME, TICKER, quiet, until
+from tests.shell.test_cli import running_exchange
+
+from depthwalker.core.answer import MarketStatus
+from depthwalker.core.book import Leg
+from depthwalker.core.fees import WITH_MAKER_FEES
+from depthwalker.core.structure import STRUCTURES
+from depthwalker.core.tape import Arrive, Take
+from depthwalker.core.units import Count, Micros, Price
+from depthwalker.shell.cli import main
+from depthwalker.shell.clock import SystemChance, SystemClock
+from depthwalker.shell.mirrors import MarketData, Mirrors, mirrored
+from depthwalker.shell.paper import Account, Listing, PaperExchange, lifecycle
+from depthwalker.shell.paper.fee_schedule import Fees
+from depthwalker.shell.ports import HttpRequest, HttpResponse, NotSent
+from depthwalker.shell.settings import Settings
+
+FINE = dict(STRUCTURES)["tapered_deci_cent"]
+
+
+@dataclass
+class Pair:
+    """The exchange that is followed, and our own."""
+
+    there: PaperExchange
+    here: PaperExchange
+    mirrors: Mirrors
+
+    def books_agree(self) -> bool:
+        there, here = self.there.book(TICKER), self.here.book(TICKER)
+        return (there.yes, there.no) == (here.yes, here.no)
+
+
+@asynccontextmanager
+async def followed(tmp_path: Path, listing: Listing | None = None, **keys: object) -> AsyncIterator[Pair]:
+    clock = SystemClock()
+    account = Account(ME, "kid", KEY.public_key(), CASH)
+    async with AsyncExitStack() as stack:
+        there = PaperExchange([listing or Listing(quiet())], [account], clock, SystemChance())
+        here = PaperExchange((), [account], clock, SystemChance())
+        await stack.enter_async_context(there)
+        await stack.enter_async_context(here)
+        settings = Settings.of(
+            base_url=there.url, state_directory=tmp_path, installation="0123abcd", book_interval_seconds="0.1", **keys
+        )
+        yield Pair(there, here, await mirrored(stack, here, settings, [TICKER], clock))
+
+
+async def test_the_book_follows_and_what_others_trade_fills_our_order_here(tmp_path: Path) -> None:
+    async with followed(tmp_path) as pair:
+        await until(pair.books_agree)
+        pair.there.play(TICKER, [Arrive(Leg.YES, Price(4_500), Count(700)), Arrive(Leg.NO, Price(5_400), Count(900))])
+        await until(pair.books_agree)
+        pair.there.play(TICKER, [Take(Leg.NO, Price(5_500), Count(300))])
+        await until(lambda: len(pair.here.exchange.floors[TICKER].trades) == 1)
+        await until(pair.books_agree)
+        assert await pair.mirrors.tickers() == (TICKER,)
+        assert (await pair.mirrors.book(TICKER)).yes[0] == (4_500, 400)
+
+
+async def test_status_close_grid_and_fees_follow_too(tmp_path: Path) -> None:
+    async with followed(tmp_path) as pair:
+        floor = pair.here.exchange.floors[TICKER]
+        await until(pair.books_agree)
+        lifecycle.regrid(pair.there.exchange, TICKER, FINE)
+        lifecycle.deactivate(pair.there.exchange, TICKER)
+        pair.mirrors._feeds[TICKER].reread_market()
+        await until(lambda: floor.inactive and floor.pit.rules.grid == FINE)
+        lifecycle.activate(pair.there.exchange, TICKER)
+        lifecycle.change_fees(pair.there.exchange, "RIG", "", Fees("quadratic_with_maker_fees"), Micros(0))
+        pair.mirrors._feeds[TICKER].reread_market()
+        pair.mirrors._feeds[TICKER].reread_fees()
+        await until(lambda: not floor.inactive and floor.pit.rules.rates == WITH_MAKER_FEES)
+        await until(pair.books_agree)
+        lifecycle.move_close(pair.there.exchange, TICKER, Micros(0))
+        pair.mirrors._feeds[TICKER].reread_market()
+        await until(lambda: floor.status(SystemClock().now()) is MarketStatus.CLOSED)
+
+
+async def test_a_book_that_is_not_known_any_more_offers_nothing(tmp_path: Path) -> None:
+    async with followed(tmp_path) as pair:
+        await until(pair.books_agree)
+        await pair.there.stop()
+        await until(lambda: pair.here.book(TICKER).yes == ())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("POST", "/trade-api/v2/portfolio/events/orders", {}),
+        ("GET", "/trade-api/v2/portfolio/orders", {}),
+        ("DELETE", "/trade-api/v2/markets/X", {}),
+        ("GET", "/trade-api/v2/markets/X", {"KALSHI-ACCESS-KEY": "kid"}),
+    ],
+)
+async def test_only_unsigned_market_data_passes(method: str, path: str, headers: dict[str, str]) -> None:
+    sent: list[HttpRequest] = []
+
+    class Wire:
+        async def send(self, request: HttpRequest) -> HttpResponse:
+            sent.append(request)
+            return HttpResponse(200, {}, b"{}")
+
+        async def close(self) -> None: ...
+
+    wire = MarketData(Wire())
+    with pytest.raises(NotSent, match="only market data is asked for here"):
+        await wire.send(HttpRequest(method, path, (), headers, None))
+    allowed = HttpRequest("GET", "/trade-api/v2/markets/X", (), {}, None)
+    await wire.send(allowed)
+    assert sent == [allowed]
+
+
+@pytest.mark.parametrize("websocket", ["true", "false"])
+def test_a_run_on_live_data_fills_here_and_sends_nothing_there(
+    websocket: str, postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "fast.json"
+    file.write_text(
+        json.dumps({"max_slippage_percent": None, "max_slippage_dollars": "0.02", "order_timeout_seconds": 1.5})
+    )
+    with running_exchange(tmp_path) as kalshi:
+        for name, value in (kalshi.environment | {"DATABASE_URL": postgres}).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("DEPTHWALKER_WEBSOCKET", websocket)
+        given = ["OPEN-1", "--venue", "feed", "--method", str(file), "--every", "1", "--parents", "2", "--count", "10"]
+        assert main(["paper", *given, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["executed"], told["failed"], told["skipped"]) == (2, [], 0)
+        with psycopg.connect(postgres) as connection:
+            rows = connection.execute("SELECT source, ticker, filled_quantity FROM execution_state").fetchall()
+        assert rows == [("paper", "OPEN-1", 10)] * 2
+        asked = kalshi.exchange.requests
+        assert set(asked) <= {"market", "event", "series", "book", "trades", "socket"}, asked
+        assert kalshi.exchange.orders("cli") == ()
+        assert ("socket" in asked) == (websocket == "true")
