@@ -372,13 +372,21 @@ CREATE TABLE IF NOT EXISTS child_orders (
     average_fill_price numeric(10,4) CHECK (average_fill_price > 0 AND average_fill_price < 1),
     fees numeric(18,6) NOT NULL,
     phase varchar(10) NOT NULL CHECK (phase IN ('sent', 'unknown', 'duplicate', 'live', 'closed')),
-    ending varchar(10) CHECK (ending IN ('executed', 'canceled', 'refused', 'burned')),
+    ending varchar(10) CHECK (ending IN ('executed', 'canceled', 'refused', 'burned', 'lapsed')),
     walk_reason text,
     placed_at timestamptz NOT NULL,
     closed_at timestamptz,
     PRIMARY KEY (execution_id, split, birth),
     CHECK ((phase = 'closed') = (ending IS NOT NULL))
 ) WITH (fillfactor = 50);
+DO $$ BEGIN  -- for a table that an older schema made
+    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'child_orders'::regclass
+                   AND conname = 'child_orders_ending_check' AND pg_get_constraintdef(oid) LIKE '%lapsed%') THEN
+        ALTER TABLE child_orders DROP CONSTRAINT child_orders_ending_check;
+        ALTER TABLE child_orders ADD CONSTRAINT child_orders_ending_check
+            CHECK (ending IN ('executed', 'canceled', 'refused', 'burned', 'lapsed'));
+    END IF;
+END $$;
 CREATE INDEX IF NOT EXISTS idx_child_order ON child_orders (order_id);
 
 -- The key holds the execution: the order ids of two paper exchanges, each with a market of its own, may meet in one database.

@@ -18,7 +18,9 @@ from depthwalker.core.command import (
     Claim,
     Command,
     Finish,
+    Lapse,
     Lookup,
+    MarkOver,
     Place,
     Plan,
     Regrid,
@@ -210,9 +212,9 @@ class _Player:
             case Lookup():
                 orders = tuple(self.exchange.orders.values())
                 return lookup_reply(self.state, Success(orders), Success(tuple(self.exchange.fills)), self.now)
-            case Claim() | Burn():
+            case Claim() | Burn() | Lapse():
                 raise AssertionError("every request here is answered")
-            case Tick() | Plan() | Regrid() | WindDown() | Finish() | WaitUntil():
+            case Tick() | Plan() | Regrid() | MarkOver() | WindDown() | Finish() | WaitUntil():
                 return ()
             case _ as never:
                 assert_never(never)

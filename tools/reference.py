@@ -26,6 +26,7 @@ from depthwalker.core.fact import (
     Deferred,
     Duplicated,
     Fact,
+    Lapsed,
     Observed,
     OutcomeUnknown,
     PlaceIntended,
@@ -141,7 +142,7 @@ def order() -> str:
     drawn = "\n".join(["stateDiagram-v2", *lines, "    closed --> [*]"])
     text = (
         "# The life of an order\n\nEvery fact about an order, applied to an order in every phase by the code that folds the journal "
-        "(`core/execution.py`); what changes the phase is drawn. Only the order's own record, a refusal of its placing, or a burn closes it.\n\n"
+        "(`core/execution.py`); what changes the phase is drawn. Only the order's own record, a refusal of its placing, a burn, or a market that is over closes it.\n\n"
     )
     return f"{WRITTEN}{text}```mermaid\n{drawn}\n```\n"
 
@@ -176,6 +177,7 @@ def _facts() -> Iterator[tuple[str, Fact]]:
     yield "CancelAcknowledged", CancelAcknowledged(KEY, AT)
     yield "Burned", Burned(KEY, "x", NONE, AT)
     yield "Duplicated", Duplicated(KEY, AT)
+    yield "Lapsed", Lapsed(KEY, AT)
     yield "Resumed", Resumed("w", AT)
     for status in OrderStatus:
         yield f"Observed {status.value}", Observed(KEY, "x", 0, status, price, NONE, ALL, AT)

@@ -213,6 +213,7 @@ def conditions(draw: st.DrawFn, parent: Parent) -> Conditions:
         max_walkers=5,
         ema_slippage=draw(st.integers(-50_000, 100_000)),
         open=draw(st.booleans()),
+        over=draw(st.booleans()),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.core import scenes
 from tests.core.scenes import FIRST, cents, contracts, fold, live, match, name, record
 from tests.core.stage import Stage
-from tests.core.world import GRIDS
+from tests.core.world import GRIDS, Tape
 
 from depthwalker.core.answer import NotApplied, OrderStatus, Rejected
 from depthwalker.core.command import Amend, Burn, Cancel, Claim, Lookup, Place
@@ -360,3 +360,54 @@ def test_a_404_and_an_absence_close_nothing() -> None:
     assert open_order(state, 1) is not None
     assert (name(FIRST), total_exposure(state)) == ("order-1-0", Count(100 * 100))
     assert state.cap == Price(5_300)
+
+
+# A market that closes while an order is in doubt (none of the field's accidents: our own)
+
+
+def doubtful() -> Stage:
+    """Return a stage whose only order was lost on its way, and whose market has closed since."""
+    stage = Stage()
+    stage.act()
+    stage.lose(stage.out(Place), arrived=False, late=True)
+    stage.exchange.close()
+    stage._fresh_book()
+    return stage
+
+
+def test_an_order_lost_before_its_market_closed_is_in_doubt_until_the_market_is_settled() -> None:
+    stage = doubtful()
+    for _ in range(30):
+        stage.act(60)
+        stage.answer(stage.out(Claim, Burn, Lookup))
+    assert (total_exposure(stage.state), stage.state.finished) == (contracts(100), None)
+    stage.exchange.settle()
+    stage.arrive([wire for wire in stage.wires if wire.lost])
+    stage.finish()
+    (order,) = stage.state.orders
+    assert (order.ending, total_exposure(stage.state)) == (Ending.LAPSED, 0)
+    stage.replays()
+
+
+def test_a_closed_market_opens_again_and_the_order_comes_after_all() -> None:
+    stage = doubtful()
+    for _ in range(30):
+        stage.act(60)
+        stage.answer(stage.out(Claim, Burn, Lookup))
+    stage.exchange.open()
+    stage.arrive([wire for wire in stage.wires if wire.lost])
+    stage.exchange.hit(stage.exchange.resting()[0], contracts(30))
+    stage.finish()
+    assert total_filled(stage.state) == stage.exchange.filled() == contracts(30)
+
+
+def test_an_order_that_came_just_before_the_close_is_found_however_late_it_is_shown() -> None:
+    stage = Stage()
+    stage.act()
+    stage.lose(stage.out(Place), arrived=True)
+    stage.trade(40)
+    stage.exchange.settle()
+    stage.tape = Tape([0, 4] * 40)  # every read is four changes old, for as long as reads may lag
+    stage.finish()
+    (order,) = stage.state.orders
+    assert (order.ending, filled(order)) == (Ending.CANCELED, contracts(40))

@@ -22,3 +22,8 @@ def test_answers_are_values_that_only_equal_their_own_kind() -> None:
 
 def test_an_acknowledgement_may_leave_its_counts_out() -> None:
     assert Ack("a", None, None, Micros(1)) != Ack("a", Count(0), Count(0), Micros(1))
+
+
+def test_only_a_settled_market_takes_no_order_for_good() -> None:
+    """A closing time may be moved, also after it, and a paused market is reactivated (fact sheet, section 3)."""
+    assert [status for status in MarketStatus if status.over()] == [MarketStatus.FINALIZED]

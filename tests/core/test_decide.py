@@ -32,6 +32,7 @@ from depthwalker.core.command import (
     Finish,
     Fresh,
     Lookup,
+    MarkOver,
     OfferAt,
     Passed,
     Place,
@@ -52,6 +53,8 @@ from depthwalker.core.fact import (
     Filled,
     Finished,
     LookedUp,
+    MarketOver,
+    OutcomeUnknown,
     Refused,
     Requested,
     Status,
@@ -299,3 +302,27 @@ def test_what_went_by_wakes_nobody_twice() -> None:
     assert not any(isinstance(wake, Passed) for wake in waits(decided(live(), seen)).wakes)
     other = replace(view(after(1)), passages=(replace(passed, split=2),))
     assert any(isinstance(wake, Passed) for wake in waits(decided(live(), other)).wakes)
+
+
+# A market that is over
+
+
+def over(at: float = 1) -> View:
+    seen = view(after(at), is_open=False)
+    return replace(seen, conditions=replace(seen.conditions, over=True))
+
+
+def test_that_the_market_is_over_is_remembered_once_where_an_order_is_in_doubt() -> None:
+    doubtful = winding(fold(intended(), OutcomeUnknown(FIRST, Kind.PLACE, "time-out", NOW), state=planned((49, 100))))
+    assert decide(doubtful, over(), POLICY) == (MarkOver(),)
+    marked = fold(MarketOver(after(1)), state=doubtful)
+    assert MarkOver() not in decide(marked, over(), POLICY)
+    assert MarkOver() not in decide(doubtful, view(after(1), is_open=False), POLICY)
+
+
+def test_where_nothing_is_in_doubt_a_market_that_is_over_changes_nothing() -> None:
+    assert decide(winding(live()), over(), POLICY) == decide(winding(live()), view(after(1), is_open=False), POLICY)
+
+
+def test_a_market_that_is_over_is_wound_down_first() -> None:
+    assert decide(live(), over(), POLICY) == (WindDown("the market is not open any more"),)

@@ -45,8 +45,10 @@ from depthwalker.core.fact import (
     Finished,
     GridChanged,
     Held,
+    Lapsed,
     LookedUp,
     LookupStarted,
+    MarketOver,
     OutcomeUnknown,
     Refused,
     Requested,
@@ -405,3 +407,27 @@ def test_a_burn_names_the_order_that_was_never_accepted() -> None:
     lost = fold(intended(), OutcomeUnknown(FIRST, Kind.PLACE, "lost", NOW), state=planned((49, 100)))
     burned = fold(Burned(FIRST, "x", Count(0), after(1)), state=lost)
     assert burned.orders[0].order_id == "x"
+
+
+# A market that is over
+
+
+def test_since_when_a_market_is_over_is_remembered_once() -> None:
+    assert fold(MarketOver(after(3)), MarketOver(after(5)), state=planned((49, 100))).over_at == after(3)
+
+
+def test_only_an_order_of_unknown_outcome_lapses() -> None:
+    sent = fold(intended(), state=planned((49, 100)))
+    lost = fold(OutcomeUnknown(FIRST, Kind.PLACE, "time-out", NOW), state=sent)
+    lapsed = only(fold(Lapsed(FIRST, after(3)), state=lost))
+    assert (lapsed.phase, lapsed.ending, lapsed.closed_at) == (Phase.CLOSED, Ending.LAPSED, after(3))
+    assert total_exposure(fold(Lapsed(FIRST, after(3)), state=lost)) == 0
+    for state in (sent, live(), fold(Duplicated(FIRST, NOW), state=lost)):
+        assert fold(Lapsed(FIRST, after(3)), state=state) == state
+
+
+def test_a_reading_counts_from_when_it_began_and_only_if_it_did_not_fail() -> None:
+    state = fold(LookupStarted(after(1)), LookedUp("", after(2)), state=live())
+    assert (state.asked_at, state.read_at) == (after(1), after(1))
+    again = fold(LookupStarted(after(3)), LookedUp("time-out", after(4)), state=state)
+    assert (again.asked_at, again.read_at) == (after(3), after(1))

@@ -25,7 +25,7 @@ from tests.core.scenes import (
 from tests.core.world import GRIDS
 
 from depthwalker.core.answer import OrderStatus
-from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lookup, Passed, Place
+from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lapse, Lookup, Passed, Place
 from depthwalker.core.execution import State
 from depthwalker.core.fact import (
     Accepted,
@@ -39,13 +39,15 @@ from depthwalker.core.fact import (
     GridChanged,
     LookedUp,
     LookupStarted,
+    MarketOver,
     OutcomeUnknown,
     Refused,
     Requested,
+    Resumed,
 )
 from depthwalker.core.ledger import Kind, OrderKey, Phase, Style
 from depthwalker.core.quote import Quote
-from depthwalker.core.reconcile import backoff, lookup_due, passed_by, reconcile, replace_at, retry_at
+from depthwalker.core.reconcile import READ_LAG, REREAD, backoff, lookup_due, passed_by, reconcile, replace_at, retry_at
 from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.core.view import Passage, View
 
@@ -389,6 +391,73 @@ def test_one_unclear_order_is_read_soon_whatever_became_of_the_others() -> None:
     first, second = state.orders
     stuck = replace(second, phase=Phase.UNKNOWN, troubles=3, request=None)
     assert lookup_due(replace(state, orders=(replace(first, doubt=True), stuck)), view(), POLICY) == after(9.5)
+
+
+def test_a_market_that_is_not_open_is_asked_to_burn_seldom_once_it_has_refused_a_few_times() -> None:
+    stuck = unplaced(intended(), lost(), lost(Kind.BURN), lost(Kind.BURN))
+    shut = view(after(20), is_open=False)
+    assert isinstance(asked(stuck, seen=view(after(20)))[0], Burn)
+    assert Burn not in map(type, asked(stuck, seen=shut))
+    assert isinstance(asked(stuck, seen=view(after(60), is_open=False))[0], Burn)
+    fresh = unplaced(intended(), lost(), lost(Kind.BURN))
+    assert isinstance(asked(fresh, seen=shut)[0], Burn)
+
+
+# A market that is over takes nothing any more: what never came there never will
+
+UNKNOWN = unplaced(intended(), lost())
+OVER_S = READ_LAG // SECOND
+
+
+def read(begun: float, ended: float, failure: str = "") -> tuple[LookupStarted, LookedUp]:
+    return LookupStarted(after(begun)), LookedUp(failure, after(ended))
+
+
+def test_an_order_of_unknown_outcome_is_not_sent_again_to_a_market_that_is_over() -> None:
+    assert asked(UNKNOWN, quote()) == (Claim(FIRST, cents(49), contracts(100), Style.REST),)
+    assert asked(fold(MarketOver(NOW), state=UNKNOWN), quote()) == ()
+
+
+def test_it_lapses_once_orders_that_were_read_long_enough_after_do_not_show_it() -> None:
+    over = fold(MarketOver(NOW), state=UNKNOWN)
+    assert lookup_due(over, view(), POLICY) == after(OVER_S)
+    assert asked(over, at=OVER_S - 0.1) == ()
+    assert asked(over, at=OVER_S) == (Lookup(),)
+    looked = fold(*read(OVER_S, OVER_S + 0.2), state=over)
+    assert asked(looked, at=OVER_S + 0.3) == (Lapse(FIRST),)
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        (),
+        read(OVER_S - 0.1, OVER_S + 1),  # begun before, and so maybe without what came last
+        read(OVER_S, OVER_S + 0.2, "time-out"),
+        (*read(OVER_S - 2, OVER_S - 1), LookupStarted(after(OVER_S))),  # under way
+        (*read(OVER_S - 2, OVER_S - 1), LookupStarted(after(OVER_S)), Resumed("w", after(OVER_S + 1))),
+    ],
+)
+def test_it_does_not_lapse_for_a_reading_that_began_earlier_failed_or_has_not_ended(reads: tuple[Fact, ...]) -> None:
+    over = fold(MarketOver(NOW), *reads, state=UNKNOWN)
+    assert Lapse(FIRST) not in asked(over, at=OVER_S + 60)
+
+
+def test_after_a_reading_that_failed_orders_are_read_again() -> None:
+    over = fold(MarketOver(NOW), *read(OVER_S, OVER_S + 0.2, "time-out"), state=UNKNOWN)
+    assert lookup_due(over, view(), POLICY) == after(OVER_S + 0.2) + backoff(1, REREAD)
+
+
+def test_an_order_that_is_known_to_have_come_does_not_lapse() -> None:
+    for known in (live(), unplaced(intended(), lost(), Duplicated(FIRST, NOW))):
+        over = fold(MarketOver(NOW), *read(OVER_S, OVER_S + 0.2), state=known)
+        assert Lapse(FIRST) not in asked(over, at=OVER_S + 60)
+
+
+def test_what_became_of_the_others_is_read_as_soon_as_ever() -> None:
+    state = fold(intended(price=49, count=60), lost(), state=planned((49, 60), (48, 40)))
+    doubtful = Refused(SECOND_SPLIT, Kind.CANCEL, "not_found", "", after(3))
+    both = fold(intended(SECOND_SPLIT, 48, 40), accepted(SECOND_SPLIT), doubtful, MarketOver(NOW), state=state)
+    assert lookup_due(both, view(), POLICY) == 0
 
 
 # Edges

@@ -45,22 +45,24 @@ from depthwalker.core.fact import Fact, Filled, LookedUp, Resumed, Started, Stop
 from depthwalker.core.flow import Flow
 from depthwalker.core.grid import CENT_GRID, Band, PriceGrid
 from depthwalker.core.ids import ClientId
-from depthwalker.core.ledger import Fill, Kind, OrderKey, Phase, Style, exposure
+from depthwalker.core.ledger import Ending, Fill, Kind, OrderKey, Phase, Style, exposure
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.parent import Parent
 from depthwalker.core.policy import Policy
+from depthwalker.core.reconcile import READ_LAG
 from depthwalker.core.replay import Replayed, replay
 from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Money, Price
 from depthwalker.core.view import Conditions, Passage, View
 
+INACTIVE: Final = Rejected(400, "MARKET_INACTIVE", "")
 REJECTIONS: Final = (
     Rejected(400, "invalid_order", "post only cross"),
     Rejected(400, "invalid_price", ""),
     Rejected(404, "not_found", ""),
     Rejected(400, "order_id_and_client_order_id_mismatch", ""),
     Rejected(400, "insufficient_balance", ""),
-    Rejected(400, "MARKET_INACTIVE", ""),
+    INACTIVE,
 )
 DUPLICATE: Final = Rejected(409, "order_already_exists", "")
 NOT_FOUND: Final = Rejected(404, "not_found", "")
@@ -107,7 +109,10 @@ class Working:
 
 
 class Exchange:
-    """One market, one account. It matches our orders against the offers of others, and lets others hit what rests."""
+    """One market, one account. It matches our orders against the offers of others, and lets others hit what rests.
+
+    It may close, open again, and once closed be settled: `over_at` says when.
+    """
 
     def __init__(self, parent: Parent, *, strict: bool) -> None:
         """`strict`: an amend under an id that is not the order's current one is refused."""
@@ -120,9 +125,13 @@ class Exchange:
         self.past: list[tuple[OrderRecord, ...]] = [()]
         self.now = parent.started
         self.hit_at = parent.started
+        self.closed = False
+        self.over_at: Micros | None = None
         self._strict = strict
 
     def create(self, client_id: str, key: OrderKey, price: Price, count: Count, style: Style) -> Outcome[Ack, Trouble]:
+        if self.closed:
+            return Failure(INACTIVE)
         if client_id in self.spent:
             return Failure(DUPLICATE)
         if not self.grid.valid(price):
@@ -141,6 +150,8 @@ class Exchange:
         return Success(Ack(order.order_id, order.filled, Count(order.total - order.filled), self.now))
 
     def amend(self, order_id: str, current: str, updated: str, price: Price, total: Count) -> Outcome[Ack, Trouble]:
+        if self.closed:
+            return Failure(INACTIVE)
         order = self.orders.get(order_id)
         if order is None or order.status is not OrderStatus.RESTING:
             return Failure(NOT_FOUND)
@@ -159,11 +170,28 @@ class Exchange:
         return Success(Ack(order_id, told, None if told is None else Count(order.total - told), self.now))
 
     def cancel(self, order_id: str) -> Outcome[CancelAck, Trouble]:
+        if self.closed:
+            return Failure(INACTIVE)
         order = self.orders.get(order_id)
         if order is None or order.status is not OrderStatus.RESTING:
             return Failure(NOT_FOUND)
         self.withdraw(order)
         return Success(CancelAck(order_id, Count(order.total - order.filled), self.now))
+
+    def close(self) -> None:
+        """Take no order any more, and cancel what rests."""
+        self.closed = True
+        for order in self.resting():
+            self.withdraw(order)
+
+    def open(self) -> None:
+        """Take orders again, unless the market is settled."""
+        self.closed = self.over_at is not None
+
+    def settle(self) -> None:
+        """Close for good."""
+        self.close()
+        self.over_at = self.now if self.over_at is None else self.over_at
 
     def withdraw(self, order: Working) -> None:
         order.status = OrderStatus.CANCELED
@@ -283,6 +311,7 @@ class World:
         self.pace = Pace()
         self.book_at = self.now
         self.shown_grid = parent.grid
+        self.shown_open, self.shown_over = True, False
         self.decisions = 0
         self.last_wait = self.now
         self._remember(Started(parent, policy, self.now))
@@ -316,6 +345,8 @@ class World:
             if not wire.landed:
                 self._arrive(wire)
             self.wires.remove(wire)
+        if self.exchange.closed:
+            self.exchange.settle()
         self.check()
         begun, decided = self.now, self.decisions
         while self.state.finished is None:
@@ -367,7 +398,9 @@ class World:
             offers_near=within(ladders.offers, BAND),
             reach=reach(ladders.offers, self.state.cap),
             flow=Flow(self.pace.rivals, self.pace.suppliers, Count(9), Count(5), Count(5), Count(9), self.pace.volumes),
-            conditions=Conditions(self.shown_grid, self.parent.rates, 100, 0, 5, 10_000, True),
+            conditions=Conditions(
+                self.shown_grid, self.parent.rates, 100, 0, 5, 10_000, self.shown_open, over=self.shown_over
+            ),
             ahead=tuple((order.key.split, Count(100)) for order in self.state.orders if order.phase is Phase.LIVE),
             passages=tuple(
                 Passage(order.key.split, self.exchange.orders[order.order_id].filled, self.exchange.hit_at)
@@ -427,7 +460,8 @@ class World:
 
     def _read(self, wire: Wire, trouble: Trouble | None) -> None:
         """Read orders as they were up to four changes ago, and fills with up to two missing."""
-        lag = self.tape.pick(5)
+        over_at = self.exchange.over_at
+        lag = self.tape.pick(5) if over_at is None or self.now < over_at + READ_LAG else 0
         past = self.exchange.past[max(0, len(self.exchange.past) - 1 - lag)]
         orders: Outcome[tuple[OrderRecord, ...], Trouble] = Failure(trouble) if trouble else Success(past)
         fills: Outcome[tuple[FillRecord, ...], Trouble] | None = None
@@ -519,6 +553,7 @@ class World:
         self.book_at = self.now
         self.pace.shown = dict(self.exchange.offers)
         self.shown_grid = self.exchange.grid
+        self.shown_open, self.shown_over = not self.exchange.closed, self.exchange.over_at is not None
         best = min(self.pace.shown, default=Price(0))
         if best:
             self.pace.queue = {price: count for price, count in self.pace.queue.items() if price < best}
@@ -547,6 +582,12 @@ class World:
             self.exchange.grid = GRIDS[self.tape.pick(len(GRIDS))]
         elif what == 12:
             self._remember(StopRequested("by hand", self.now))
+        elif what < 15:
+            self.exchange.close()
+        elif what == 15:
+            self.exchange.open()
+        elif what == 16 and self.exchange.closed:
+            self.exchange.settle()
 
     def _crash(self) -> None:
         """Throw the state away: intents are durable, of the facts after them any number may be lost."""
@@ -623,7 +664,8 @@ class World:
         for wire in self.wires:
             command = wire.command
             if not wire.landed and isinstance(command, Place | Claim | Burn):
-                if self._id(command.key.split, command.key.birth) in self.exchange.spent:
+                spent = self._id(command.key.split, command.key.birth) in self.exchange.spent
+                if spent or self.exchange.over_at is not None:
                     continue
                 count = BURN_COUNT if isinstance(command, Burn) else command.count
                 by_key[command.key] = max(by_key.get(command.key, 0), count)
@@ -650,6 +692,9 @@ class World:
             mine = self.exchange.orders.get(order.order_id)
             if order.phase is Phase.CLOSED and mine is not None:
                 assert mine.status is not OrderStatus.RESTING, "invariant 4: closed, but it rests"
+            if order.ending is Ending.LAPSED:
+                assert self._id(order.key.split, order.key.birth) not in self.exchange.spent, "lapsed, but it came"
+                assert self.exchange.over_at is not None, "lapsed, but it may come"
 
     def replays(self) -> None:
         """Check that the journal alone gives the state, and every decision anew where no crash cut one short."""

@@ -35,7 +35,8 @@ class Interruption:
 class Circumstances:
     """A world before it begins. Seconds; `odds` are those of a fault at each request, `losses` faults at the nth of a kind.
 
-    `held` contracts were bought by hand before. `gives_up_at` is when the caller cancels its calls.
+    `held` contracts were bought by hand before. `gives_up_at` is when the caller cancels its calls. `moves_close`: when the
+    closing time is moved, and by how much; a market that has closed is settled soon after.
     """
 
     parents: tuple[Parent, ...]
@@ -51,6 +52,13 @@ class Circumstances:
     interruptions: tuple[Interruption, ...] = ()
     losses: Mapping[tuple[str, int], Fault] = field(default_factory=dict)
     gives_up_at: float | None = None
+    moves_close: tuple[float, float] | None = None
+
+    @property
+    def last_close(self) -> float:
+        """Return when the market closes for the last time."""
+        at, by = self.moves_close or (0.0, 0.0)
+        return max(at, self.closes + by)
 
 
 def drawn(seed: int) -> Circumstances:
@@ -58,7 +66,7 @@ def drawn(seed: int) -> Circumstances:
     random = Random(seed)
     held = random.choice((0, 0, 80))
     times = sorted(random.uniform(0, 4) for _ in range(random.randint(0, 4)))
-    return Circumstances(
+    given = Circumstances(
         parents=tuple(_parent(random, held) for _ in range(random.randint(1, MOST_PARENTS))),
         tape=quiet(*sellers(random.choice((4_300, 4_500)), random.randint(1, 80), *times)),
         closes=random.choice((2.0, A_DAY_S, A_DAY_S, A_DAY_S)),
@@ -76,6 +84,11 @@ def drawn(seed: int) -> Circumstances:
         ),
         gives_up_at=random.uniform(0, 4) if random.random() < 0.1 else None,
     )
+    if random.random() < 0.3 and given.closes < A_DAY_S:
+        return replace(given, moves_close=(random.uniform(3, 30), random.uniform(1, 30)))
+    if random.random() < 0.1 and given.closes == A_DAY_S:
+        return replace(given, moves_close=(random.uniform(0.2, 3), -A_DAY_S))
+    return given
 
 
 def _parent(random: Random, held: int) -> Parent:
@@ -103,5 +116,11 @@ SCRIPTS: Mapping[str, Circumstances] = {
     "the caller gives up half way": Circumstances((Parent(60, walker(3)),), _FILLS, gives_up_at=0.9),
     "trading pauses, and goes on": replace(_WALKS, interruptions=(Interruption("trading pause", 0.5, 0.8),)),
     "the market is reactivated": replace(_WALKS, interruptions=(Interruption("reactivation sweep", 0.5, 0.8),)),
-    "the market closes": Circumstances((Parent(60, walker(3)),), closes=1.5),
+    "the market closes": Circumstances((Parent(60, walker(3)),), moves_close=(0.9, -A_DAY_S)),
+    "a create is lost, and its market closes": Circumstances(
+        (Parent(60, simple(1)),), closes=2.0, losses={("create", 1): Fault.LATE}
+    ),
+    "a create is lost, its market closes, and it comes when it is open again": Circumstances(
+        (Parent(60, simple(1)),), closes=2.0, losses={("create", 1): Fault.LATE}, moves_close=(3.0, 30.0)
+    ),
 }

@@ -29,6 +29,16 @@ def test_a_seed_does_the_same_again() -> None:
     assert first.met == second.met
 
 
+def test_an_order_that_never_came_before_its_market_was_over_lapses_and_one_that_comes_when_it_opens_again_is_found() -> (
+    None
+):
+    never, again = (World(1, script) for name, script in SCRIPTS.items() if name.startswith("a create is lost, "))
+    never.run()
+    again.run()
+    assert (never.lapsed, again.lapsed) == (1, 0)
+    assert any("201" in line for line in again.trace)
+
+
 def test_fresh_seeds_and_kills_at_some_of_the_steps_hold_the_invariants() -> None:
     for given in (SEEDS, KILLS):
         ran = subprocess.run(

@@ -26,6 +26,7 @@ from depthwalker.core.book import Leg
 from depthwalker.core.execution import START, evolve
 from depthwalker.core.fact import Filled
 from depthwalker.core.ids import ClientId, parse_client_id
+from depthwalker.core.ledger import Ending
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.api import DatabaseTrouble, ExchangeTrouble, OrderRefused, Trade, Unresolved
 from depthwalker.shell.engine import Engine
@@ -41,7 +42,7 @@ BY_HAND = "by-hand-1"
 ORDERS = "/trade-api/v2/portfolio/events/orders"
 MOST_TRIES = 12
 CALM_TRIES = 4
-TRIES_WHERE_CLOSED = 4  # what an order that nobody heard of leaves open there stays open
+SETTLED_AFTER_S = 20.0  # a market that has closed
 BETWEEN_TRIES_S = 20.0
 LONGEST_S = 3_600.0
 CAPS = {Leg.YES: 5_000, Leg.NO: 6_000}  # the target of 0.45 and five cents, buying and selling
@@ -63,7 +64,8 @@ INTERRUPTIONS: dict[str, tuple[Callable[[Exchange], None], Callable[[Exchange], 
 class World:
     """Circumstances at work. `met` counts faults by command, `trace` tells what took effect at the exchange.
 
-    `touched` are the executions that met a fault between an intent and its answer, `steps` those of the longest process.
+    `touched` are the executions that met a fault between an intent and its answer, `steps` those of the longest process,
+    `lapsed` counts the orders that never came before their market was over.
     """
 
     seed: int
@@ -72,6 +74,7 @@ class World:
     trace: list[str] = field(default_factory=list)
     steps: int = 0
     executions: int = 0
+    lapsed: int = 0
     touched: set[str] = field(default_factory=set)
 
     def run(self) -> None:
@@ -109,8 +112,7 @@ class World:
             self.met["two workers", "execute"] += 1
         await asyncio.gather(*workers)
         for left in reversed(range(MOST_TRIES)):
-            settled = self.given.closes < LONGEST_S and left < MOST_TRIES - TRIES_WHERE_CLOSED
-            if not self._untold() or settled:
+            if not self._untold():
                 break
             await asyncio.sleep(BETWEEN_TRIES_S)
             self._odds = self.given.odds * max(0, left - CALM_TRIES) / MOST_TRIES  # whatever fails comes back some time
@@ -151,15 +153,19 @@ class World:
 
     def _interrupt(self) -> None:
         """Have trading, the exchange or the market stop for a while, some time."""
-        if self.given.closes < LONGEST_S:
-            outside(self.given.closes, partial(self._stopped.add, "market closed"))
+        if self.given.moves_close is not None:
+            at, by = self.given.moves_close
+            outside(at, partial(self._change, partial(_move_close, seconds=by)))
+        if self.given.last_close < LONGEST_S:
+            outside(self.given.last_close + SETTLED_AFTER_S, partial(self._change, _settle))
         for one in self.given.interruptions:
             begin, finish = INTERRUPTIONS[one.what]
             outside(one.at, partial(self._change, begin, partial(self._stopped.add, one.what)))
             outside(one.at + one.seconds, partial(self._change, finish, partial(self._stopped.discard, one.what)))
 
-    def _change(self, how: Callable[[Exchange], None], note: Callable[[], None]) -> None:
-        note()
+    def _change(self, how: Callable[[Exchange], None], note: Callable[[], None] | None = None) -> None:
+        if note is not None:
+            note()
         how(self._exchange)
         self._go_on()
 
@@ -240,7 +246,8 @@ class World:
         """Look at the books after everything that took effect."""
         kind = self._desk.route(request)[0].kind
         if kind in WRITING:
-            self.met.update((stop, kind) for stop in self._stopped)
+            closed = self._clock.now() >= self._exchange.floor(TICKER).close_time
+            self.met.update((stop, kind) for stop in self._stopped | ({"market closed"} if closed else set()))
         if request.method != "GET":
             at = (self._clock.now() - self._paper.exchange.start) / SECOND
             self.trace.append(f"{at:9.3f} {request.method} {request.path} {request.body!r} -> {reply.status}")
@@ -289,31 +296,43 @@ class World:
         """Compare how it ended with the exchange's books."""
         self._look()
         assert not self._paper.resting(ME), "something rests"
-        assert not self._untold() or self.given.closes < LONGEST_S, f"never told: {self._untold()}"
+        assert not self._untold(), f"never told: {self._untold()}"
         own = {order.order_id for order in self._own_orders()}
         fills = [fill for fill in self._paper.fills(ME) if fill.order_id in own]
         self.executions = len(self._store.rows)
         told = [fill for row in self._store.rows.values() for fill in self._judge_one(row)]
         assert sorted(told) == sorted((fill.order_id, fill.trade_id) for fill in fills), "the journals' fills"
         bought = sum(fill.count if fill.leg is Leg.YES else -fill.count for fill in fills)
-        assert self._paper.position(ME, TICKER) == self.given.held * 100 + bought
+        over = self._exchange.floor(TICKER).settled_at is not None
+        assert self._paper.position(ME, TICKER) == (0 if over else self.given.held * 100 + bought)
 
     def _judge_one(self, row: Row) -> list[tuple[str, str]]:
         """Judge one execution and return the fills that its journal tells."""
         state = reduce(evolve, row.facts, START)
-        left = [order for order in state.orders if order.phase.value != "closed"]
-        if state.finished is None:
-            # An id that the exchange never heard of cannot be burned in a closed market: that alone may stay unresolved.
-            assert self.given.closes < LONGEST_S, "never ended"
-            heard = {order.client_order_id for order in self._paper.orders(ME)}
-            mine = state.parent.installation, state.parent.execution
-            assert left, "never ended, with nothing open"
-            assert not heard & {ClientId(*mine, one.key.split, one.key.birth).text() for one in left}, "never resolved"
-        else:
-            assert not left, "final with an order open"
+        assert state.finished is not None, "never ended"
+        assert not [order for order in state.orders if order.phase.value != "closed"], "final with an order open"
+        heard = {order.client_order_id for order in self._paper.orders(ME)}
+        mine = state.parent.installation, state.parent.execution
+        lapsed = [order for order in state.orders if order.ending is Ending.LAPSED]
+        self.lapsed += len(lapsed)
+        assert not heard & {ClientId(*mine, one.key.split, one.key.birth).text() for one in lapsed}, (
+            "lapsed, and it came"
+        )
         told = {
             (fact.fill.order_id, fact.fill.trade_id): fact.fill.count for fact in row.facts if isinstance(fact, Filled)
         }
         trade = self._trades.get(row.origin.request_key)
         assert trade is None or trade.quantity * 100 == sum(told.values()), "what the caller was told"
         return list(told)
+
+
+def _settle(exchange: Exchange) -> None:
+    """Settle the market for good."""
+    lifecycle.determine(exchange, TICKER, "yes")
+    lifecycle.finalize(exchange, TICKER)
+
+
+def _move_close(exchange: Exchange, seconds: float) -> None:
+    """Move the market's closing time, which may have passed; it closes now at the earliest."""
+    closes = exchange.floor(TICKER).close_time
+    lifecycle.move_close(exchange, TICKER, Micros(closes + round(seconds * SECOND)))

@@ -122,6 +122,14 @@ class MarketStatus(Enum):
     AMENDED = "amended"
     FINALIZED = "finalized"
 
+    def over(self) -> bool:
+        """Return whether the market takes no order any more, for good.
+
+        A paused market is reactivated, a closed one may be opened again by another closing time, and that a contested
+        outcome never leads there is not established: only a settled one, whose positions are paid, is over.
+        """
+        return self is MarketStatus.FINALIZED
+
 
 @dataclass(frozen=True, slots=True)
 class Market:

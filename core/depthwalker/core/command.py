@@ -14,7 +14,9 @@ from depthwalker.core.fact import (
     Finished,
     GridChanged,
     Held,
+    Lapsed,
     LookupStarted,
+    MarketOver,
     PlaceIntended,
     Planned,
     Requested,
@@ -113,6 +115,18 @@ class Regrid:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkOver:
+    """Remember since when the market takes no order any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """Give up an order of unknown outcome that never came and can come no more."""
+
+    key: OrderKey
+
+
+@dataclass(frozen=True, slots=True)
 class WindDown:
     """Place nothing more: cancel, confirm, complete."""
 
@@ -163,7 +177,20 @@ class WaitUntil:
 
 
 Command: TypeAlias = (
-    Tick | Plan | Place | Amend | Cancel | Claim | Burn | Lookup | Regrid | WindDown | Finish | WaitUntil
+    Tick
+    | Plan
+    | Place
+    | Amend
+    | Cancel
+    | Claim
+    | Burn
+    | Lookup
+    | Regrid
+    | MarkOver
+    | Lapse
+    | WindDown
+    | Finish
+    | WaitUntil
 )
 
 
@@ -217,6 +244,10 @@ def _intent(command: Command, at: Micros) -> tuple[Fact, ...]:
             return (LookupStarted(at),)
         case Regrid(grid):
             return (GridChanged(grid, at),)
+        case MarkOver():
+            return (MarketOver(at),)
+        case Lapse(key):
+            return (Lapsed(key, at),)
         case WindDown(reason):
             return (WindingDown(reason, at),)
         case Finish(status, reason):

@@ -16,6 +16,7 @@ from depthwalker.core.command import (
     Command,
     Finish,
     Fresh,
+    MarkOver,
     OfferAt,
     Plan,
     Regrid,
@@ -62,6 +63,8 @@ def decide(
         if state.algorithm is None:
             return _plan(state, view, policy, strategy_of)
         return _work(state, view, policy, strategy_of(state.algorithm))
+    if view.conditions.over and not state.over_at and any(order.phase is Phase.UNKNOWN for order in state.orders):
+        return (MarkOver(),)
     lookup_at = lookup_due(state, view, policy)
     orders = reconcile(state, view, policy, (), lookup_at)
     if not orders and all(settled(order) for order in state.orders):

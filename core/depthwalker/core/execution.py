@@ -8,6 +8,7 @@ cannot act. What is to be done is judged in `decide`, from the state and a view.
         Claim (the same id and body) -> Accepted: the id is spent | Duplicated: it was accepted, the list will show it
         Burn  (the same id, 0.01 contract at the far end of the grid) -> Burned: the original can never be accepted
     Amend  -> AmendIntended (durable) -> sent -> Amended | Refused | Deferred | OutcomeUnknown, one at a time
+        MarketOver, and orders read since then without it -> Lapsed: it never came, and can come no more
     Cancel -> Requested -> sent -> anything: only the order's own record (Observed) closes it
 
 Rules that the fold keeps whatever order facts come in: a fill counts once; cumulative figures never fall; an order's
@@ -36,8 +37,10 @@ from depthwalker.core.fact import (
     Finished,
     GridChanged,
     Held,
+    Lapsed,
     LookedUp,
     LookupStarted,
+    MarketOver,
     Observed,
     OutcomeUnknown,
     PlaceIntended,
@@ -94,7 +97,9 @@ class SplitState:
 class State:
     """All that is remembered of one execution: the fold of its journal. `calls` counts order entry and private reads.
 
-    `arrival` is the first journalled view, `latest` the last one: the one it ended on, once it has.
+    `arrival` is the first journalled view, `latest` the last one: the one it ended on, once it has. `asked_at` is when the
+    last look at our orders began, `looked_at` when one last ended, `read_at` when the last began that showed them all;
+    `over_at` when the market was found to be over.
     """
 
     parent: Parent
@@ -112,7 +117,9 @@ class State:
     ticked_at: Micros
     momentum: int
     looking: bool
+    asked_at: Micros
     looked_at: Micros
+    read_at: Micros
     look_failures: int
     calls: int
     stop: str
@@ -120,6 +127,7 @@ class State:
     wound_at: Micros
     first_fill_at: Micros
     last_fill_at: Micros
+    over_at: Micros
     finished: Finished | None
     arm: Arm | None
 
@@ -159,7 +167,9 @@ START: Final = State(
     ticked_at=_ZERO,
     momentum=0,
     looking=False,
+    asked_at=_ZERO,
     looked_at=_ZERO,
+    read_at=_ZERO,
     look_failures=0,
     calls=0,
     stop="",
@@ -167,6 +177,7 @@ START: Final = State(
     wound_at=_ZERO,
     first_fill_at=_ZERO,
     last_fill_at=_ZERO,
+    over_at=_ZERO,
     finished=None,
     arm=None,
 )
@@ -262,15 +273,19 @@ def evolve(state: State, fact: Fact) -> State:
             return _adopt(_with(state, key, lambda order: _observed(order, fact)))
         case Filled(fill, _):
             return _adopt(replace(state, strays=_once(state.strays, fill)))
-        case LookupStarted(_):
-            return replace(state, looking=True)
+        case LookupStarted(at):
+            return replace(state, looking=True, asked_at=at)
         case LookedUp(failure, at, reads):
             failures = state.look_failures + 1 if failure else 0
-            calls = state.calls + reads
-            return replace(state, looking=False, looked_at=at, look_failures=failures, calls=calls)
+            read_at, calls = state.read_at if failure else state.asked_at, state.calls + reads
+            return replace(state, looking=False, looked_at=at, read_at=read_at, look_failures=failures, calls=calls)
         case GridChanged(grid, _):
             cap = recap(state.parent, grid)
             return replace(state, grid=grid, cap=state.cap if cap is None else cap)
+        case MarketOver(at):
+            return replace(state, over_at=state.over_at or at)
+        case Lapsed(key, at):
+            return _with(state, key, lambda order: _lapsed(order, at))
         case StopRequested(reason, _):
             return replace(state, stop=state.stop or reason or "stopped")
         case WindingDown(reason, at):
@@ -303,7 +318,9 @@ def _at_work(
         ticked_at=state.ticked_at,
         momentum=momentum,
         looking=state.looking,
+        asked_at=state.asked_at,
         looked_at=state.looked_at,
+        read_at=state.read_at,
         look_failures=state.look_failures,
         calls=calls,
         stop=state.stop,
@@ -311,6 +328,7 @@ def _at_work(
         wound_at=state.wound_at,
         first_fill_at=state.first_fill_at,
         last_fill_at=state.last_fill_at,
+        over_at=state.over_at,
         finished=state.finished,
         arm=state.arm,
     )
@@ -333,7 +351,9 @@ def _seen(state: State, view: View, at: Micros, *, tick: bool) -> State:
         ticked_at=at if tick else state.ticked_at,
         momentum=state.momentum,
         looking=state.looking,
+        asked_at=state.asked_at,
         looked_at=state.looked_at,
+        read_at=state.read_at,
         look_failures=state.look_failures,
         calls=state.calls,
         stop=state.stop,
@@ -341,6 +361,7 @@ def _seen(state: State, view: View, at: Micros, *, tick: bool) -> State:
         wound_at=state.wound_at,
         first_fill_at=state.first_fill_at,
         last_fill_at=state.last_fill_at,
+        over_at=state.over_at,
         finished=state.finished,
         arm=state.arm,
     )
@@ -532,6 +553,10 @@ def _acknowledged(order: Order, at: Micros) -> Order:
 def _burned(order: Order, fact: Burned) -> Order:
     known = ledger.raise_floor(replace(order, order_id=order.order_id or fact.order_id), fact.filled)
     return ledger.close(known, Ending.BURNED, fact.at)
+
+
+def _lapsed(order: Order, at: Micros) -> Order:
+    return ledger.close(order, Ending.LAPSED, at) if order.phase is Phase.UNKNOWN else order
 
 
 def _duplicated(order: Order, at: Micros) -> Order:

@@ -18,7 +18,9 @@ from depthwalker.core.split import Split
 from depthwalker.core.units import Count, Micros, Price
 from depthwalker.core.view import View
 
-FORMAT: Final = 2  # of the journal; 1 had no passages in its views, and did not name itself
+FORMAT: Final = (
+    3  # of the journal; 1 had no passages in its views and did not name itself, 2 knew no market that is over
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,21 @@ class GridChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class MarketOver:
+    """The market takes no order any more, for good."""
+
+    at: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """The order never came: its market is over, and orders read since then do not show it."""
+
+    key: OrderKey
+    at: Micros
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """Somebody wants the execution to end now."""
 
@@ -284,6 +301,8 @@ Fact: TypeAlias = (
     | LookupStarted
     | LookedUp
     | GridChanged
+    | MarketOver
+    | Lapsed
     | StopRequested
     | WindingDown
     | Finished

@@ -52,6 +52,7 @@ class Ending(Enum):
     CANCELED = "canceled"
     REFUSED = "refused"
     BURNED = "burned"
+    LAPSED = "lapsed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from depthwalker.core.config import ExecutionConfig, PolicyName
 from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
 from depthwalker.core.units import SECOND, Micros
 
-VERSION: Final = 4
+VERSION: Final = 5
 INSURANCE: Final = 5  # walk intervals: whatever says that an order was filled has it read at once
 
 

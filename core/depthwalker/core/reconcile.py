@@ -7,7 +7,7 @@ parent's count less what every order out may still fill (invariant 1).
 
 from typing import Final
 
-from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lookup, Passed, Place, woken
+from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lapse, Lookup, Passed, Place, woken
 from depthwalker.core.execution import SplitState, State, open_order, split_filled, total_exposure
 from depthwalker.core.ledger import Order, OrderKey, Phase, Style, filled, full, settled
 from depthwalker.core.policy import Policy
@@ -18,6 +18,8 @@ from depthwalker.core.view import View, queue_at
 BACKOFF: Final = Micros(SECOND // 4)
 LONGEST_BACKOFF: Final = Micros(4 * SECOND)
 REREAD: Final = Micros(SECOND // 2)  # reads lag writes by a few hundred milliseconds (fact sheet, section 5.3)
+READ_LAG: Final = Micros(10 * SECOND)  # after which a read shows whatever came before, with much room to spare
+CLOSED_RETRY: Final = Micros(60 * SECOND)  # a market that is not open answers no burn, for minutes or for hours
 RECANCEL: Final = Micros(2 * SECOND)
 
 
@@ -52,15 +54,19 @@ def passed_by(state: State) -> tuple[Passed, ...]:
 
 def lookup_due(state: State, view: View, policy: Policy) -> Micros:
     """Return when orders and fills have to be read next; far away when nothing is out."""
-    unclear = resting = False
+    unclear = resting = lapsing = False
     for order in state.orders:
-        if _unclear(order) or _stuck(order):
+        if state.over_at and order.phase is Phase.UNKNOWN:
+            lapsing = True
+        elif _unclear(order) or _stuck(order):
             if order.troubled_at > state.looked_at:
                 return Micros(0)
             unclear = unclear or not _stuck(order)
         resting = resting or order.phase is Phase.LIVE
     if unclear or woken(passed_by(state), view):
         return Micros(state.looked_at + backoff(state.look_failures, REREAD))
+    if lapsing:
+        return Micros(max(state.over_at + READ_LAG, state.looked_at + backoff(state.look_failures, REREAD)))
     if resting:
         return Micros(max(state.looked_at, state.parent.started) + policy.lookup_every)
     return Micros(state.parent.expires * 2)
@@ -133,7 +139,11 @@ def _keep(
 ) -> tuple[Command, ...]:
     if order.request is not None or view.now < retry_at(order):
         return ()
+    if order.phase is Phase.UNKNOWN and state.over_at:
+        return (Lapse(order.key),) if state.read_at >= state.over_at + READ_LAG else ()
     if order.phase is Phase.UNKNOWN:
+        if not view.conditions.open and _stuck(order) and view.now < order.troubled_at + CLOSED_RETRY:
+            return ()
         wanted = quote is not None and quote.price == order.price and _allowed(order.price, state)
         if wanted and order.troubles <= 1:
             return (Claim(order.key, order.price, order.total, order.style),)

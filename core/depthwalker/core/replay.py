@@ -18,7 +18,9 @@ from depthwalker.core.fact import (
     Finished,
     GridChanged,
     Held,
+    Lapsed,
     LookupStarted,
+    MarketOver,
     PlaceIntended,
     Planned,
     Requested,
@@ -36,6 +38,8 @@ INTENTS: Final = (
     Requested,
     LookupStarted,
     GridChanged,
+    MarketOver,
+    Lapsed,
     WindingDown,
     Finished,
 )

@@ -21,7 +21,8 @@ LEVELS: Final = 10
 class Conditions:
     """What bears on a decision besides the book: grid and fees in force (acquired leg), budget, load, recent slippage.
 
-    `troubles` are the requests of this process that failed or were never answered within the last minute.
+    `troubles` are the requests of this process that failed or were never answered within the last minute. `over`: the
+    market takes no order any more, for good.
     """
 
     grid: PriceGrid
@@ -32,6 +33,7 @@ class Conditions:
     ema_slippage: int
     open: bool
     troubles: int = 0
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,10 @@ class Feed:
         """Return whether the market accepts orders, as far as it was last read."""
         return self.market.status is MarketStatus.ACTIVE
 
+    def over(self) -> bool:
+        """Return whether the market takes no order any more, for good, as far as it was last read."""
+        return self.market.status.over()
+
     async def fresh_book(self) -> Book:
         """Return the book, read now unless the last poll's is younger than an interval; the old one if that fails."""
         if self._clock.now() - self.book.at > self._interval:

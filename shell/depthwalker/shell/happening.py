@@ -78,7 +78,7 @@ def _closed(name: str, order: Order) -> Iterator[tuple[str, str]]:
     match order.ending:
         case Ending.CANCELED:
             yield "cancelled", f"{name} {left} unfilled"
-        case Ending.BURNED:
+        case Ending.BURNED | Ending.LAPSED:
             yield "cancelled", f"{name} never reached the exchange"
         case Ending.REFUSED | Ending.EXECUTED | Ending.OPEN:
             pass  # a refusal has its own line, and fills have told the rest

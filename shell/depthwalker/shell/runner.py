@@ -21,7 +21,9 @@ from depthwalker.core.command import (
     Command,
     Finish,
     Fresh,
+    Lapse,
     Lookup,
+    MarkOver,
     Place,
     Plan,
     Regrid,
@@ -212,6 +214,7 @@ class Runner:
             ema_slippage=self._ema_slippage,
             open=feed.open(),
             troubles=self._troubles.lately(),
+            over=feed.over(),
         )
         waiting = tuple(
             Waiting(order.key.split, order.price, order.ahead, order.since)
@@ -292,7 +295,7 @@ class Runner:
                 self._send(sender.look_up(lambda: self.state), LookedUp)
             case WindDown():
                 sender.call_off()
-            case Tick() | Plan() | Regrid() | Finish() | WaitUntil():
+            case Tick() | Plan() | Regrid() | MarkOver() | Lapse() | Finish() | WaitUntil():
                 pass  # their facts are all there is to them
             case _ as never:
                 assert_never(never)

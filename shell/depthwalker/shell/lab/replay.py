@@ -21,7 +21,9 @@ from depthwalker.core.command import (
     Command,
     Finish,
     Fresh,
+    Lapse,
     Lookup,
+    MarkOver,
     Place,
     Plan,
     Regrid,
@@ -134,9 +136,9 @@ class Replay:
                 self._later(partial(Replay._order, command=command))
             case Lookup():
                 self._later(Replay._look_up)
-            case Claim() | Burn():
+            case Claim() | Burn() | Lapse():
                 raise RuntimeError("nothing is ever in doubt on a simulated exchange")
-            case Tick() | Plan() | Regrid() | WindDown() | Finish() | WaitUntil():
+            case Tick() | Plan() | Regrid() | MarkOver() | WindDown() | Finish() | WaitUntil():
                 pass
             case _ as never:
                 assert_never(never)
