@@ -7,7 +7,7 @@ PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-in
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots calibration fuzz-exchange simulate crash kill exhaust mutate guard lab ablation kalshi-demo build lock clean docs docs-figures FORCE
+.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots calibration fuzz-exchange simulate crash kill paper-week exhaust mutate guard lab ablation kalshi-demo build lock clean docs docs-figures FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -76,6 +76,9 @@ crash: $(STAMP) ## kill a simulated execution at every step, start it again, and
 
 kill: $(STAMP) ## kill real workers, the database and the connections at random; KILLS=n, SEED=n and KEEP=1 (in docs/killing.md) are optional
 	@$(PY) -m tests.killing $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
+
+paper-week: $(STAMP) ## live a week of paper trading in minutes, with a pause, two kills and a harmful day; SEED=n and KEEP=1 (in docs/paper-week.md) are optional
+	@$(PY) -m tests.paper_week $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
 
 exhaust: $(STAMP) ## try all interleavings of the exchange's answers in small worlds
 	@$(PY) -m tests.core.small_world

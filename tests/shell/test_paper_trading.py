@@ -22,7 +22,6 @@ from tests.shell.rig import CASH, KEY, ME, SIGNER, TICKER, Hurried, Rig, abandon
 
 from depthwalker.core.book import Leg
 from depthwalker.core.execution import START, State, evolve, total_filled
-from depthwalker.core.fact import Filled
 from depthwalker.core.outcome import Success
 from depthwalker.core.parent import Action, Ticket
 from depthwalker.core.rollout import Arm, Stage, bucket
@@ -40,7 +39,7 @@ from depthwalker.shell.follow import Follower
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.paper import Account, Listing, PaperExchange
 from depthwalker.shell.paper_markets import Elsewhere, Sessions, recorded, session_of, synthetic
-from depthwalker.shell.paper_run import PaperRun, prefix
+from depthwalker.shell.paper_run import PaperRun, left_by, prefix
 from depthwalker.shell.rollout import look_at
 from depthwalker.shell.screen import picture
 from depthwalker.shell.settings import PAPER
@@ -168,19 +167,19 @@ async def test_an_exchange_begins_with_what_the_journals_tell_of_the_one_that_di
                 await asyncio.sleep(0.01)
             await abandon(run._engine)
             await asyncio.gather(task, return_exceptions=True)
-            ((one,), before) = await store.unfinished(ON_PAPER), await state_of(store, "paper r 1")
+            before = await state_of(store, "paper r 1")
             assert not await store.unfinished(ME), "a real engine on this database is not to take it up"
     await expire_leases(postgres)
     exchange = PaperExchange([Listing(quiet())], [Account(ME, "kid", KEY.public_key(), CASH)], clock, SystemChance())
     async with exchange:
         again = Rig(exchange, postgres, tmp_path, clock)
         async with PostgresStore(postgres) as store:
-            facts = await store.load(one.execution_id)
-            exchange.inherit(ME, before, [fact.fill for fact in facts if isinstance(fact, Filled)])
+            (left,) = await left_by(store, ON_PAPER, "r")
+            exchange.inherit(ME, left.state, left.fills)
         assert sum(record.filled for record in exchange.orders(ME)) == total_filled(before) > 0
         assert not exchange.resting(ME)
         async with running(again, 1, seconds=12, count=900) as run:
-            await run.run(2, [("paper r 1", before)])
+            await run.run(2, [left])
         (end,) = run.ends
         assert isinstance(end, Trade)
         async with PostgresStore(postgres) as store:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from itertools import count
-from typing import Never, TypeVar, TypeVarTuple
+from typing import Never, Protocol, TypeVar, TypeVarTuple
 
 from typing_extensions import override
 
@@ -170,10 +170,16 @@ def _counted(callback: Callable[[*Ts], object], context: Context | None) -> Call
     return step
 
 
+class Timekeeper(Protocol):
+    """Whatever knows its own time."""
+
+    def now(self) -> Micros: ...
+
+
 class VirtualClock:
     """The `Clock` of a loop."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Timekeeper) -> None:
         self._loop = loop
 
     def now(self) -> Micros:

@@ -6,17 +6,20 @@ stopped or killed goes on with the number after the last one, and joins what was
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Final, TypeAlias
 
 from depthwalker.core.config import ExecutionConfig
-from depthwalker.core.execution import State
+from depthwalker.core.execution import START, State, evolve
+from depthwalker.core.fact import Filled
+from depthwalker.core.ledger import Fill
 from depthwalker.core.schedule import Schedule, due, place, ticket_at
 from depthwalker.core.units import Micros
 from depthwalker.shell.api import DepthwalkerError, Trade, TradingStopped
 from depthwalker.shell.board import Board
 from depthwalker.shell.engine import Engine
-from depthwalker.shell.journal import Source
+from depthwalker.shell.journal import Source, Store
 from depthwalker.shell.paper_markets import Place
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.scene import terminal_job
@@ -25,6 +28,15 @@ from depthwalker.shell.ticket import Job, job_of
 NAMES: Final = r"[A-Za-z0-9_.-]{1,64}"
 
 End: TypeAlias = Trade | DepthwalkerError
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A parent that another process of the run began and did not end: what its journal comes to, and its fills."""
+
+    request_key: str
+    state: State
+    fills: tuple[Fill, ...]
 
 
 class PaperRun:
@@ -60,11 +72,11 @@ class PaperRun:
         self._stopping.set()
         self._engine.stop(reason)
 
-    async def run(self, first: int, left: Sequence[tuple[str, State]]) -> None:
-        """Execute the parents from number `first` on, and to their ends those that were left, by their request keys."""
+    async def run(self, first: int, left: Sequence[Left]) -> None:
+        """Execute the parents from number `first` on, and to their ends those that were left."""
         async with asyncio.TaskGroup() as group:
-            for key, state in left:
-                self._begin(group, _resumed(key, state))
+            for one in left:
+                self._begin(group, _resumed(one))
             begun = self._clock.now()
             for number in range(first, self._schedule.parents + 1):
                 await self._wait_until(due(self._schedule, number, first, begun))
@@ -119,6 +131,20 @@ def prefix(name: str) -> str:
     return f"paper {name} "
 
 
-def _resumed(key: str, state: State) -> Job:
-    assert state.policy is not None, "its journal holds it"
-    return replace(job_of(key, state, state.policy), source=Source.PAPER)
+async def left_by(store: Store, account: str, run: str) -> tuple[Left, ...]:
+    """Return what processes of a run left unfinished. Raises StoreError."""
+    found = [one for one in await store.unfinished(account) if one.request_key.startswith(prefix(run))]
+    journals = [await store.load(one.execution_id) for one in found]
+    return tuple(
+        Left(
+            one.request_key,
+            reduce(evolve, facts, START),
+            tuple(fact.fill for fact in facts if isinstance(fact, Filled)),
+        )
+        for one, facts in zip(found, journals, strict=True)
+    )
+
+
+def _resumed(one: Left) -> Job:
+    assert one.state.policy is not None, "its journal holds it"
+    return replace(job_of(one.request_key, one.state, one.state.policy), source=Source.PAPER)

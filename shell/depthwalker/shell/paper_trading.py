@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from functools import reduce
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +18,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 
 from depthwalker.core.config import ExecutionConfig
-from depthwalker.core.execution import START, State, evolve
-from depthwalker.core.fact import Filled
 from depthwalker.core.rollout import Stage, read
 from depthwalker.core.schedule import Schedule
 from depthwalker.core.tape import Tape
@@ -39,7 +36,7 @@ from depthwalker.shell.mirrors import mirrored
 from depthwalker.shell.opening import load_key, open_store
 from depthwalker.shell.paper import Account, PaperExchange
 from depthwalker.shell.paper_markets import SESSION, Draw, Elsewhere, Place, Sessions, recorded, session_of, synthetic
-from depthwalker.shell.paper_run import NAMES, End, PaperRun, prefix
+from depthwalker.shell.paper_run import NAMES, End, Left, PaperRun, left_by, prefix
 from depthwalker.shell.period_page import Period, period_page, plain_period
 from depthwalker.shell.report import read_period
 from depthwalker.shell.settings import PAPER, Recovering, Settings, trades_live
@@ -155,8 +152,8 @@ class _Paper:
         wish, board = self._wish, Board(self._follower)
         _, last, _ = await store.paper_run(prefix(wish.run))
         async with AsyncExitStack() as stack:
-            left = await self._left(store)
-            stand = await self._stand(stack, [state for _, state in left], store)
+            left = await left_by(store, self._own.account, wish.run)
+            stand = await self._stand(stack, left)
             opening = Engine.open(stand.settings, dsn=self._dsn, signer=stand.signer, on_turn=board.turn)
             engine = await stack.enter_async_context(opening)
             schedule = Schedule(wish.parents, Micros(wish.every * SECOND), Count(wish.count * CONTRACT))
@@ -167,36 +164,28 @@ class _Paper:
                 await run.run(last + 1, left)
             return Came(tuple(run.ends), run.skipped, 0, None)
 
-    async def _left(self, store: PostgresStore) -> list[tuple[str, State]]:
-        """Return what a process of this run left unfinished, by its request key."""
-        found = await store.unfinished(self._own.account)
-        return [
-            (one.request_key, reduce(evolve, await store.load(one.execution_id), START))
-            for one in found
-            if one.request_key.startswith(prefix(self._wish.run))
-        ]
-
-    async def _stand(self, stack: AsyncExitStack, left: Sequence[State], store: PostgresStore) -> Stand:
+    async def _stand(self, stack: AsyncExitStack, left: Sequence[Left]) -> Stand:
         if self._wish.venue == "exchange":
             wire = AioHttpTransport(self._own.base_url)
             stack.push_async_callback(wire.close)
             place = Elsewhere(self._wish.tickers, KalshiVenue(wire, None, self._clock))
             return Stand(self._own, load_key(self._own), place)
-        return await self._own_exchange(stack, left, store)
+        return await self._own_exchange(stack, left)
 
-    async def _own_exchange(self, stack: AsyncExitStack, left: Sequence[State], store: PostgresStore) -> Stand:
+    async def _own_exchange(self, stack: AsyncExitStack, left: Sequence[Left]) -> Stand:
         """Open an exchange of our own, which knows what another process of the run had at its own."""
         key = Ed25519PrivateKey.generate()
         account = Account(NAME, NAME, key.public_key(), CASH)
         exchange = PaperExchange((), [account], self._clock, SystemChance())
         await stack.enter_async_context(exchange)
-        tickers = [state.parent.ticker for state in left]
+        tickers = [one.state.parent.ticker for one in left]
         if self._wish.venue == "feed":
             followed = dict.fromkeys((*self._wish.tickers, *tickers))
             place: Place = await mirrored(stack, exchange, self._own, followed, self._clock)
         else:
             place = await self._sessions(exchange, tickers)
-        await inherited(store, exchange, self._own.account, prefix(self._wish.run))
+        for one in left:
+            exchange.inherit(NAME, one.state, one.fills)
         return Stand(replace(self._own, base_url=exchange.url, key_id=None, key_file=None), Signer(NAME, key), place)
 
     async def _sessions(self, exchange: PaperExchange, tickers: Sequence[str]) -> Sessions:
@@ -224,15 +213,6 @@ class _Paper:
             complain(f"the rollout is at stage {rollout.stage.value}: paper counts at the paper stage alone")
         elif rollout.stopped:
             complain(f"the rollout is stopped ({rollout.stopped}): every parent is control")
-
-
-async def inherited(store: PostgresStore, exchange: PaperExchange, account: str, keys: str) -> None:
-    """Have an exchange know the orders of whatever of these request keys is unfinished."""
-    for one in await store.unfinished(account):
-        if one.request_key.startswith(keys):
-            facts = await store.load(one.execution_id)
-            fills = [fact.fill for fact in facts if isinstance(fact, Filled)]
-            exchange.inherit(NAME, reduce(evolve, facts, START), fills)
 
 
 def _config(wish: Wish, settings: Settings) -> ExecutionConfig:
