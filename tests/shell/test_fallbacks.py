@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.shell.clocks import SteppingClock
-from tests.shell.rig import AnEdge, Rig, as_store, rigged, simple, walker
+from tests.shell.rig import ME, AnEdge, Rig, as_store, rigged, simple, walker
 
 from depthwalker.core.routing import MOST_TROUBLES, TROUBLE_SPAN
 from depthwalker.core.units import SECOND, Micros
@@ -45,6 +45,23 @@ async def test_after_repeated_errors_a_walker_gives_way(postgres: str, tmp_path:
             "simple_limit",
         )
         assert await counted(rig) == [("repeated errors", "simple_limit", 1)]
+
+
+async def test_errors_of_another_process_count_too_for_a_minute(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as one, rig.engine() as other:
+        rig.wires[0].before = failing(MOST_TROUBLES, "/portfolio/events/orders")
+        await one.execute_trade(AnEdge(1, "0.47", 10), simple(10))
+        trade = await other.execute_trade(AnEdge(2, "0.47", 10), walker(2))
+        query = "SELECT algorithm_reason FROM execution_state WHERE execution_id = %s"
+        assert await rig.rows(query, trade.execution_id) == [
+            ("repeated errors: 3 requests of the last minute failed, 3 are too many",)
+        ]
+        async with PostgresStore(postgres) as store:
+            lately = Micros(rig.clock.now() - TROUBLE_SPAN)
+            assert await store.troubles(ME, other.worker, lately) == MOST_TROUBLES
+            assert await store.troubles(ME, one.worker, lately) == 0, "its own it counts itself"
+            assert await store.troubles("another", other.worker, lately) == 0
+            assert await store.troubles(ME, other.worker, rig.clock.now()) == 0
 
 
 async def test_without_a_book_nothing_runs_and_the_ending_says_so(postgres: str, tmp_path: Path) -> None:

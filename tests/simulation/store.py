@@ -375,6 +375,10 @@ class SimulatedStore:
             if number < before and row.origin.account == account
         )
 
+    async def troubles(self, account: str, worker: str, since: Micros) -> int:
+        await self._back(await self._reach("troubles"))
+        return 0
+
     async def keep_group(self, account: str, group: WorkerGroup) -> None:
         lost = await self._reach("keep_group")
         if self._group(account, group.group_id) is None:

@@ -21,8 +21,8 @@ LEVELS: Final = 10
 class Conditions:
     """What bears on a decision besides the book: grid and fees in force (acquired leg), budget, load, recent slippage.
 
-    `troubles` are the requests of this process that failed or were never answered within the last minute. `over`: the
-    market takes no order any more, for good.
+    `troubles` are requests that failed or were never answered within the last minute: this process's, and those of others.
+    `over`: the market takes no order any more, for good.
     """
 
     grid: PriceGrid

@@ -22,6 +22,7 @@ from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.parent import Action, Holding, Identity, admit
 from depthwalker.core.policy import policy_for
 from depthwalker.core.rollout import Arm
+from depthwalker.core.routing import TROUBLE_SPAN
 from depthwalker.core.units import SECOND, Count, Micros, format_count
 from depthwalker.core.view import View
 from depthwalker.shell.api import (
@@ -237,6 +238,7 @@ class Conductor:
             ema_slippage=await self._ema_slippage(job.ticker),
             on_turn=self._on_turn,
             troubles=self._troubles,
+            elsewhere=await self._troubles_elsewhere(),
         )
         conduct = self._conducts[job.request_key]
         conduct.stop = conduct.stop or await self._sentinel.ends()
@@ -334,6 +336,13 @@ class Conductor:
             return await self._store.walkers(self._settings.account, execution_id)
         except StoreError:
             return 0  # a store that is away winds everything down
+
+    async def _troubles_elsewhere(self) -> int:
+        since = Micros(self._clock.now() - TROUBLE_SPAN)
+        try:
+            return await self._store.troubles(self._settings.account, self._worker, since)
+        except StoreError:
+            return 0
 
     def _own_orders(self, ticker: str, besides: Runner) -> tuple[OwnOrder, ...]:
         return own_orders(runners(self._conducts, ticker), besides)

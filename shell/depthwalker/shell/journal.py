@@ -337,6 +337,10 @@ class Store(Protocol):
         """
         ...
 
+    async def troubles(self, account: str, worker: str, since: Micros) -> int:
+        """Return how many requests of the account's other workers have failed since an instant, by their journals."""
+        ...
+
     async def keep_group(self, account: str, group: WorkerGroup) -> None:
         """Remember an order group, for whoever takes over from its worker."""
         ...

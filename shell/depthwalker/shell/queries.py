@@ -201,6 +201,17 @@ WALKERS: Final[LiteralString] = """
       AND l.expires_at > clock_timestamp()
 """
 
+# Facts that tell of a request that failed or was never answered, as the runner counts its own. An execution lasts an hour at most
+# beyond its time-out, so the index on created_at leaves few.
+TROUBLES: Final[LiteralString] = """
+    SELECT count(*) FROM execution_state e
+    JOIN execution_leases l USING (execution_id)
+    JOIN execution_journal j USING (execution_id)
+    WHERE e.account = %s AND l.owner <> %s AND e.created_at >= depthwalker_instant(%s) - interval '1 day'
+      AND e.updated_at >= depthwalker_instant(%s) AND j.at >= depthwalker_instant(%s)
+      AND (j.kind IN ('Deferred', 'OutcomeUnknown') OR (j.kind = 'LookedUp' AND j.body ->> 'failure' <> ''))
+"""
+
 LOAD: Final[LiteralString] = "SELECT body::text FROM execution_journal WHERE execution_id = %s ORDER BY seq"
 
 UNFINISHED: Final[LiteralString] = """

@@ -76,8 +76,12 @@ class Runner:
         ema_slippage: int,
         on_turn: Callable[[State, View], None] | None = None,
         troubles: Troubles | None = None,
+        elsewhere: int = 0,
     ) -> None:
-        """`walkers` gives how many other walkers run and how many may; `troubles` what failed lately in this process; `on_turn` is shown every state and view."""
+        """`walkers` gives how many other walkers run and how many may; `on_turn` is shown every state and view.
+
+        `troubles` tells what failed lately in this process, `elsewhere` what had failed in others when this execution began.
+        """
         self.state = state
         self._policy = policy
         self._writer = Writer(seat, store, spool, clock, lambda: self.state, self._own, self._on_writer)
@@ -90,6 +94,7 @@ class Runner:
         self._ema_slippage = ema_slippage
         self._on_turn = on_turn
         self._troubles = troubles or Troubles(clock)
+        self._elsewhere = elsewhere
         self._inbox: list[Fact] = []
         self._wakes: tuple[Wake, ...] = ()
         self._woken_by: View | None = None
@@ -213,7 +218,7 @@ class Runner:
             max_walkers=most,
             ema_slippage=self._ema_slippage,
             open=feed.open(),
-            troubles=self._troubles.lately(),
+            troubles=self._troubles.lately() + self._elsewhere,
             over=feed.over(),
         )
         waiting = tuple(

@@ -70,6 +70,7 @@ from depthwalker.shell.queries import (
     STATUS,
     SWITCH,
     TRADE,
+    TROUBLES,
     UNFINISHED,
     WALKERS,
 )
@@ -313,6 +314,12 @@ class PostgresStore:
     async def walkers(self, account: str, before: int) -> int:
         """Return how many executions of the account walk, or may, that began before this one."""
         row = await self._database.one(WALKERS, account, before)
+        assert row is not None
+        return int(row[0])
+
+    async def troubles(self, account: str, worker: str, since: Micros) -> int:
+        """Return how many requests of the account's other workers have failed since an instant, by their journals."""
+        row = await self._database.one(TROUBLES, account, worker, since, since, since)
         assert row is not None
         return int(row[0])
 
