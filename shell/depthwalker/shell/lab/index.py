@@ -18,7 +18,8 @@ from depthwalker.shell.lab.market import ORIGIN
 
 _APART: Final = 64  # changes between two kept books, at least
 _CACHED: Final = 20_000
-_BLOCK: Final = 128  # samples that are read together
+_BLOCK: Final = 64  # samples that are read together
+_SOON: Final = 256  # events
 _STRIDE: Final = 64  # events looked ahead for the next sample, doubled until it is found
 
 
@@ -49,7 +50,7 @@ class SideIndex:
         self._take_event = columns.takes.event[takers]
         self._take_count = columns.takes.count[takers]
         self._take_floor = columns.takes.floor[takers]
-        self._take_events = self._take_event.data
+        self._take_events: list[int] = self._take_event.tolist()
 
     def ladder(self, events: int) -> Ladder:
         """Return the bids after so many events, best first."""
@@ -110,16 +111,28 @@ class SideIndex:
 
     def taken(self, most: int, since: int, events: int) -> list[Taken]:
         """Return who took, going down to `most` or lower, from event `since` up to before `events`."""
-        low, high = bisect_left(self._take_events, since), bisect_left(self._take_events, events)
+        low = bisect_left(self._take_events, since)
+        high = bisect_left(self._take_events, events, low)
+        if low == high:
+            return []
         return [
             Taken(event, count, floor, self.hits(event))
             for event, count, floor in zip(
-                self._take_event[low:high].tolist(),
+                self._take_events[low:high],
                 self._take_count[low:high].tolist(),
                 self._take_floor[low:high].tolist(),
                 strict=True,
             )
             if floor <= most
+        ]
+
+    def prints(self, most: int, since: int, events: int) -> list[tuple[int, int]]:
+        """Return the trades at `most` or lower as (event, count), from event `since` up to before `events`."""
+        return [
+            (taken.event, count)
+            for taken in self.taken(most, since, events)
+            for price, count in _printed(taken)
+            if price <= most
         ]
 
     def hits(self, event: int) -> tuple[tuple[int, int], ...]:
@@ -151,7 +164,7 @@ class SideIndex:
 
     def near(self, events: Ints) -> tuple[Ints, Ints]:
         """Return what rested near the best, and in all, after each of so many events, which ascend."""
-        side, samples = self._side, np.arange(len(events))
+        side, samples = self._side, np.arange(len(events), dtype=np.int16)
         if not len(side.prices):
             return np.zeros_like(events), np.zeros_like(events)
         rows = np.searchsorted(side.event, events, side="left")
@@ -159,8 +172,8 @@ class SideIndex:
         table = np.full((len(events), len(side.prices)), -1, dtype=np.int64)
         table[0] = self._book(first)
         table[np.repeat(samples[1:], np.diff(rows)), side.level[first:last]] = side.count[first:last]
-        latest = np.maximum.accumulate(np.where(table < 0, 0, samples[:, None]), axis=0)
-        table = np.take_along_axis(table, latest, axis=0)
+        latest = np.maximum.accumulate((table >= 0) * samples[:, None], axis=0)
+        table = table[latest, np.arange(len(side.prices))]
         best = side.prices[len(side.prices) - 1 - np.argmax(table[:, ::-1] > 0, axis=1)]
         return np.where(side.prices >= best[:, None] - BAND, table, 0).sum(axis=1), table.sum(axis=1)
 
@@ -193,10 +206,10 @@ class Index:
         self._at = columns.at.data
         self.sides = {leg: SideIndex(columns.side(leg), columns, leg) for leg in Leg}
         self._sample_at = _sampled(self._at)
-        self._near = {leg: [0] * len(self._sample_at) for leg in Leg}
+        self._near = [0] * len(self._sample_at), [0] * len(self._sample_at)  # of YES, of NO
         self._volumes = [Count(0)] * len(self._sample_at)
         self._ready: set[int] = set()
-        self._flows: dict[tuple[Leg, int, int, int, int], Flow] = {}
+        self._flows: dict[tuple[bool, int, int, int, int], Flow] = {}
         yes, no = self.sides[Leg.YES].printed(), self.sides[Leg.NO].printed()
         events, counts = np.concatenate((yes[0], no[0])), np.concatenate((yes[1], no[1]))
         order = np.argsort(events, kind="stable")
@@ -205,9 +218,12 @@ class Index:
         self._yes_sum = _sums(np.where(taker_of_yes, counts, 0)[order])
         self._all_sum = _sums(counts[order])
 
-    def before(self, at: Micros) -> int:
-        """Return how many events have happened at an instant."""
-        return bisect_right(self._at, at)
+    def before(self, at: Micros, since: int = 0) -> int:
+        """Return how many events have happened at an instant; `since` is a number that had, for a quicker answer."""
+        soon = since + _SOON
+        if soon < len(self._at) and self._at[soon] > at:
+            return bisect_right(self._at, at, since, soon)
+        return bisect_right(self._at, at, since)
 
     def at(self, event: int) -> Micros:
         """Return the instant of an event."""
@@ -231,23 +247,13 @@ class Index:
         following = bisect_right(self._print_at, now)
         return Micros(self._print_at[following]) if following < len(self._print_at) else None
 
-    def prints(self, leg: Leg, most: int, since: Micros, now: Micros) -> list[tuple[Micros, int]]:
-        """Return the trades that hit bids for `leg` at `most` or lower, after `since` until `now`, as (at, count)."""
-        side = self.sides[leg]
-        return [
-            (self.at(taken.event), count)
-            for taken in side.taken(most, self.before(since), self.before(now))
-            for price, count in _printed(taken)
-            if price <= most
-        ]
-
     def flow(self, leg: Leg, now: Micros) -> Flow:
         """Return the window's aggregates, as `flow.flow` does."""
         high = bisect_right(self._sample_at, now)
         low = bisect_right(self._sample_at, now - WINDOW)
         last = bisect_right(self._print_at, now)
         first = max(bisect_right(self._print_at, now - WINDOW), last - TRADES_KEPT)
-        asked = leg, low, high, first, last
+        asked = leg is Leg.NO, low, high, first, last
         found = self._flows.get(asked)
         if found is None:
             if len(self._flows) > _CACHED:
@@ -255,12 +261,12 @@ class Index:
             found = self._flows[asked] = self._flow(*asked)
         return found
 
-    def _flow(self, leg: Leg, low: int, high: int, first: int, last: int) -> Flow:
+    def _flow(self, no: bool, low: int, high: int, first: int, last: int) -> Flow:
         """Return the aggregates of the samples `low` to before `high` and the trades `first` to before `last`."""
         yes, both = self._yes_sum[last] - self._yes_sum[first], self._all_sum[last] - self._all_sum[first]
-        rivals = yes if leg is Leg.YES else both - yes
+        rivals = both - yes if no else yes
         self._sample(low, high)
-        queue, offered = self._near[leg][low:high], self._near[leg.other()][low:high]
+        queue, offered = self._near[no][low:high], self._near[not no][low:high]
         earlier = max(0, high - low - 1)
         return Flow(
             rivals=Count(rivals),
@@ -281,7 +287,8 @@ class Index:
             first, last = block * _BLOCK, (block + 1) * _BLOCK
             events = np.searchsorted(self.columns.at, self._sample_at[first:last], side="right")
             yes, no = self.sides[Leg.YES].near(events), self.sides[Leg.NO].near(events)
-            self._near[Leg.YES][first:last], self._near[Leg.NO][first:last] = yes[0].tolist(), no[0].tolist()
+            for held, side in zip(self._near, (yes, no), strict=True):
+                held[first:last] = side[0].tolist()
             self._volumes[first:last] = (yes[1] + no[1]).tolist()
 
 

@@ -6,6 +6,7 @@ taken it. What we took is missing from the offers until the others leave that le
 """
 
 from copy import copy
+from dataclasses import dataclass
 from typing import Final, assert_never
 
 from depthwalker.core.answer import Ack, CancelAck, Trouble
@@ -26,6 +27,19 @@ NONE: Final = Count(0)
 NO_FLOW: Final = Flow(NONE, NONE, NONE, NONE, NONE, NONE, ())
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the book shows after so many events: our leg's bids, and what a view tells of both sides."""
+
+    events: int
+    cap: Price
+    queue: Ladder
+    ladders: Ladders
+    queue_near: Count
+    offers_near: Count
+    reach: Count
+
+
 class Indexed:
     """The exchange of one parent, over a shared index."""
 
@@ -38,7 +52,10 @@ class Indexed:
         self._facing = index.sides[parent.leg.other()]
         self._events = index.before(parent.started)
         self._conditions = Conditions(parent.grid, parent.rates, CALM, 0, 5, 10_000, open=True)
-        self._past: dict[tuple[int, Micros], tuple[Micros, int]] = {}  # what traded past a price since then, until when
+        self._last: _Shown | None = None
+        self._past: dict[
+            tuple[int, Micros], tuple[int, int]
+        ] = {}  # after how many events what traded past a price since then
         self._removed: dict[int, tuple[int, int]] = {}  # by the other leg's price: what we took, as of so many events
 
     def fork(self) -> "Indexed":
@@ -50,9 +67,11 @@ class Indexed:
 
     def advance(self, now: Micros) -> None:
         """Let everything happen until an instant, that instant included; what has happened is never undone."""
-        until = max(self._events, self.index.before(now))
+        until = self.index.before(now, self._events)
+        if until == self._events:
+            return
         working = self.account.resting()
-        if working and until > self._events:
+        if working:
             highest = working[0].price
             met: list[tuple[int, Taken | tuple[int, int]]] = [
                 (taken.event, taken) for taken in self._queue.taken(highest, self._events, until)
@@ -103,35 +122,48 @@ class Indexed:
     def view(self, state: State, now: Micros) -> View:
         """Return what an execution sees: the others' book as it is now, less what we took."""
         self.advance(now)
-        queue, facing = self._queue.ladder(self._events), self._offers()
-        supplied = self._supply(state, now)
+        shown = self._shown(state.cap)
+        supplied = self._supply(state)
         return View(
             now=now,
             book_at=now,
-            ladders=Ladders(top(queue, LEVELS), top(facing, LEVELS)),
-            queue_near=_near(queue),
-            offers_near=_near(facing),
-            reach=reach(facing, state.cap),
+            ladders=shown.ladders,
+            queue_near=shown.queue_near,
+            offers_near=shown.offers_near,
+            reach=shown.reach,
             flow=self._flow(now),
             conditions=self._conditions,
             ahead=tuple(
-                (order.key.split, Count(max(0, min(order.ahead - past, queue_at(queue, order.price)))))
-                for order, past in supplied
+                [
+                    (order.key.split, Count(max(0, min(order.ahead - past, queue_at(shown.queue, order.price)))))
+                    for order, past in supplied
+                ]
             ),
             passages=self._passages(supplied, now),
         )
+
+    def _shown(self, cap: Price) -> _Shown:
+        """Return what the book shows now; between two events nothing of it changes but by what we take."""
+        shown = self._last
+        if shown is None or shown.events != self._events or shown.cap != cap:
+            queue, facing = self._queue.ladder(self._events), self._offers()
+            ladders = Ladders(top(queue, LEVELS), top(facing, LEVELS))
+            shown = _Shown(self._events, cap, queue, ladders, _near(queue), _near(facing), reach(facing, cap))
+            self._last = shown
+        return shown
 
     def _glance(self, state: State, now: Micros) -> View:
         """Return as much of the view as a wake asks for: the best levels and what passed us."""
         self.advance(now)
         ladders = Ladders(top(self._queue.ladder(self._events), LEVELS), top(self._offers(), LEVELS))
-        passages = self._passages(self._supply(state, now), now)
+        passages = self._passages(self._supply(state), now)
         return View(now, now, ladders, NONE, NONE, NONE, NO_FLOW, self._conditions, (), passages)
 
     def wake(self, state: State, wakes: tuple[Wake, ...], since: Micros, until: Micros) -> Micros | None:
         """Let things happen until one of the wakes holds, before `until`; return when, or None."""
-        first, last = self.index.before(since), self.index.before(Micros(until - 1))
-        if first >= last:
+        self.advance(since)
+        first, last = self._events, self.index.before(Micros(until - 1), self._events)
+        if first == last:
             return None
         prices = [wake.price for wake in wakes if isinstance(wake, OfferAt)]
         ours = [order.price for order in state.orders if order.phase is Phase.LIVE]
@@ -157,11 +189,13 @@ class Indexed:
     def _passed(self, order: Order, wake: Passed, since: Micros, until: Micros) -> Micros | None:
         """Return when trades have gone past an order by more than the wake says: a trade tells it."""
         needed = order.ahead + wake.beyond
-        past, told = self._supplied(order.price, order.since, since), since
-        for at, count in self.index.prints(self.account.parent.leg, order.price, since, Micros(until - 1)):
+        past, told = self._supplied(order.price, order.since), since
+        for event, count in self._queue.prints(
+            order.price, self._events, self.index.before(Micros(until - 1), self._events)
+        ):
             if past > needed:
                 break
-            past, told = past + count, Micros(at - 1)
+            past, told = past + count, Micros(self.index.at(event) - 1)
         if past <= needed:
             return None
         tells = self.index.next_trade(max(told, wake.since))
@@ -231,6 +265,7 @@ class Indexed:
 
     def _remove(self, price: int, count: int, events: int) -> None:
         self._removed[price] = self._missing(price, events) + count, events
+        self._last = None
 
     def _missing(self, price: int, events: int) -> int:
         gone, since = self._removed.get(price, (0, events))
@@ -251,31 +286,32 @@ class Indexed:
 
     # What is seen
 
-    def _supply(self, state: State, now: Micros) -> list[tuple[Order, int]]:
+    def _supply(self, state: State) -> list[tuple[Order, int]]:
         """Return our live orders, each with what traded past it since it joined."""
         live = [order for order in state.orders if order.phase is Phase.LIVE]
-        return [(order, self._supplied(order.price, order.since, now)) for order in live]
+        return [(order, self._supplied(order.price, order.since)) for order in live]
 
     def _passages(self, supplied: list[tuple[Order, int]], now: Micros) -> tuple[Passage, ...]:
         return tuple(
-            Passage(order.key.split, Count(past - order.ahead), self._last_trade(now))
-            for order, past in supplied
-            if past > order.ahead
+            [
+                Passage(order.key.split, Count(past - order.ahead), self._last_trade(now))
+                for order, past in supplied
+                if past > order.ahead
+            ]
         )
 
     def _flow(self, now: Micros) -> Flow:
         flow = self.index.flow(self.account.parent.leg, now)
-        more = sum(count for at, _, count in self.caught if at > now - WINDOW)
+        more = sum([count for at, _, count in self.caught if at > now - WINDOW])
         return flow if not more else _with_suppliers(flow, more)
 
-    def _supplied(self, price: Price, since: Micros, now: Micros) -> int:
-        """Return what traded past an order."""
-        until, past = self._past.get((price, since), (since, 0))
-        if now < until:
-            until, past = since, 0
-        if now > until:
-            past += sum([count for _, count in self.index.prints(self.account.parent.leg, price, until, now)])
-            self._past[price, since] = now, past
+    def _supplied(self, price: Price, since: Micros) -> int:
+        """Return what traded past an order until now."""
+        known = self._past.get((price, since))
+        reached, past = (self.index.before(since), 0) if known is None or known[0] > self._events else known
+        if self._events > reached:
+            past += sum([count for _, count in self._queue.prints(price, reached, self._events)])
+            self._past[price, since] = self._events, past
         return past + sum([count for at, paid, count in self.caught if paid <= price and at > since])
 
     def _last_trade(self, now: Micros) -> Micros:

@@ -7,6 +7,7 @@ commands agree, and part where these do not; each ends exactly as it would have 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import lru_cache
 from operator import is_
 from typing import TypeAlias, TypeVar, cast
 
@@ -30,6 +31,7 @@ from depthwalker.shell.lab.replay import Replay, Run
 
 T = TypeVar("T")
 _Path: TypeAlias = tuple[str, ...]
+_known: dict[type, tuple[str, ...]] = {}  # the names of a record's fields
 
 
 class _Columns:
@@ -57,6 +59,11 @@ class _Group:
     exchange: Indexed
     members: Ints
     varying: frozenset[_Path]
+    first: "_Watched | None" = None  # the first member's policy
+
+    def remain(self, members: Ints, varying: frozenset[_Path]) -> None:
+        """Go on with some of the members."""
+        self.members, self.varying, self.first = members, varying, None
 
 
 @dataclass(slots=True)
@@ -68,9 +75,7 @@ class _Reads:
     others: set[_Path] = field(default_factory=set)
 
     def read(self, path: _Path, value: object) -> object:
-        """Note that a value is read, and return what is to be read in its place."""
-        if path not in self.varying:
-            return value
+        """Note that a value in which others differ is read, and return what is to be read in its place."""
         if isinstance(value, int) and not isinstance(value, bool):
             return Ranged(self.ranges.setdefault(path, Range(value)))
         self.others.add(path)
@@ -89,19 +94,27 @@ class _Reads:
 
 
 class _Watched:
-    """A policy, or a part of it, that notes what is read of it."""
+    """A policy, or a part of it, that notes what is read of it. What does not vary is read as it is, and looked for once."""
 
-    __slots__ = ("_path", "_reads", "_value")
-
-    def __init__(self, value: object, path: _Path, reads: _Reads) -> None:
+    def __init__(self, value: object, reads: _Reads, path: _Path = ()) -> None:
         self._value = value
         self._path = path
         self._reads = reads
 
+    def afresh(self) -> _Reads:
+        """Return what will be read from now on."""
+        self._reads.ranges.clear()
+        self._reads.others.clear()
+        return self._reads
+
     def __getattr__(self, name: str) -> object:
         value: object = getattr(self._value, name)
         path = (*self._path, name)
-        return _Watched(value, path, self._reads) if is_dataclass(value) else self._reads.read(path, value)
+        if path in self._reads.varying:
+            return self._reads.read(path, value)
+        found = _Watched(value, self._reads, path) if is_dataclass(value) else value
+        self.__dict__[name] = found
+        return found
 
 
 def replay_all(
@@ -114,7 +127,7 @@ def replay_all(
     told: Callable[[Run, Exchange], T],
 ) -> list[T]:
     """Return what is told of the parent under each of the policies, in their order; once of those that never parted."""
-    columns = _Columns(policies)
+    columns = _columns_of(tuple(policies))
     found: dict[int, T] = {}
     exchange = Indexed(index, parent, model)
     everyone = np.arange(len(policies))
@@ -132,7 +145,7 @@ def replay_all(
                 groups.append(parted)
             commands, members = first
             if others:
-                group.members, group.varying = members, columns.varying(members)
+                group.remain(members, columns.varying(members))
             group.replay.obey(commands, view)
         found |= dict.fromkeys(group.members.tolist(), told(group.replay.ended(), group.exchange))
     return [found[place] for place in range(len(policies))]
@@ -151,9 +164,12 @@ def _decided(
         return {decide(group.replay.state, view, policies[left[0]], strategy_of): left}
     found: dict[tuple[Command, ...], list[Ints]] = {}
     while len(left):
-        reads = _Reads(group.varying)
-        watched = cast("Policy", _Watched(policies[left[0]], (), reads))  # it reads as one
-        commands = decide(group.replay.state, view, watched, strategy_of)
+        watched = group.first if left is group.members else None
+        if watched is None:
+            watched = _Watched(policies[left[0]], _Reads(group.varying))
+            group.first = watched if left is group.members else group.first
+        reads = watched.afresh()
+        commands = decide(group.replay.state, view, cast("Policy", watched), strategy_of)  # it reads as one
         if reads.ranges:
             commands = cast("tuple[Command, ...]", _exact(commands))
         alike = reads.alike(left, columns.columns)
@@ -169,12 +185,25 @@ def _exact(value: object) -> object:
     if isinstance(value, tuple):
         told = tuple([_exact(one) for one in value])
         return value if all(map(is_, told, value)) else told
-    if is_dataclass(value) and not isinstance(value, type):
-        parts = {one.name: getattr(value, one.name) for one in fields(value)}
-        plain = {name: _exact(part) for name, part in parts.items()}
-        same = all(plain[name] is part for name, part in parts.items())
-        return value if same else type(value)(**plain)
+    names = _fields(type(value))
+    if names:
+        parts = [getattr(value, name) for name in names]
+        plain = [_exact(part) for part in parts]
+        if not all(map(is_, plain, parts)):
+            return type(value)(*plain)
     return value
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    found = _known.get(kind)
+    if found is None:
+        found = _known[kind] = tuple(one.name for one in fields(kind)) if is_dataclass(kind) else ()
+    return found
+
+
+@lru_cache(maxsize=2)
+def _columns_of(policies: tuple[Policy, ...]) -> _Columns:
+    return _Columns(policies)
 
 
 def _leaves(value: object, path: _Path) -> dict[_Path, object]:
