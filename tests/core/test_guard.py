@@ -86,6 +86,8 @@ def test_an_execution_past_the_hard_limit_disables_it_at_once() -> None:
 
 def test_a_broken_invariant_disables_it_whoever_broke_it() -> None:
     assert inspect(Arm.CONTROL, None, 50_000, ("a", "b")) == Trip("an invariant is broken: a; b")
+    assert inspect(None, None, 50_000, ("a",)) == Trip("an invariant is broken: a")
+    assert inspect(None, 51_234, 50_000, ()) is None
 
 
 def test_days_are_those_of_utc() -> None:

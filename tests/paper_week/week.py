@@ -204,7 +204,7 @@ class Week:
         self._compare({(order, trade, count) for order, trade, count in journals})
         self._measure(rows, week)
         figures.moves = [
-            f"day {(at - self._begin) // DAY + 1}, {(at - self._begin) % DAY // (DAY // 24)} h: {move} -> {stage} by {by}: {reason}"
+            f"day {(at - self._begin) // DAY + 1}, {(at - self._begin) % DAY // (DAY // 24)} h: {move} -> {stage} by {'a person' if '@' in by else f'the {by}'}: {reason}"
             for _, at, move, stage, by, reason in moves
         ]
 

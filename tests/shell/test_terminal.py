@@ -1,4 +1,4 @@
-"""`execute` on a real terminal: its execution is drawn while it works, and the terminal is given back with the result."""
+"""`execute` and `paper` on a real terminal: an execution is drawn while it works, and the terminal is given back with the result."""
 
 import fcntl
 import json
@@ -47,6 +47,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], st
             "drawn": on_a_terminal(venue, walks),
             "plain": on_a_terminal(venue, [*at_once, "--plain"]),
             "json": on_a_terminal(venue, [*at_once, "--json"], piped=True),
+            "paper": on_a_terminal(
+                venue,
+                [
+                    *("paper", "OPEN-1", "--venue=exchange", "--parents=2", "--every=1", "--count=150"),
+                    *(f"--method={folder / 'walks.json'}", f"--html={folder / 'paper.html'}"),
+                ],
+            ),
         }
 
 
@@ -101,6 +108,18 @@ def test_it_fits_the_terminal(runs: Mapping[str, Ran]) -> None:
         lines = CODES.sub(b"", drawn).decode(errors="replace").splitlines()
         assert len(lines) <= SIZE[0]
         assert all(len(line) <= SIZE[1] for line in lines)
+
+
+def test_a_paper_run_is_drawn_with_how_far_it_is(runs: Mapping[str, Ran]) -> None:
+    ran = runs["paper"]
+
+    assert ran.code == 0
+    assert ran.shown.count(ENTERED) == ran.shown.count(LEFT) == 1
+    drawn = ran.drawn()
+    for sign in ("1 OPEN-1", "2 OPEN-1", "run week: parent 2 of 2", "s left", "resting"):
+        assert sign in drawn, sign
+    assert "run week: 2 of 2 parents begun; 2 executed here" in ran.after()
+    assert "paper.html" in ran.after()
 
 
 def test_plain_lines_where_they_are_asked_for(runs: Mapping[str, Ran]) -> None:

@@ -103,6 +103,19 @@ async def test_a_broken_invariant_disables_it(postgres: str, tmp_path: Path) -> 
         assert (await stands(rig)).startswith("an invariant is broken: number 2 in execution 1 (order 1-0 at 0.9900")
 
 
+async def test_so_does_one_of_an_execution_that_takes_no_part(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        trade = await engine.execute_trade(AnEdge(OTHER, "0.47", 5), walker())
+        await rig.rows("UPDATE child_orders SET price = 0.99 RETURNING 1")
+        state = await rig.fold(trade.execution_id)
+        await engine._warden.ended(trade.execution_id, state)
+        moved(postgres, ME, Stage.TENTH, 0)
+        assert await stands(rig) == ""
+        await engine._warden.ended(trade.execution_id, state)
+        await rig.rows("UPDATE child_orders SET price = 0.47 RETURNING 1")
+        assert (await stands(rig)).startswith("an invariant is broken: number 2 in execution 1")
+
+
 async def test_three_worse_days_disable_it_and_good_ones_do_not(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
         await engine._warden.look()

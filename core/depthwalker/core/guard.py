@@ -50,8 +50,8 @@ def review(parents: Sequence[Assigned], today: int, wider: int = WIDER) -> Trip 
     return Trip(f"dearer than control on three days running, by {gap.mean} (at least {low}) microdollars a contract")
 
 
-def inspect(arm: Arm, slippage: int | None, limit: int, breaches: Sequence[str]) -> Trip | None:
-    """Judge one execution as it ends: its slippage, in parts per million, against the hard limit; and broken invariants."""
+def inspect(arm: Arm | None, slippage: int | None, limit: int, breaches: Sequence[str]) -> Trip | None:
+    """Judge one execution as it ends: broken invariants, whoever's; and in the walker's arm its slippage, in parts per million."""
     if breaches:
         return Trip(f"an invariant is broken: {'; '.join(breaches)}")
     if arm is Arm.WALKER and slippage is not None and slippage > limit:

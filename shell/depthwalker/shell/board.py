@@ -20,6 +20,10 @@ class Board:
         self._waiting: list[tuple[str, Ticket, Lane]] = []
         self._lanes: dict[str, Lane] = {}  # by the execution's uuid
 
+    def head(self, text: str) -> None:
+        """Have this stand above the lanes from now on."""
+        self._follower.heading = text
+
     def begin(self, name: str, ticker: str, ticket: Ticket) -> Lane:
         """Return a new lane, in the place of one that has ended where there are many."""
         ended = [lane for lane in self._follower.lanes if lane.ended()]

@@ -86,6 +86,7 @@ class PaperRun:
                 if job is None:
                     self.skipped += 1
                 elif not self._stopping.is_set():
+                    self._board.head(heading(self._name, f"parent {number} of {self._schedule.parents}"))
                     self._begin(group, job)
 
     async def _wait_until(self, when: Micros) -> None:
@@ -129,6 +130,11 @@ class PaperRun:
 def prefix(name: str) -> str:
     """Return what the request keys of a run begin with; the parent's number follows."""
     return f"paper {name} "
+
+
+def heading(name: str, progress: str) -> str:
+    """Return what stands above a run's executions."""
+    return f"depthwalker paper, run {name}: {progress}; Ctrl-C cancels what rests and stops"
 
 
 async def left_by(store: Store, account: str, run: str) -> tuple[Left, ...]:

@@ -36,7 +36,7 @@ from depthwalker.shell.mirrors import mirrored
 from depthwalker.shell.opening import load_key, open_store
 from depthwalker.shell.paper import Account, PaperExchange
 from depthwalker.shell.paper_markets import SESSION, Draw, Elsewhere, Place, Sessions, recorded, session_of, synthetic
-from depthwalker.shell.paper_run import NAMES, End, Left, PaperRun, left_by, prefix
+from depthwalker.shell.paper_run import NAMES, End, Left, PaperRun, heading, left_by, prefix
 from depthwalker.shell.period_page import Period, period_page, plain_period
 from depthwalker.shell.report import read_period
 from depthwalker.shell.settings import PAPER, Recovering, Settings, trades_live
@@ -98,7 +98,7 @@ def run_paper(wish: Wish) -> int:
         return REFUSED
     console = Console(stderr=wish.as_json, highlight=False)
     live = is_live(console, plain=wish.plain or wish.as_json)
-    follower = Follower(f"depthwalker paper, run {wish.run}; Ctrl-C cancels what rests", console, live=live, brief=True)
+    follower = Follower(heading(wish.run, f"{wish.parents} parents"), console, live=live, brief=True)
     with database(settings) as dsn:
         try:
             came = asyncio.run(_Paper(wish, settings, config, tapes, dsn, follower).run())

@@ -58,11 +58,13 @@ class Warden:
         return arm
 
     async def ended(self, execution_id: int, state: State) -> None:
-        """Have the guard inspect a finished execution."""
+        """Have the guard inspect a finished execution, of an arm or of none, once a rollout has begun."""
         metrics = project(state).metrics
-        if state.arm is None or metrics is None:
+        if metrics is None:
             return
         try:
+            if state.arm is None and (await self._rollout()).stage is None:
+                return
             breaches = await self._store.breaches(execution_id)
             trip = inspect(state.arm, metrics.slippage, self._limit, breaches)
             if trip is not None:
