@@ -7,7 +7,7 @@ PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-in
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-rest test-versions test-other check format types arch bench bench-clients bench-snapshots calibration fuzz-exchange simulate crash kill paper-week exhaust mutate guard lab ablation kalshi-demo build lock clean docs docs-figures FORCE
+.PHONY: help setup demo test test-core test-shell test-whole test-versions test-other check format types arch bench bench-clients bench-snapshots calibration fuzz-exchange simulate crash kill paper-week exhaust mutate guard lab ablation kalshi-demo build lock clean docs docs-figures FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -18,15 +18,19 @@ setup: $(STAMP) ## make the virtual environment, from the hash-locked requiremen
 demo: $(STAMP)
 	@$(PY) -m depthwalker.shell demo $(if $(DATA),--data "$(DATA)") $(if $(SEED),--seed "$(SEED)")
 
-# Two runs side by side: tracing doubles the time of what it watches, so only the core's own tests are traced.
+# Runs side by side: tracing doubles the time of what it watches, so only the core's own tests are traced; whole programs
+# and simulated worlds leave the processor to what waits for a clock.
 test: $(STAMP) ## run the tests; those of the core must cover its last branch
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target test-core test-rest
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target test-core test-shell test-whole
 
 test-core: $(STAMP)
 	@$(PY) -m pytest -q --cov --cov-report=term tests/core
 
-test-rest: $(STAMP)
-	@$(PY) -m pytest -q --ignore=tests/core -p no:cacheprovider
+test-shell: $(STAMP)
+	@$(PY) -m pytest -q -p no:cacheprovider tests/shell
+
+test-whole: $(STAMP)
+	@nice -n 10 $(PY) -m pytest -q -p no:cacheprovider --ignore=tests/core --ignore=tests/shell
 
 test-versions: ## run the core's tests, and one execution end to end, on every newer Python that is here
 	@for version in 3.12 3.13; do \

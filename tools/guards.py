@@ -14,7 +14,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Final
 
@@ -50,10 +50,29 @@ def install(module: ModuleType, code: CodeType) -> None:
     """Give the module's functions the code that they have in `code`."""
     made = ModuleType(module.__name__)
     exec(code, made.__dict__)  # noqa: S102 - our own module, but for one place
-    for name, function in inspect.getmembers(module, inspect.isfunction):
-        changed = made.__dict__.get(name)
-        if function.__module__ == module.__name__ and isinstance(changed, FunctionType):
+    _replace(vars(module), vars(made), module.__name__)
+    for name, kind in inspect.getmembers(module, inspect.isclass):
+        if kind.__module__ == module.__name__:
+            _replace(vars(kind), vars(getattr(made, name)), module.__name__)
+
+
+def _replace(old: Mapping[str, object], new: Mapping[str, object], module: str) -> None:
+    for name, thing in old.items():
+        function, changed = _function(thing), _function(new.get(name))
+        if function is not None and changed is not None and function.__module__ == module:
             function.__code__ = changed.__code__
+
+
+def _function(thing: object) -> FunctionType | None:
+    match thing:
+        case FunctionType():
+            return thing
+        case property(fget=FunctionType() as getter):
+            return getter
+        case staticmethod(__func__=FunctionType() as inner) | classmethod(__func__=FunctionType() as inner):
+            return inner
+        case _:
+            return None
 
 
 def failing(tests: tuple[str, ...]) -> bool:

@@ -13,8 +13,10 @@ import ast
 import copy
 import importlib
 import inspect
+import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,7 @@ from tools.guards import failing, noticed
 ROOT: Final = Path(__file__).parents[1]
 WRITTEN: Final = ROOT / "docs" / "mutants.md"
 EQUIVALENTS: Final = ROOT / "tools" / "equivalents.txt"
-MODULES: Final = ("reconcile", "execution", "ledger", "decide", "walk", "split", "parent", "budget")
+CORE: Final = ROOT / "core" / "depthwalker" / "core"
 ALSO: Final = {
     "reconcile": ("accidents",),
     "execution": ("reconcile", "accidents", "projection"),
@@ -33,9 +35,18 @@ ALSO: Final = {
     "decide": ("accidents", "execution"),
     "walk": ("dynamic_depth_walker", "spec_examples"),
     "split": ("spec_examples",),
+    "pit": ("matching", "matching_laws"),
+    "crossing": ("matching", "matching_laws"),
+    "desk": ("stream",),
+    "line": ("stream",),
+    "subscriptions": ("stream",),
+    "placing": ("adaptive_limit", "twap", "opponents"),
+    "tick": ("dynamic_depth_walker", "twap", "adaptive_limit"),
     "parent": ("spec_examples",),
     "depth": ("dynamic_depth_walker",),
 }
+SCORE: Final = re.compile(r"(\d+) of (\d+) killed")
+UNJUDGED: Final = "survives, not yet judged"
 SWAPS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -68,27 +79,39 @@ class Mutant:
 
 
 def mutants(source: str) -> Iterator[Mutant]:
-    """Yield every mutant of the functions of a module."""
+    """Yield every mutant of the functions and methods of a module; the words of each stay as other lines come and go."""
     tree = ast.parse(source)
+    places, told = _places(tree), Counter[str]()
     for at, node in enumerate(ast.walk(tree)):
-        if isinstance(node, ast.expr | ast.If) and _inside(tree, node):
+        if isinstance(node, ast.expr | ast.If) and id(node) in places:
             for changed in _changes(node):
                 made = copy.deepcopy(tree)
                 there = list(ast.walk(made))[at]
                 _put(made, there, changed)
                 old = ast.unparse(node.test if isinstance(node, ast.If) else node)
-                yield Mutant(f"line {node.lineno}: {old} -> {ast.unparse(changed)}", made)
+                function, statement = places[id(node)]
+                words = f"{function}: {old} -> {ast.unparse(changed)} in {statement}"
+                told[words] += 1
+                yield Mutant(words if told[words] == 1 else f"{words} ({told[words]})", made)
 
 
-def _inside(tree: ast.Module, node: ast.AST) -> bool:
-    """Return whether a node is in the body of a top-level function, and no type: what the child process can replace."""
-    return any(
-        node is inner
-        for function in tree.body
-        if isinstance(function, ast.FunctionDef)
-        for statement in function.body
-        for inner in _walk_values(statement)
-    )
+def _places(tree: ast.Module) -> dict[int, tuple[str, str]]:
+    """Return, by identity, the function and the statement of every node that the child process can replace."""
+    found: dict[int, tuple[str, str]] = {}
+    for name, function in _functions(tree):
+        for node in ast.walk(function):
+            if isinstance(node, ast.stmt) and node is not function:
+                line = ast.unparse(node).partition("\n")[0].replace("|", "or")
+                found |= {id(inner): (name, line) for inner in _walk_values(node)}
+    return found
+
+
+def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+    for one in tree.body:
+        if isinstance(one, ast.FunctionDef):
+            yield one.name, one
+        if isinstance(one, ast.ClassDef):
+            yield from ((f"{one.name}.{each.name}", each) for each in one.body if isinstance(each, ast.FunctionDef))
 
 
 def _walk_values(node: ast.AST) -> Iterator[ast.AST]:
@@ -158,33 +181,70 @@ def written() -> dict[str, str]:
 
 
 def document(sections: dict[str, str]) -> str:
-    """Return the page: each module's score and survivors, as last found."""
-    head = "# Mutants\n\nWritten by `make mutate`; a module that is not here has not been run. See `tools/mutate.py`.\n"
+    """Return the page: each module's score and survivors, as last found, and the sum."""
+    scores = [SCORE.match(text) for text in sections.values()]
+    killed, made = (sum(int(score[place]) for score in scores if score is not None) for place in (1, 2))
+    open_ = sum(text.count(UNJUDGED) for text in sections.values())
+    head = (
+        "# Mutants\n\nWritten by `make mutate`: the core broken in one place at a time, and whether its tests notice "
+        "(`tools/mutate.py`); a module that is not here has not been run.\n\n"
+        f"**{killed:,} of {made:,} killed, {_percent(killed, made)}; {made - killed - open_} change nothing, for the reasons given, "
+        f"and {open_} are not judged. {len(sections)} of {len(modules())} modules.**\n"
+    )
     return "\n".join([head, *(f"## {name}\n\n{text}\n" for name, text in sections.items())])
 
 
-def main(modules: list[str]) -> int:
+def modules() -> dict[str, str]:
+    """Return every module of the core that has something to break: its name, and how it is imported."""
+    return {
+        file.stem: ".".join(("depthwalker.core", *file.relative_to(CORE).with_suffix("").parts))
+        for file in sorted(CORE.rglob("*.py"))
+        if any(True for _ in mutants(file.read_text(encoding="utf-8")))
+    }
+
+
+def tests_of(name: str) -> tuple[str, ...]:
+    """Return the tests of a module: those under its name and those that ALSO names, or else all that import it."""
+    own = [f"tests/core/test_{test}.py" for test in (name, *ALSO.get(name, ()))]
+    found = tuple(test for test in own if (ROOT / test).exists())
+    importing = re.compile(rf"from depthwalker\.core(\.algorithms)?(\.{name} import| import .*\b{name}\b)")
+    return found or tuple(
+        f"tests/core/{file.name}"
+        for file in sorted((ROOT / "tests" / "core").glob("test_*.py"))
+        if importing.search(file.read_text(encoding="utf-8"))
+    )
+
+
+def main(names: list[str]) -> int:
     """Run the mutants of each module, and write the survivors down."""
     reasons = dict(
         line.split(" | ", 1) for line in EQUIVALENTS.read_text(encoding="utf-8").splitlines() if " | " in line
     )
-    sections = written()
-    for name in modules or MODULES:
+    known = modules()
+    for name in names or known:
         begun = time.monotonic()
-        module = importlib.import_module(f"depthwalker.core.{name}")
-        tests = tuple(f"tests/core/test_{test}.py" for test in (name, *ALSO.get(name, ())))
+        if name not in known:
+            print(f"{name}: there is no such module; there are {', '.join(known)}")
+            return 2
+        module = importlib.import_module(known[name])
+        tests = tests_of(name)
         if failing(tests):
             print(f"the tests of {name} fail as they are")
             return 2
         all_of_them = list(mutants(inspect.getsource(module)))
         alive = [mutant.words for mutant in all_of_them if not noticed(module, mutant.tree, tests)]
         killed = len(all_of_them) - len(alive)
-        score = f"{killed} of {len(all_of_them)} killed, {100 * killed / len(all_of_them):.1f} %"
+        score = f"{killed} of {len(all_of_them)} killed, {_percent(killed, len(all_of_them))}"
         print(f"{name}: {score}, {time.monotonic() - begun:.0f} s", flush=True)
-        lines = [f"* `{words}`: {reasons.get(f'{name} {words}', 'survives, not yet judged')}" for words in alive]
-        sections[name] = "\n".join([f"{score}.", *([""] if lines else []), *lines])
-        WRITTEN.write_text(document(sections), encoding="utf-8")
+        lines = [f"* `{words}`: {reasons.get(f'{name} {words}', UNJUDGED)}" for words in alive]
+        text = "\n".join([f"{score}.", *([""] if lines else []), *lines])
+        sections = written() | {name: text}  # another run may have written meanwhile
+        WRITTEN.write_text(document(dict(sorted(sections.items()))), encoding="utf-8")
     return 0
+
+
+def _percent(killed: int, made: int) -> str:
+    return f"{100 * killed / made:.1f} %" if made else "-"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Final
 
 from depthwalker.core.answer import OrderStatus
 from depthwalker.core.book import Ladders, Leg, within
-from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, PolicyName
+from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, PolicyName, usual_ratios
 from depthwalker.core.depth import BAND, reach
 from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.fact import Accepted, Fact, Observed, PlaceIntended, Planned, Started, Viewed, WindingDown
@@ -92,6 +92,7 @@ def policy(
         max_walks=max_walks,
         max_total_walks=max_total_walks,
         enabled=enabled,
+        split_ratios=usual_ratios(PolicyName.SPEC),
     )
     return policy_for(replace(DEFAULT_EXECUTION, algorithm=algorithm, walker=walker))
 

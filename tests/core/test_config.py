@@ -2,7 +2,7 @@
 
 import pytest
 
-from depthwalker.core.config import DEFAULT_EXECUTION, DEFAULT_WALKER, Algorithm, PolicyName
+from depthwalker.core.config import DEFAULT_EXECUTION, DEFAULT_WALKER, Algorithm, PolicyName, usual_ratios
 from depthwalker.core.units import CENT, CONTRACT, MILLION, SECOND
 
 
@@ -11,10 +11,14 @@ def test_the_walker_s_defaults_are_the_specification_s() -> None:
     assert DEFAULT_WALKER.walk_interval == 4 * SECOND
     assert DEFAULT_WALKER.max_walks == 10
     assert DEFAULT_WALKER.min_volume == 50 * CONTRACT
-    assert DEFAULT_WALKER.split_ratios == (600_000, 400_000)
     assert DEFAULT_WALKER.momentum_threshold * 10 == MILLION
     assert DEFAULT_WALKER.base_increment * 2 == CENT
     assert DEFAULT_WALKER.aggressive_increment == CENT
+
+
+def test_one_order_is_the_tuned_policy_s_own_and_two_are_the_specification_s() -> None:
+    assert DEFAULT_WALKER.split_ratios == usual_ratios(PolicyName.TUNED) == (MILLION,)
+    assert usual_ratios(PolicyName.SPEC) == (600_000, 400_000)
 
 
 def test_the_execution_s_defaults_are_the_specification_s() -> None:

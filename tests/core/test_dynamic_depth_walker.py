@@ -201,6 +201,19 @@ def test_what_forbids_a_walk(state: State, reason: str) -> None:
     assert found == ((1, "at its level" if reason == "at the cap" else reason),)
 
 
+def test_when_its_calls_are_nearly_used_up_its_price_stays_until_the_rest_is_taken() -> None:
+    state = live(49, 100, *walks(1))
+    assert state.calls == 2
+    sparing, eager = replace(TUNED, sparing_from=2), replace(TUNED, sparing_from=3)
+    away = view(after(4), queue=((50, 5),))
+    assert (quote(state, away, eager).price, quote(state, away, sparing).price) == (cents(51), cents(49))
+    assert desire(state, away, sparing).held == ((1, "its calls are nearly used up"),)
+    outweighed = weighed(1000, 500, 1, spread=2)
+    assert (quote(state, outweighed, eager).style, quote(state, outweighed, sparing).style) == (Style.TAKE, Style.REST)
+    last = view(after(34), offers=((52, 500),))
+    assert quote(state, last, sparing).reason == "taking the rest before the end"
+
+
 def test_splits_share_the_walks_of_the_parent() -> None:
     state = planned((49, 60), (48, 40))
     few = policy(max_total_walks=3)

@@ -8,7 +8,7 @@ from tests.core.strategies import walker_configs
 from depthwalker.core.config import DEFAULT_EXECUTION, PolicyName, WalkerConfig
 from depthwalker.core.depth import RECORDED_THRESHOLDS, SPEC_THRESHOLDS
 from depthwalker.core.policy import VERSION, policy_for
-from depthwalker.core.units import SECOND
+from depthwalker.core.units import SECOND, Micros
 
 
 @given(walker_configs())
@@ -25,7 +25,15 @@ def test_the_specification_s_thresholds_are_the_default_and_others_may_be_given(
     assert policy_for(DEFAULT_EXECUTION, RECORDED_THRESHOLDS).thresholds == RECORDED_THRESHOLDS
 
 
+def test_a_longer_execution_may_make_more_calls() -> None:
+    assert [
+        policy_for(replace(DEFAULT_EXECUTION, timeout=Micros(seconds * SECOND))).sparing_from
+        for seconds in (5, 79, 600)
+    ] == [12, 12, 180]
+
+
 def test_the_constants() -> None:
     policy = policy_for(DEFAULT_EXECUTION)
-    assert (policy.stale_after, policy.take_before, policy.lookup_every) == (5 * SECOND, 2 * SECOND, 20 * SECOND)
+    assert (policy.stale_after, policy.take_before, policy.lookup_every) == (5 * SECOND, 8 * SECOND, 20 * SECOND)
+    assert policy.sparing_from == 12
     assert (policy.patience_per_tick, policy.most_patience) == (300_000, 900_000)

@@ -322,6 +322,14 @@ def test_trades_that_went_past_an_order_call_for_a_look() -> None:
     assert asked(live(49, 100, LookedUp("", after(1))), quote(), seen=passed) == ()
 
 
+def test_trades_at_our_price_come_in_bursts_and_are_looked_into_once_a_tick() -> None:
+    again = replace(view(after(3)), passages=(Passage(1, contracts(10), after(2)),))
+    looked = live(49, 100, LookedUp("", after(1)))
+    assert lookup_due(looked, again, POLICY) == after(5)
+    assert asked(looked, quote(), seen=again) == ()
+    assert asked(looked, quote(), seen=replace(again, now=after(5))) == (Lookup(),)
+
+
 def test_a_closed_order_is_read_until_its_fills_are_all_there() -> None:
     closed = live(49, 100, record(CANCELED, 30), LookedUp("", after(1)))
     assert lookup_due(closed, view(), POLICY) == after(1.5)

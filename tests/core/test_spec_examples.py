@@ -8,7 +8,7 @@ from tests.core.strategies import DECI_CENT, IDENTITY, NOW, TAPERED, WIND_DOWN, 
 
 from depthwalker.core.book import EMPTY, Book, Ladder, Leg, Snapshot, apply, ladders
 from depthwalker.core.budget import WALKER_CALLS, Bucket, available, per_minute, ready_at, spend
-from depthwalker.core.config import DEFAULT_EXECUTION, DEFAULT_WALKER
+from depthwalker.core.config import DEFAULT_EXECUTION, DEFAULT_WALKER, PolicyName, usual_ratios
 from depthwalker.core.depth import SPEC_THRESHOLDS, DepthAnalysis, Liquidity, analyze, categorize
 from depthwalker.core.fees import STANDARD
 from depthwalker.core.flow import NO_HISTORY, Sample, flow, gather
@@ -138,13 +138,13 @@ class TestOrderSplitter:
 
     def splits(self, contracts: int, *candidates: Price, liquidity: Liquidity = Liquidity.LIQUID) -> list[int]:
         parts = split(
-            Count(contracts * CONTRACT), candidates, DEFAULT_WALKER.split_ratios, liquidity, dollars("0.7050")
+            Count(contracts * CONTRACT), candidates, usual_ratios(PolicyName.SPEC), liquidity, dollars("0.7050")
         )
         return [part.count // CONTRACT for part in parts]
 
     def test_a_hundred_contracts_are_sixty_and_forty(self) -> None:
         parts = split(
-            Count(100 * CONTRACT), self.LEVELS, DEFAULT_WALKER.split_ratios, Liquidity.LIQUID, dollars("0.7050")
+            Count(100 * CONTRACT), self.LEVELS, usual_ratios(PolicyName.SPEC), Liquidity.LIQUID, dollars("0.7050")
         )
         assert [(part.level, part.price, part.count) for part in parts] == [
             (1, dollars("0.71"), 60 * CONTRACT),
@@ -157,7 +157,7 @@ class TestOrderSplitter:
 
     def test_without_levels_there_is_one_order_at_the_target(self) -> None:
         """Printed: no split at all, and the order is lost."""
-        (only,) = split(Count(100 * CONTRACT), (), DEFAULT_WALKER.split_ratios, Liquidity.LIQUID, dollars("0.7050"))
+        (only,) = split(Count(100 * CONTRACT), (), usual_ratios(PolicyName.SPEC), Liquidity.LIQUID, dollars("0.7050"))
         assert (only.level, only.price, only.count) == (1, dollars("0.7050"), 100 * CONTRACT)
 
     def test_with_one_level_it_takes_everything(self) -> None:

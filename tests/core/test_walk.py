@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.core.strategies import DECI_CENT, grids, prices, raw_prices
 
 from depthwalker.core.grid import CENT_GRID, PriceGrid
+from depthwalker.core.structure import STRUCTURES
 from depthwalker.core.units import DOLLAR, MILLION, Price
 from depthwalker.core.walk import AGGRESSIVE_MOMENTUM, Hold, Walk, Walker, WalkRules, walk, walk_price
 
@@ -128,3 +129,5 @@ def test_a_walk_near_the_end_of_the_grid_stops_at_the_cap() -> None:
 def test_a_walk_of_no_increment_is_still_one_tick() -> None:
     still = WalkRules(base=Price(0), aggressive=Price(0), max_walks=10, max_total_walks=10)
     assert walk_price(Price(4_900), 0, CENT_GRID, Price(5_300), still) == Price(5_000)
+    finest = dict(STRUCTURES)["center_centi_edge_centi_cent"]
+    assert walk_price(Price(4_900), 0, finest, Price(5_300), still) == Price(4_901)

@@ -27,7 +27,7 @@ from depthwalker.core.ids import parse_client_id
 from depthwalker.core.projection import project
 from depthwalker.core.row import Projection
 from depthwalker.core.structure import STRUCTURES
-from depthwalker.core.tape import Event, Flow, Take, Tape
+from depthwalker.core.tape import Event, Flow, Take, Tape, play
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Money, Price
 from depthwalker.shell.api import Trade
 from depthwalker.shell.clock import SystemChance
@@ -84,8 +84,14 @@ def simple(seconds: float = 1, **keys: object) -> AMethod:
 
 
 def walker(seconds: float = 2, *, interval: float = 0.3, policy: str = "tuned", **keys: object) -> AMethod:
-    """The walker with a tick every `interval` seconds."""
-    inner = {"walk_interval_seconds": interval, "policy": policy, "base_increment": "0.01", **keys}
+    """The walker in two orders, with a tick every `interval` seconds."""
+    inner = {
+        "walk_interval_seconds": interval,
+        "policy": policy,
+        "base_increment": "0.01",
+        "split_ratios": [0.6, 0.4],
+        **keys,
+    }
     given = {"algorithm": "dynamic_depth_walker", "max_slippage_dollars": "0.05", "max_slippage_percent": None}
     return AMethod(
         {**given, "order_timeout_seconds": seconds, "dynamic_depth_walker": {"aggressive_increment": "0.02", **inner}}
@@ -293,6 +299,13 @@ class Rig:
         ((execution_id,),) = await self.rows("SELECT execution_id FROM execution_state")
         assert isinstance(execution_id, int)
         return await self.fold(execution_id)
+
+    def sell(self, price: int, *counts: int) -> None:
+        """Have others sell so many contracts of YES (buy NO) down to a YES price, now, one after the other."""
+        floor, now = self.exchange.exchange.floor(TICKER), self.exchange.exchange.advance()
+        for count in counts:
+            step = play(floor.pit, Take(Leg.NO, Price(DOLLAR - price), Count(100 * count)), now)
+            self.exchange.exchange.book(floor, floor.do(step), now)
 
     async def settled(self, trade: Trade, *, alone: bool = True) -> State:
         """Check a finished execution against the exchange's books, and every row against the journal; return its fold."""

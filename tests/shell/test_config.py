@@ -1,6 +1,7 @@
 """The specification's execution_config is taken as printed and exact at once; anything else is named with what is allowed."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -68,8 +69,16 @@ def test_twap_and_adaptive_limit_have_tables_of_their_own() -> None:
     assert config.adaptive == AdaptiveConfig(Urgency.URGENT)
 
 
-def test_the_printed_configuration_is_the_default() -> None:
-    assert parse_config({}).unwrap() == parse_config(PRINTED).unwrap() == DEFAULT_EXECUTION
+def test_the_printed_configuration_is_the_default_but_for_the_orders_that_it_names() -> None:
+    printed = parse_config(PRINTED).unwrap()
+    assert parse_config({}).unwrap() == DEFAULT_EXECUTION
+    assert replace(printed, walker=replace(printed.walker, split_ratios=(MILLION,))) == DEFAULT_EXECUTION
+
+
+@pytest.mark.parametrize(("policy", "ratios"), [("tuned", (MILLION,)), ("spec", (600_000, 400_000))])
+def test_where_no_ratios_are_named_they_are_the_policy_s(policy: str, ratios: tuple[int, ...]) -> None:
+    for keys in ({"policy": policy}, {"policy": policy, "split_ratios": None}):
+        assert parse_config(walker(**keys)).unwrap().walker.split_ratios == ratios
 
 
 def test_decimals_texts_and_other_mappings_are_taken() -> None:

@@ -19,8 +19,8 @@ from tests.shell.rig import (
     quiet,
     rests,
     rigged,
-    sellers,
     simple,
+    until,
     walker,
 )
 
@@ -86,9 +86,12 @@ async def test_the_walker_splits_walks_and_takes_the_rest(postgres: str, tmp_pat
 
 
 async def test_a_resting_order_is_filled_by_those_who_come_to_it(postgres: str, tmp_path: Path) -> None:
-    tape = quiet(*sellers(4_500, 25, 2.5, 2.7, 2.9))
-    async with rigged(postgres, tmp_path, tape) as rig, rig.engine() as engine:
-        trade = await engine.execute_trade(AnEdge(1, "0.45", 60), simple(5))
+    placed = Moment()
+    async with rigged(postgres, tmp_path) as rig, rig.engine(on_turn=placed.when(rests)) as engine:
+        running = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.45", 60), simple(60)))
+        await placed.come()
+        rig.sell(4_500, 25, 25, 25)
+        trade = await running
         state = await rig.settled(trade)
         assert trade.quantity == 60
         assert trade.price == Decimal("0.45")
@@ -201,11 +204,11 @@ async def test_cancelling_the_call_winds_down_and_a_second_call_tells_how_it_end
 
 async def test_one_of_several_callers_may_leave_without_stopping_the_others(postgres: str, tmp_path: Path) -> None:
     placed = Moment()
-    tape = quiet(*sellers(4_300, 900, 1.2))
-    async with rigged(postgres, tmp_path, tape) as rig, rig.engine(on_turn=placed.when(rests)) as engine:
-        leaves, stays = (asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), simple(4))) for _ in range(2))
+    async with rigged(postgres, tmp_path) as rig, rig.engine(on_turn=placed.when(rests)) as engine:
+        leaves, stays = (asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), simple(60))) for _ in range(2))
         await placed.come()
         leaves.cancel()
+        rig.sell(4_300, 900)
         trade = await stays
         assert leaves.cancelled()
         assert trade.result.status == "completed"
@@ -266,8 +269,8 @@ async def test_an_engine_that_only_waits_for_another_one_closes_at_once(postgres
 
 
 async def test_a_dead_workers_execution_is_taken_over_and_ends_right(postgres: str, tmp_path: Path) -> None:
-    edge, method = AnEdge(1, "0.43", 60), simple(6)
-    async with rigged(postgres, tmp_path, quiet(*sellers(4_300, 900, 1.5))) as rig, rig.engine() as other:
+    edge, method = AnEdge(1, "0.43", 60), simple(60)
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as other:
         placed = Moment()
         async with rig.engine(on_turn=placed.when(rests)) as dies:
             doomed = asyncio.create_task(dies.execute_trade(edge, method))
@@ -277,6 +280,7 @@ async def test_a_dead_workers_execution_is_taken_over_and_ends_right(postgres: s
                 await doomed
         assert rig.exchange.resting("me"), "a dead worker cancels nothing"
         await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
+        rig.sell(4_300, 900)
         trade = await other.execute_trade(edge, method)
         assert trade.quantity == 60
         state = await rig.settled(trade)
@@ -288,14 +292,17 @@ async def test_a_dead_workers_execution_is_taken_over_and_ends_right(postgres: s
 async def test_a_worker_that_was_superseded_writes_and_sends_nothing_and_waits_for_the_other(
     postgres: str, tmp_path: Path
 ) -> None:
-    edge, method = AnEdge(1, "0.43", 60), walker(3, interval=0.2)
-    async with rigged(postgres, tmp_path, quiet(*sellers(4_300, 900, 1.5))) as rig:
+    edge, method = AnEdge(1, "0.43", 60), walker(60, interval=0.2)
+    async with rigged(postgres, tmp_path) as rig:
         placed = Moment()
         async with rig.engine(on_turn=placed.when(rests)) as slow, rig.engine() as other:
             losing = asyncio.create_task(slow.execute_trade(edge, method))
             await placed.come()
             await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
-            trade = await other.execute_trade(edge, method)
+            winning = asyncio.create_task(other.execute_trade(edge, method))
+            await until(lambda: bool(other._conducts))
+            rig.sell(4_300, 900)
+            trade = await winning
             assert await losing == trade
         await rig.settled(trade)
 

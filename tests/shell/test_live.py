@@ -18,10 +18,8 @@ from tests.shell.rig import (
     Moment,
     Rig,
     Wire,
-    quiet,
     rests,
     rigged,
-    sellers,
     simple,
     until,
     walker,
@@ -137,13 +135,15 @@ def struck(blow: Blow, *refusals: Answered) -> Callable[[PaperExchange], None]:
 async def test_fills_and_the_ends_of_orders_are_told_by_frames_alone_each_execution_its_own(
     postgres: str, tmp_path: Path
 ) -> None:
-    tape = quiet(*sellers(4_500, 40, 5, 5.5, 6))
-    async with rigged(postgres, tmp_path, tape) as rig, live(rig) as (engine, _):
+    async with rigged(postgres, tmp_path) as rig, live(rig) as (engine, _):
         before = Counter(rig.exchange.requests)
-        trades = await asyncio.gather(
-            engine.execute_trade(AnEdge(1, "0.45", 60), simple(25, **SLOWLY)),
-            engine.execute_trade(AnEdge(2, "0.45", 50), simple(25, **SLOWLY)),
+        running = asyncio.gather(
+            engine.execute_trade(AnEdge(1, "0.45", 60), simple(60, **SLOWLY)),
+            engine.execute_trade(AnEdge(2, "0.45", 50), simple(60, **SLOWLY)),
         )
+        await until(lambda: len(rig.exchange.resting("me")) == 2)
+        rig.sell(4_500, 40, 40, 40)
+        trades = await running
         asked = Counter(rig.exchange.requests) - before
         states = [await rig.settled(trade, alone=False) for trade in trades]
         assert [trade.quantity for trade in trades] == [60, 50]
@@ -197,10 +197,13 @@ FATES: dict[str, Callable[[PaperExchange], object]] = {
 
 async def test_whatever_befalls_the_frames_each_fill_counts_once(postgres: str, tmp_path: Path) -> None:
     async def one(name: str) -> None:
-        tape = quiet(*sellers(4_500, 20, 5, 5.5, 6))
-        async with rigged(postgres, tmp_path, tape) as rig, live(rig, store) as (engine, _):
+        async with rigged(postgres, tmp_path) as rig, live(rig, store) as (engine, placed):
             FATES[name](rig.exchange)
-            trade = await engine.execute_trade(AnEdge(list(FATES).index(name), "0.45", 60), simple(25))
+            edge = AnEdge(list(FATES).index(name), "0.45", 60)
+            running = asyncio.create_task(engine.execute_trade(edge, simple(60)))
+            await placed.come()
+            rig.sell(4_500, 20, 20, 20)
+            trade = await running
             state = await rig.settled(trade)
             assert (trade.quantity, trade.price, trade.result.status) == (Decimal(60), Decimal("0.45"), "completed"), (
                 name
@@ -232,12 +235,13 @@ async def test_whatever_befalls_the_connection_it_comes_back_and_the_end_is_the_
     postgres: str, tmp_path: Path
 ) -> None:
     async def one(name: str) -> None:
-        tape = quiet(*sellers(4_500, 10, 5, 5.5, 6, 6.5, 7, 7.5))
-        async with rigged(postgres, tmp_path, tape) as rig, live(rig, store) as (engine, placed):
+        async with rigged(postgres, tmp_path) as rig, live(rig, store) as (engine, placed):
             edge = AnEdge(100 + list(BLOWS).index(name), "0.45", 60)
-            running = asyncio.create_task(engine.execute_trade(edge, simple(25)))
+            running = asyncio.create_task(engine.execute_trade(edge, simple(60)))
             await placed.come()
+            rig.sell(4_500, 10, 10)
             BLOWS[name](rig.exchange)
+            rig.sell(4_500, 10, 10, 10, 10)
             trade = await running
             await rig.settled(trade)
             assert (trade.quantity, trade.price) == (Decimal(60), Decimal("0.45")), name
@@ -251,24 +255,24 @@ async def test_whatever_befalls_the_connection_it_comes_back_and_the_end_is_the_
 
 
 async def test_while_the_websocket_cannot_be_opened_the_market_is_polled(postgres: str, tmp_path: Path) -> None:
-    async with rigged(postgres, tmp_path, quiet(*sellers(4_500, 30, 6, 7))) as rig, live(rig) as (engine, placed):
-        running = asyncio.create_task(engine.execute_trade(WHOLE, simple(25)))
+    async with rigged(postgres, tmp_path) as rig, live(rig) as (engine, placed):
+        running = asyncio.create_task(engine.execute_trade(WHOLE, simple(60)))
         await placed.come()
         before = Counter(rig.exchange.requests)
         struck(Blow.RESET, *[BAD_GATEWAY] * 200)(rig.exchange)
+        polled = ("book", "trades", "orders", HANDSHAKE)
+        await until(lambda: all(rig.exchange.requests[kind] >= before[kind] + 2 for kind in polled), 20)
+        rig.sell(4_500, 30, 30)
         trade = await running
-        asked = Counter(rig.exchange.requests) - before
         await rig.settled(trade)
         assert trade.quantity == 60
-        assert min(asked["book"], asked["trades"], asked["orders"], asked[HANDSHAKE]) >= 2, asked
         assert not socket(engine).connected
 
 
 async def test_a_connection_that_has_gone_silent_is_polled_beside_and_dialled_anew(
     postgres: str, tmp_path: Path
 ) -> None:
-    tape = quiet(*sellers(4_500, 30, 30, 50))
-    async with rigged(postgres, tmp_path, tape, clock=Hurried(20)) as rig, live(rig) as (engine, placed):
+    async with rigged(postgres, tmp_path, clock=Hurried(20)) as rig, live(rig) as (engine, placed):
         running = asyncio.create_task(engine.execute_trade(WHOLE, simple(120)))
         await placed.come()
         before = Counter(rig.exchange.requests)
@@ -276,6 +280,7 @@ async def test_a_connection_that_has_gone_silent_is_polled_beside_and_dialled_an
         await until(lambda: rig.exchange.requests["book"] >= before["book"] + 2)
         assert rig.exchange.requests["trades"] > before["trades"]
         assert socket(engine).connected
+        rig.sell(4_500, 30, 30)
         trade = await running
         await rig.settled(trade)
         assert trade.quantity == 60

@@ -14,10 +14,8 @@ from tests.shell.rig import (
     Moment,
     Rig,
     abandon,
-    quiet,
     rests,
     rigged,
-    sellers,
     simple,
     until,
     walker,
@@ -62,9 +60,10 @@ async def the_trade(rig: Rig, engine: Engine) -> Trade:
 
 
 async def test_an_engine_that_opens_goes_on_with_what_nobody_runs(postgres: str, tmp_path: Path) -> None:
-    async with rigged(postgres, tmp_path, quiet(*sellers(4_300, 900, 4))) as rig:
-        await die(rig, simple(9))
+    async with rigged(postgres, tmp_path) as rig:
+        await die(rig, simple(60))
         async with rig.engine(CONTINUE) as engine:
+            rig.sell(4_300, 900)
             trade = await the_trade(rig, engine)
         assert trade.quantity == 60
         state = await rig.settled(trade)
@@ -94,11 +93,13 @@ async def test_or_leaves_it_where_recovery_is_off(postgres: str, tmp_path: Path)
 
 
 async def test_who_calls_meanwhile_joins_what_was_taken_up(postgres: str, tmp_path: Path) -> None:
-    async with rigged(postgres, tmp_path, quiet(*sellers(4_300, 900, 6))) as rig:
-        await die(rig, simple(12))
+    async with rigged(postgres, tmp_path) as rig:
+        await die(rig, simple(60))
         async with rig.engine(CONTINUE) as engine:
             await until(lambda: bool(engine._conducts))
-            trade = await engine.execute_trade(EDGE, simple(12))
+            joining = asyncio.create_task(engine.execute_trade(EDGE, simple(60)))
+            rig.sell(4_300, 900)
+            trade = await joining
         assert trade.quantity == 60
         await rig.settled(trade)
 

@@ -42,7 +42,10 @@ Trouble: TypeAlias = Rejected | NotApplied | Unknown
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """A create or amend took effect. `filled` and `remaining` are absolute, and None where the exchange leaves them out."""
+    """A create or amend took effect; `filled` and `remaining` are None where the exchange leaves them out.
+
+    `filled` is what the request itself filled (fact sheet, sections 5.2 and 5.6): the order has filled at least so much.
+    """
 
     order_id: str
     filled: Count | None

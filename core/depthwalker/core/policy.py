@@ -11,7 +11,9 @@ from depthwalker.core.config import ExecutionConfig, PolicyName
 from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
 from depthwalker.core.units import SECOND, Micros
 
-VERSION: Final = 5
+VERSION: Final = 6
+USUAL: Final = Micros(40 * SECOND)
+CALLS: Final = 12  # in the usual time
 INSURANCE: Final = 5  # walk intervals: whatever says that an order was filled has it read at once
 
 
@@ -21,6 +23,9 @@ class Policy:
 
     `lookup_every`: how often own orders are read while nothing says that they were filled (docs/lab.md: more often costs
     calls and gains nothing).
+
+    `sparing_from`: after so many exchange calls the price is left where it is until the rest is taken, so that a parent of
+    the usual length makes at most twenty (docs/ablation.md: it costs nothing).
 
     `take_before`: how long before winding down the unfilled remainder is taken. `patience_per_tick`: by how much (ppm) the
     best bid must outweigh the best offer before that offer is taken, for each tick of room inside the spread, and
@@ -35,6 +40,7 @@ class Policy:
     take_before: Micros
     patience_per_tick: int = 300_000
     most_patience: int = 900_000
+    sparing_from: int = 12
 
 
 def policy_for(config: ExecutionConfig, thresholds: Thresholds = SPEC_THRESHOLDS) -> Policy:
@@ -46,5 +52,6 @@ def policy_for(config: ExecutionConfig, thresholds: Thresholds = SPEC_THRESHOLDS
         thresholds=thresholds,
         stale_after=Micros(5 * SECOND),
         lookup_every=Micros(times * config.walker.walk_interval),
-        take_before=Micros(2 * SECOND),
+        take_before=Micros(8 * SECOND),
+        sparing_from=CALLS * max(1, config.timeout // USUAL),
     )

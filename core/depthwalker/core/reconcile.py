@@ -63,10 +63,14 @@ def lookup_due(state: State, view: View, policy: Policy) -> Micros:
                 return Micros(0)
             unclear = unclear or not _stuck(order)
         resting = resting or order.phase is Phase.LIVE
-    if unclear or woken(passed_by(state), view):
-        return Micros(state.looked_at + backoff(state.look_failures, REREAD))
+    soon = backoff(state.look_failures, REREAD)
+    if unclear:
+        return Micros(state.looked_at + soon)
+    if woken(passed_by(state), view):
+        # Trades at our price come in bursts, and what they filled changes nothing before the next tick.
+        return Micros(state.looked_at + max(soon, policy.config.walker.walk_interval))
     if lapsing:
-        return Micros(max(state.over_at + READ_LAG, state.looked_at + backoff(state.look_failures, REREAD)))
+        return Micros(max(state.over_at + READ_LAG, state.looked_at + soon))
     if resting:
         return Micros(max(state.looked_at, state.parent.started) + policy.lookup_every)
     return Micros(state.parent.expires * 2)

@@ -23,6 +23,7 @@ from depthwalker.core.config import (
     TwapConfig,
     Urgency,
     WalkerConfig,
+    usual_ratios,
 )
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import MILLION, Count, Micros, Price
@@ -77,10 +78,13 @@ class _Walker(Table):
         Field(description="contracts from 0 to 1000000000 with at most 2 decimals, such as 50"),
     ] = DEFAULT_WALKER.min_volume
     split_ratios: Annotated[
-        tuple[int, ...],
-        BeforeValidator(_ratios),
-        Field(description="a list of 1 to 10 positive fractions with at most 6 decimals that sum to 1, as [0.6, 0.4]"),
-    ] = DEFAULT_WALKER.split_ratios
+        tuple[int, ...] | None,
+        BeforeValidator(optional(_ratios)),
+        Field(
+            description="a list of 1 to 10 positive fractions with at most 6 decimals that sum to 1, as [0.6, 0.4]; "
+            "null is the policy's own: one order where it is tuned, [0.6, 0.4] where it is the specification's"
+        ),
+    ] = None
     momentum_threshold: Annotated[
         int,
         BeforeValidator(whole(6, "0", "10")),
@@ -215,7 +219,7 @@ def _walker(found: _Walker) -> WalkerConfig:
         max_walks=found.max_walks,
         max_total_walks=found.max_walks if found.max_total_walks is None else found.max_total_walks,
         min_volume=Count(found.min_volume_threshold),
-        split_ratios=found.split_ratios,
+        split_ratios=found.split_ratios or usual_ratios(found.policy),
         momentum_threshold=found.momentum_threshold,
         base_increment=Price(found.base_increment),
         aggressive_increment=Price(found.aggressive_increment),

@@ -50,6 +50,7 @@ class Table(BaseModel):
 
 
 B = TypeVar("B", bound=Table)
+T = TypeVar("T")
 
 
 def parse_table(name: str, model: type[B], raw: Mapping[str, object]) -> Outcome[B, ConfigErrors]:
@@ -111,7 +112,7 @@ def exact(given: object) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def optional(read: Callable[[object], int]) -> Callable[[object], int | None]:
+def optional(read: Callable[[object], T]) -> Callable[[object], T | None]:
     """Return a validator that lets None through."""
     return lambda given: None if given is None else read(given)
 

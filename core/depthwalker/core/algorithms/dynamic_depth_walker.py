@@ -103,6 +103,8 @@ def _by_the_letter(state: State, view: View, policy: Policy, part: SplitState, w
 def _tuned(state: State, view: View, policy: Policy, part: SplitState, walks_wanted: int) -> Quote:
     """Return the split at its level of the book as it is now: up is a walk, down follows a market that comes to us."""
     strength = imbalance(view.ladders)
+    if state.calls >= policy.sparing_from:
+        return _stay(part, view, "its calls are nearly used up", strength)
     levels = _resting_levels(state, view.ladders, state.cap)
     if not levels:
         return _stay(part, view, "nowhere to rest", strength)
@@ -149,7 +151,7 @@ def _taking(state: State, view: View, policy: Policy) -> tuple[Price, str] | Non
     if view.now >= take_from(state, policy):
         price = price_for(view.ladders.offers, left, state.cap)
         return None if price is None else (price, "taking the rest before the end")
-    if imbalance(view.ladders) >= _patience(state, view, policy, offer):
+    if state.calls < policy.sparing_from and imbalance(view.ladders) >= _patience(state, view, policy, offer):
         return offer, "the bids outweigh the offer"
     return None
 

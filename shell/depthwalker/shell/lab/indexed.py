@@ -103,11 +103,12 @@ class Indexed:
         order = self.account.find(order_id)
         if order is None:
             return Failure(GONE)
+        before = copy(order)
         order.revision, order.price, order.total = revision, price, total
         self._take(order, now)
         if order.remaining:
             self._join(order)
-        return self.account.acknowledged(order, now)
+        return self.account.amended(order, before, now)
 
     def cancel(self, order_id: str, now: Micros) -> Outcome[CancelAck, Trouble]:
         """Take an order out."""

@@ -112,6 +112,16 @@ class Account:
         """Return what the exchange says of an order that it has taken."""
         return Success(Ack(order.order_id, order.filled, Count(order.remaining), at))
 
+    def amended(self, order: Resting, before: Resting, at: Micros) -> Success[Ack]:
+        """Return what the exchange says of an order that it has changed: counts only if it took or its size changed.
+
+        The fact sheet's section 5.6; `fill_count` is what the amend itself filled.
+        """
+        took, left = Count(order.filled - before.filled), Count(order.remaining)
+        if not took and left == before.remaining:
+            return Success(Ack(order.order_id, None, None, at))
+        return Success(Ack(order.order_id, took, left, at))
+
     def cancel(self, order_id: str, at: Micros) -> Outcome[CancelAck, Trouble]:
         """Take an order out."""
         order = self.find(order_id)

@@ -4,6 +4,7 @@ The others' orders stand in a pit with ours. After each event the others' book i
 we took: whatever one of our orders took from somebody is not owed to anybody else (see `indexed` for the rules).
 """
 
+from copy import copy
 from itertools import groupby
 
 from depthwalker.core import crowd, matching
@@ -85,11 +86,12 @@ class Plain:
         order = self.account.find(order_id)
         if order is None:
             return Failure(GONE)
+        before = copy(order)
         order.revision, order.price, order.total = revision, price, total
         self._follow(matching.amend(self._pit, order_id, price, total, now), now)
         if order.remaining:
             self.account.rest(order, 0, 0)
-        return self.account.acknowledged(order, now)
+        return self.account.amended(order, before, now)
 
     def cancel(self, order_id: str, now: Micros) -> Outcome[CancelAck, Trouble]:
         """Take an order out."""

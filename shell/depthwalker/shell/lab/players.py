@@ -7,11 +7,15 @@ from typing import Final
 from depthwalker.core.algorithms import opponents
 from depthwalker.core.algorithms.strategy import Strategy
 from depthwalker.core.algorithms.table import production
-from depthwalker.core.config import Algorithm, ExecutionConfig, PolicyName
+from depthwalker.core.config import Algorithm, ExecutionConfig, PolicyName, usual_ratios
 from depthwalker.core.policy import Policy, policy_for
+from depthwalker.core.units import SECOND, Micros
 
 WALKER: Final = "dynamic_depth_walker"
 TAKE_NOW: Final = "take_now"
+LATE: Final = Micros(
+    2 * SECOND
+)  # the walker takes the rest sooner, for the sake of time: that is not to cost an opponent
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Player:
 def players(config: ExecutionConfig) -> dict[str, Player]:
     """Return everyone by name; `config` says how long they have and what the walker's parameters are."""
     simple = policy_for(replace(config, algorithm=Algorithm.SIMPLE_LIMIT))
-    letter = replace(config.walker, policy=PolicyName.SPEC)
+    letter = replace(config.walker, policy=PolicyName.SPEC, split_ratios=usual_ratios(PolicyName.SPEC))
     named = {algorithm: policy_for(replace(config, algorithm=algorithm)) for algorithm in Algorithm}
     everyone = (
         Player(TAKE_NOW, simple, _only(opponents.TAKE_NOW)),
@@ -36,7 +40,7 @@ def players(config: ExecutionConfig) -> dict[str, Player]:
         Player("chase", simple, _only(opponents.CHASE)),
         Player("twap", named[Algorithm.TWAP]),
         Player("adaptive_limit", named[Algorithm.ADAPTIVE_LIMIT]),
-        Player("static_split", simple, _only(opponents.STATIC_SPLIT)),
+        Player("static_split", replace(simple, take_before=LATE), _only(opponents.STATIC_SPLIT)),
         Player("spec", policy_for(replace(config, algorithm=Algorithm.DYNAMIC_DEPTH_WALKER, walker=letter))),
         Player(WALKER, named[Algorithm.DYNAMIC_DEPTH_WALKER]),
     )

@@ -49,6 +49,13 @@ class _Constants(Table):
         BeforeValidator(optional(whole(6, "0.1", "3600"))),
         Field(description="seconds from 0.1 to 3600: how often own orders are read; null is as it stands"),
     ] = None
+    sparing_from: Annotated[
+        int | None,
+        BeforeValidator(optional(whole(0, "0", "100000"))),
+        Field(
+            description="calls from 0 to 100000: after so many the price is left where it is until the end; null is as it stands"
+        ),
+    ] = None
     patience_per_tick: Annotated[
         int,
         BeforeValidator(whole(6, "0", "1")),
@@ -146,6 +153,7 @@ def _read(file: Path, raw: Mapping[str, object], constants: Mapping[str, object]
                 lookup_every=usual.lookup_every if every is None else Micros(every),
                 stale_after=Micros(chosen.stale_after_seconds),
                 take_before=Micros(chosen.take_before_seconds),
+                sparing_from=usual.sparing_from if chosen.sparing_from is None else chosen.sparing_from,
                 patience_per_tick=chosen.patience_per_tick,
                 most_patience=chosen.most_patience,
             )
