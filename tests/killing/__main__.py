@@ -9,8 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.killing.ground import Broken
 from tests.killing.page import keep, shown
-from tests.killing.siege import Broken, Siege
+from tests.killing.siege import Siege
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
-"""The line between workers and exchange: a relay on loopback that knows what is unanswered, and can be cut."""
+"""The line between workers and exchange: a relay on loopback that knows what is unanswered, can be cut, and held up."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -17,10 +17,11 @@ class Call:
 
 @dataclass
 class Line:
-    """Relays every connection to the exchange's port."""
+    """Relays every connection to the exchange's port. Orders that come while `held` is set wait for it, whatever comes later."""
 
     port: int
     calls: set[Call] = field(default_factory=set)
+    held: asyncio.Event | None = None
     _server: asyncio.Server | None = None
 
     async def open(self) -> int:
@@ -52,10 +53,12 @@ class Line:
         call = Call(client, server)
         self.calls.add(call)
 
-        def asking(some: bytes) -> None:
+        async def asking(some: bytes) -> None:
             call.asked = call.asked or some.startswith((b"POST ", b"DELETE ", b"PUT "))
+            if self.held is not None and some.startswith(b"POST "):
+                await self.held.wait()
 
-        def answered(_: bytes) -> None:
+        async def answered(_: bytes) -> None:
             call.asked = False
 
         try:
@@ -66,10 +69,12 @@ class Line:
             server.close()
 
 
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, seen: Callable[[bytes], None]) -> None:
+async def _pump(
+    source: asyncio.StreamReader, sink: asyncio.StreamWriter, seen: Callable[[bytes], Awaitable[None]]
+) -> None:
     with suppress(OSError):
         while some := await source.read(65_536):
-            seen(some)
+            await seen(some)
             sink.write(some)
             await sink.drain()
     with suppress(OSError, RuntimeError):
