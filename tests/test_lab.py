@@ -73,6 +73,15 @@ def test_a_run_writes_a_page_and_its_figures(tmp_path: Path) -> None:
     )
     verdict = "met" if calls <= 8 else "**missed**"
     assert f"| moderate: calls, mean | at most 8 | {calls:.1f} | {verdict} |" in text
+    ends = figures["judging"]["above_the_bound"]
+    assert sum(end["share_of_excess"] for end in ends if end["parents"]) == pytest.approx(1, abs=0.001)
+    assert sum(end["parents"] for end in ends) == sum(
+        row["parents"]
+        for row in rows
+        if (row["algorithm"], row["file"], row["queue_model"]) == ("dynamic_depth_walker", "all", "worst")
+        and row["liquidity"] != "all"
+    )
+    assert all(end["cents"] >= 0 for end in ends if end["parents"])
     assert {pair["a"] for pair in figures["judging"]["paired"]} == {"dynamic_depth_walker"}
 
 

@@ -19,6 +19,7 @@ from typing import Final
 from depthwalker.core.book import Leg
 from depthwalker.core.config import DEFAULT_EXECUTION
 from depthwalker.core.parent import Action
+from depthwalker.core.policy import policy_for
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
 from depthwalker.shell.lab.asked import Wrong, tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment, indexed
@@ -38,6 +39,9 @@ BLOCK: Final = Micros(10 * HORIZON)
 COUNTS: Final = (Count(10 * CONTRACT), Count(100 * CONTRACT))
 PERCENT, CENTS = 25_000, Price(300)
 SYNTHETIC_SECONDS: Final = 1_800
+SOON, LATE, PARTLY = "filled before the rest is taken", "filled as the rest is taken", "not filled to the end"
+ENDS: Final = (SOON, LATE, PARTLY)
+CENT_MONEY: Final = 10_000  # microdollars
 KEPT_DIGITS: Final = 4  # of cents, basis points, seconds and shares
 PATTERNS: Final = ("*.jsonl.gz", "*.jsonl", "*.parquet")
 CLASSES: Final = (ALL, "thin", "moderate", "liquid")
@@ -103,6 +107,36 @@ def merged(parts: Iterable[Measured]) -> Measured:
     return whole
 
 
+def halves(parts: dict[str, list[Measured]]) -> Iterator[tuple[str, Measured]]:
+    """Yield each half with what its markets came to together."""
+    for half, some in parts.items():
+        yield half, merged(some)
+
+
+def above_the_bound(measured: Measured) -> list[Row]:
+    """Return what the walker paid beyond the clairvoyant bound under the worst queue, by how its parents ended."""
+    took_from = policy_for(design().sampling.config).take_before
+    found: dict[str, list[float]] = {how: [] for how in ENDS}
+    for one in measured.outcomes:
+        result, parent = one.result, one.result.sampled.parent
+        if (result.algorithm, result.model) != (WALKER, QueueModel.WORST):
+            continue
+        late = result.last is not None and parent.started + result.last >= parent.wind_down - took_from
+        how = PARTLY if not result.full else LATE if late else SOON
+        found[how].append((result.twice_shortfall - one.bound) / 2 / CENT_MONEY / (parent.count / CONTRACT))
+    whole, parents = sum(map(sum, found.values())), sum(map(len, found.values()))
+    return [
+        {
+            "ended": how,
+            "parents": len(excess),
+            "cents": sum(excess) / len(excess) if excess else None,
+            "share_of_parents": len(excess) / parents if parents else None,
+            "share_of_excess": sum(excess) / whole if whole else None,
+        }
+        for how, excess in found.items()
+    ]
+
+
 def sources(given: Sequence[Path]) -> list[str]:
     """Return the recordings that are named, those of folders too; without any, the synthetic markets.
 
@@ -144,7 +178,7 @@ def page(found: dict[str, Row], refused: dict[str, str], markets: dict[str, list
         left = ", ".join(f"{times:,} x {why}" for why, times in sorted(_counts(result).items())) or "none"
         text += ["", about, "", f"Markets: {', '.join(markets[half])}."]
         text += ["", f"{result['runs']:,} executions; parents left out: {left}."]
-        text += ["", *_targets(result)]
+        text += ["", *_targets(result), "", *_excess(result)]
         for model in QueueModel:
             text += _model(result, model.value)
     if refused:
@@ -183,6 +217,19 @@ def _targets(result: Row) -> Iterator[str]:
 
 def _target(what: str, limit: str, came_to: str, *, met: bool) -> str:
     return f"| {what} | {limit} | {came_to} | {'met' if met else '**missed**'} |"
+
+
+def _excess(result: Row) -> Iterator[str]:
+    """Yield what stands between the walker and the bound."""
+    yield "What stands between the walker and the bound, which knows what comes (all classes, worst queue):"
+    yield ""
+    yield "| how its parents ended | parents | of all | cents a contract above the bound | of the whole difference |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
+    for row in _rows(result, "above_the_bound"):
+        yield (
+            f"| {row['ended']} | {row['parents']:,} | {_percent(row['share_of_parents'])} | {_shown(row['cents'], 3)}"
+            f" | {_percent(row['share_of_excess'])} |"
+        )
 
 
 def _model(result: Row, model: str) -> Iterator[str]:
@@ -277,6 +324,7 @@ def kept(result: Row) -> Row:
         **result,
         "rows": [_rounded(row) for row in _rows(result, "rows")],
         "paired": [_rounded(pair) for pair in pairs],
+        "above_the_bound": [_rounded(row) for row in _rows(result, "above_the_bound")],
     }
 
 
@@ -323,7 +371,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "nothing could be played: " + "; ".join(f"{name}: {why}" for name, why in refused.items()), file=sys.stderr
         )
         return 2
-    found = {half: report(merged(some)) for half, some in parts.items()}
+    found = {half: report(whole) | {"above_the_bound": above_the_bound(whole)} for half, whole in halves(parts)}
     given.out.write_text(page(found, refused, markets, round(time.monotonic() - since)), encoding="utf-8")
     figures = {half: kept(result) for half, result in found.items()}
     given.out.with_suffix(".json").write_text(json.dumps(figures, allow_nan=False) + "\n", encoding="utf-8")
