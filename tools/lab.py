@@ -202,7 +202,7 @@ def _targets(result: Row) -> Iterator[str]:
             yield _target(f"{liquidity}: filled, in reach", f"at least {fill:.0%}", f"{filled:.1%}", met=filled >= fill)
             limit, came = f"at most {slippage / 100:.1f} %", f"{slipped / 100:+.2f} %"
             yield _target(f"{liquidity}: slippage, in reach", limit, came, met=slipped <= slippage)
-    for liquidity in CLASSES:
+    for liquidity in CLASSES[1:]:
         row = rows.get(liquidity)
         if row is None:
             continue
