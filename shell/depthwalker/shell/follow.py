@@ -68,6 +68,8 @@ class Follower:
             self._say(STOPPING)
             stop()
 
+        if self._brief:  # the first line may be long in coming
+            self._head()
         with ExitStack() as stack:
             self._interrupts = stack.enter_context(Interrupts(stopping, lambda: self._leave(stack)))
             drawing: asyncio.Task[None] | None = None
@@ -96,12 +98,16 @@ class Follower:
     def _tell(self, lane: Lane, happening: Happening) -> None:
         if self._live or (self._brief and happening.kind not in ENDS):
             return
-        if not self._told:
-            self._told = True
-            self._say(self.heading)
+        self._head()
         span = Micros(happening.at - (lane.started() or happening.at))
         line = f"{lane.name:{self._width}} {seconds(span):>5} {happening.kind:9} {happening.text}"
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _head(self) -> None:
+        """Say once what this is, where nothing is drawn."""
+        if not self._told:
+            self._told = True
+            self._say(self.heading)
 
     def _say(self, text: str) -> None:
         if not self._live:
