@@ -5,9 +5,10 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-input --no-warn-script-location
 UV ?= uv
+PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-shell test-whole test-versions test-other check format types arch bench bench-clients bench-snapshots calibration fuzz-exchange simulate crash kill paper-week exhaust mutate guard lab ablation kalshi-demo build lock clean docs docs-figures FORCE
+.PHONY: help setup demo test test-core test-shell test-whole test-versions test-other check format types arch bench bench-clients bench-peers differential peers bench-snapshots calibration fuzz-exchange simulate crash kill paper-week exhaust mutate guard lab ablation kalshi-demo build lock clean docs docs-figures FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -68,6 +69,21 @@ bench-clients: ## measure our client beside pykalshi and kalshi-sdk, on Python 3
 		$(MAKE) --no-print-directory VENV=.venv-3.12 PYTHON="$$python" setup && \
 		.venv-3.12/bin/python -m bench --only client --write docs/clients.md
 
+bench-peers: $(STAMP) peers ## measure our replay beside hftbacktest's and NautilusTrader's, and write docs/peers.md
+	@$(PY) -m bench.peers $(PEERS)/bin/python --write docs/peers.md
+
+differential: $(STAMP) peers ## hold our fills against flumine's and NautilusTrader's, and write docs/differential.md; SEED=first and SEEDS=n are optional
+	@$(PY) -m bench.peers.differential $(PEERS)/bin/python $(if $(SEED),--first $(SEED)) $(if $(SEEDS),--seeds $(SEEDS))
+
+# What we are compared with has an environment of its own; NautilusTrader's newer versions need Python 3.12.
+peers:
+	@cmp -s bench/peers/requirements.lock $(PEERS)/.lock || { \
+		python=$$(tools/python_of.sh 3.12 || echo "$(PYTHON)"); echo "setting up $(PEERS) (once)"; \
+		rm -rf $(PEERS) && "$$python" -m venv $(PEERS) && \
+		$(PEERS)/bin/python -m pip install -qq --no-compile --disable-pip-version-check --no-input \
+			--no-deps --require-hashes -r bench/peers/requirements.lock && \
+		cp bench/peers/requirements.lock $(PEERS)/.lock; }
+
 fuzz-exchange: $(STAMP) ## drive the paper exchange with requests from Kalshi's document; SEED=n and EXAMPLES=n are optional
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "FUZZ_SEED=$$seed"; \
 		FUZZ_SEED=$$seed FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) $(PY) -m pytest -q -s tests/shell/test_paper_fuzz.py
@@ -115,9 +131,11 @@ docs-figures: $(STAMP) ## write every page and table of docs/ anew that does not
 build: $(STAMP) ## build the wheel and the source archive
 	@$(PY) -m build --no-isolation
 
-lock: ## renew requirements.lock (needs uv)
+lock: ## renew requirements.lock and the peers' (needs uv)
 	@$(UV) pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements.lock
+	@$(UV) pip compile bench/peers/requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --quiet --upgrade -o bench/peers/requirements.lock
 
 clean: ## remove what setup, tests and builds made
 	@rm -rf .venv .venv-* build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -7,6 +7,7 @@ An event without a take is somebody adding or cancelling. An engine's own file i
 
 import random
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -114,3 +115,14 @@ def draw(events: int, seed: int) -> Drawn:
         else:
             changes.append((event, at, *market.touch()))
     return Drawn(*(np.array(rows, dtype=np.int64) for rows in (opening, changes, takes)))
+
+
+def write(tape: Drawn, folder: Path) -> None:
+    """Keep a tape."""
+    np.savez(folder / "tape.npz", opening=tape.opening, changes=tape.changes, takes=tape.takes)
+
+
+def read(folder: Path) -> Drawn:
+    """Return a tape that was kept."""
+    with np.load(folder / "tape.npz") as kept:
+        return Drawn(kept["opening"], kept["changes"], kept["takes"])

@@ -1,0 +1,216 @@
+"""Our replay beside hftbacktest's and NautilusTrader's: `make bench-peers` writes docs/peers.md.
+
+Every engine is a process of its own, with its own file made of the same tape; seconds are of its processor time, loading and
+index building told apart from the run.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from bench import page
+from bench.measure import Table, text_table
+from bench.peers import ours, tape
+from bench.peers.schedule import EVENTS, PARENTS, POLICIES, SEED
+from bench.peers.told import Filled, One, Sweep, version_of
+
+OURS, HFT, NAUTILUS = "depthwalker", "hftbacktest", "NautilusTrader"
+MODULES: Final = {OURS: "bench.peers.ours", HFT: "bench.peers.hft", NAUTILUS: "bench.peers.nautilus"}
+PACKAGES: Final = {HFT: "hftbacktest", NAUTILUS: "nautilus_trader"}
+COUNTS: Final = (2, 5, 20, 40)  # parents, beside the usual number
+SLOW_COUNTS: Final = (40,)
+SLOW_POLICIES: Final = 3  # of NautilusTrader; the rest is reckoned
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one engine came to: by the number of parents, and the sweep; the most memory that each took, in MB."""
+
+    one: dict[int, One]
+    one_mb: float
+    sweep: Sweep
+    sweep_mb: float
+
+
+class Bench:
+    """A tape in a folder, and the engines that run on it."""
+
+    def __init__(self, folder: Path, peers: str) -> None:
+        self.folder, self.peers = folder, peers
+
+    def lines(self, engine: str, *words: object) -> list[dict[str, object]]:
+        """Return what an engine tells when it is started with these words."""
+        python = sys.executable if engine == OURS else self.peers
+        command = [python, "-W", "ignore", "-m", MODULES[engine], str(self.folder), *map(str, words)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+    def version(self, engine: str) -> str:
+        """Return an engine's version."""
+        if engine == OURS:
+            return version(engine)
+        return version_of(self.peers, PACKAGES[engine])
+
+    def prepare(self, events: int, seed: int) -> None:
+        """Draw the tape and have every engine write it as its own file."""
+        drawn = tape.draw(events, seed)
+        tape.write(drawn, self.folder)
+        ours.prepare(drawn, self.folder / "ours")
+        for engine in (HFT, NAUTILUS):
+            self.lines(engine, "prepare")
+
+    def measure(self, engine: str, policies: int, counts: Sequence[int]) -> Found:
+        """Return what an engine needs: for the usual parents in a process of its own, for other numbers of them, for a sweep."""
+        (usual,) = self.lines(engine, "one", PARENTS)
+        found = [usual, *self.lines(engine, "one", *counts)]
+        (swept,) = self.lines(engine, "sweep", policies, PARENTS)
+        ones = [_one(line) for line in found]
+        sweep = Sweep(_number(swept, "seconds"), int(_number(swept, "policies")))
+        return Found({one.parents: one for one in ones}, _number(usual, "peak_mb"), sweep, _number(swept, "peak_mb"))
+
+
+def _number(line: dict[str, object], name: str) -> float:
+    value = line[name]
+    assert isinstance(value, int | float)
+    return value
+
+
+def _one(line: dict[str, object]) -> One:
+    filled = line["filled"]
+    assert isinstance(filled, list)
+    run_s, whole_s = _number(line, "run_s"), _number(line, "whole_s")
+    return One(int(_number(line, "parents")), run_s, whole_s, [(int(a), float(b), float(c)) for a, b, c in filled])
+
+
+def tables(found: dict[str, Found], versions: dict[str, str], events: int, policies: int) -> tuple[Table, ...]:
+    """Return what was found as tables."""
+    return (
+        Table(
+            "One policy",
+            f"{PARENTS} parents of one tape of {events:,} events. Seconds of processor time, medians; `run` with the tape in "
+            "memory and ready (an index that has answered once, a compiled strategy), `from the file` with loading and index "
+            "building included, compiling not. `times ours` is how often ours fits into it.",
+            ("engine", "run", "events a second", "times ours", "from the file", "times ours", "peak MB"),
+            tuple(_row(f"{engine} {versions[engine]}", one, found[OURS], events) for engine, one in found.items()),
+        ),
+        Table(
+            f"{policies:,} policies",
+            f"The same {PARENTS} parents under {policies:,} policies, the tape in memory and ready. NautilusTrader ran "
+            f"{found[NAUTILUS].sweep.policies} of them; the rest is reckoned at the same pace.",
+            ("engine", "seconds", "times ours", "peak MB"),
+            tuple(
+                (engine, f"{_swept(one, policies):,.2f}", _times(_swept(one, policies), ours_s), f"{one.sweep_mb:,.0f}")
+                for engine, one in found.items()
+                for ours_s in (_swept(found[OURS], policies),)
+            ),
+        ),
+        Table(
+            "How many parents",
+            "The others go through the whole tape however many parents there are, ours through each parent: with how many we "
+            "stop being ahead, between the numbers measured by a straight line.",
+            ("engine", "run", "from the file"),
+            tuple(
+                (engine, *(until(found[OURS].one, found[engine].one, whole=whole) for whole in (False, True)))
+                for engine in (HFT, NAUTILUS)
+            ),
+        ),
+        Table(
+            "What more parents cost",
+            "Seconds of processor time, run and from the file.",
+            ("parents", *(f"{engine}, {what}" for engine in found for what in ("run", "from the file"))),
+            tuple(_cost(parents, found) for parents in sorted(found[OURS].one)),
+        ),
+        Table(
+            "The same fills?",
+            "What each parent filled, at which average in cents, and after how many seconds the last of it.",
+            ("parent", *found),
+            tuple(
+                (str(place + 1), *(shown(one.one[PARENTS].filled[place]) for one in found.values()))
+                for place in range(PARENTS)
+            ),
+        ),
+    )
+
+
+def _row(name: str, one: Found, ours: Found, events: int) -> tuple[str, ...]:
+    usual, our_usual = one.one[PARENTS], ours.one[PARENTS]
+    return (
+        name,
+        f"{usual.run_s:.3f}",
+        f"{events / usual.run_s:,.0f}",
+        _times(usual.run_s, our_usual.run_s),
+        f"{usual.whole_s:.3f}",
+        _times(usual.whole_s, our_usual.whole_s),
+        f"{one.one_mb:,.0f}",
+    )
+
+
+def _times(seconds: float, ours_s: float) -> str:
+    return f"{seconds / ours_s:,.2f}"
+
+
+def _swept(one: Found, policies: int) -> float:
+    return one.sweep.seconds * policies / one.sweep.policies
+
+
+def _cost(parents: int, found: dict[str, Found]) -> tuple[str, ...]:
+    rows = (one.one.get(parents) for one in found.values())
+    cells = (("", "") if row is None else (f"{row.run_s:.3f}", f"{row.whole_s:.3f}") for row in rows)
+    return str(parents), *(cell for pair in cells for cell in pair)
+
+
+def until(ours: dict[int, One], theirs: dict[int, One], *, whole: bool) -> str:
+    """Return with how many parents ours takes as long as theirs."""
+    counts = sorted(ours.keys() & theirs.keys())
+    ahead = [
+        (theirs[count].whole_s - ours[count].whole_s) if whole else (theirs[count].run_s - ours[count].run_s)
+        for count in counts
+    ]
+    for place, gained in enumerate(ahead):
+        if gained < 0:
+            if place == 0:
+                return f"less than {counts[0]}"
+            before, span = ahead[place - 1], counts[place] - counts[place - 1]
+            return f"{counts[place - 1] + span * before / (before - gained):.0f}"
+    return f"more than {counts[-1]}"
+
+
+def shown(filled: Filled) -> str:
+    """Return what a parent came to in a cell."""
+    count, average, seconds = filled
+    return f"{count:,} at {average:.2f} in {seconds:.1f} s"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and keep the tables if asked to."""
+    parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)
+    parser.add_argument("peers", help="the Python of the peers' environment")
+    parser.add_argument("--events", type=int, default=EVENTS)
+    parser.add_argument("--policies", type=int, default=POLICIES)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="also put the tables between the markers in FILE")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), given.peers)
+        bench.prepare(given.events, SEED)
+        counts = {engine: SLOW_COUNTS if engine == NAUTILUS else COUNTS for engine in MODULES}
+        limit = {engine: SLOW_POLICIES if engine == NAUTILUS else given.policies for engine in MODULES}
+        found = {engine: bench.measure(engine, limit[engine], counts[engine]) for engine in MODULES}
+        versions = {engine: bench.version(engine) for engine in MODULES}
+    made = tables(found, versions, given.events, given.policies)
+    print(page.machine(), end="\n\n")
+    for table in made:
+        print(text_table(table), end="\n\n")
+    if given.write is not None:
+        page.write_page(given.write, made)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

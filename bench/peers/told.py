@@ -1,0 +1,66 @@
+"""What an engine's process tells of itself: lines of JSON on its standard output. Plain Python: every engine imports it."""
+
+import json
+import resource
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Final, TypeAlias, TypeVar
+
+T = TypeVar("T")
+Filled: TypeAlias = tuple[int, float, float]  # contracts, their average in cents, seconds until the last
+REPEATS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """So many parents under one policy, in seconds of the process's own time: the run alone, and all of it from the file."""
+
+    parents: int
+    run_s: float
+    whole_s: float
+    filled: list[Filled]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """So many policies over the same tape, which is in memory and ready."""
+
+    seconds: float
+    policies: int
+
+
+def summed(fills: list[tuple[float, int, float]]) -> Filled:
+    """Return what fills (seconds, contracts, cents) come to."""
+    count = sum(one for _, one, _ in fills)
+    paid = sum(one * cents for _, one, cents in fills)
+    return count, paid / count if count else 0.0, fills[-1][0] if fills else 0.0
+
+
+def repeats(parents: int) -> int:
+    """Return how often a run of so many parents is timed."""
+    return REPEATS if parents < 100 else 1
+
+
+def clocked(action: Callable[[], T], repeats: int) -> tuple[float, T]:
+    """Return the median of the processor time that a call takes, and what it returned last."""
+    spans = []
+    while True:
+        begun = time.process_time()
+        found = action()
+        spans.append(time.process_time() - begun)
+        if len(spans) == repeats:
+            return sorted(spans)[repeats // 2], found
+
+
+def say(what: One | Sweep) -> None:
+    """Print a result, with the most memory that the process has had so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({**asdict(what), "peak_mb": peak}), flush=True)
+
+
+def version_of(python: str, package: str) -> str:
+    """Return the version of a package in another environment."""
+    asked = f"from importlib.metadata import version; print(version({package!r}))"
+    return subprocess.run([python, "-c", asked], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()

@@ -1,0 +1,9 @@
+from typing_extensions import override
+
+class LoggingConfig:
+    def __init__(self, *, bypass_logging: bool) -> None: ...
+
+class StrategyConfig:
+    @override
+    def __init_subclass__(cls, *, frozen: bool = ...) -> None: ...
+    def __init__(self, *values: object, **named: object) -> None: ...

@@ -1,0 +1,2 @@
+class Data:
+    ts_init: int

@@ -1,0 +1,3 @@
+from nautilus_trader.model.objects import Currency
+
+USD: Currency
