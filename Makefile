@@ -100,6 +100,9 @@ kill: $(STAMP) ## kill real workers, the database and the connections at random;
 paper-week: $(STAMP) ## live a week of paper trading in minutes, with a pause, two kills and a harmful day; SEED=n and KEEP=1 (in docs/paper-week.md) are optional
 	@$(PY) -m tests.paper_week $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
 
+load: $(STAMP) ## have 200 parents executed at once by 4 workers, at two tiers; TIERS="prime basic", SEED=n and KEEP=1 (in docs/load.md) are optional
+	@$(PY) -m tests.load $(if $(TIERS),--tiers $(TIERS)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
+
 exhaust: $(STAMP) ## try all interleavings of the exchange's answers in small worlds
 	@$(PY) -m tests.core.small_world
 

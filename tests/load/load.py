@@ -119,7 +119,7 @@ def _read(ground: Ground, figures: Figures) -> None:
         first, last = facts[0], facts[-1]
         assert isinstance(first, Started)
         assert isinstance(last, Finished)
-        figures.ended[last.status.value] += 1
+        figures.ended[f"{last.status.value} ({last.reason.partition('; ')[2]})"] += 1
         figures.late.append((last.at - first.parent.deadline) / SECOND)
         ticks = [fact.at for fact in facts if isinstance(fact, Viewed) and fact.tick]
         figures.ticks += [(later - earlier) / SECOND - TICK_S for earlier, later in pairwise(ticks)]

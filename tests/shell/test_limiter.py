@@ -1,8 +1,11 @@
 """The limiter: never faster than its budget, and cancels always have theirs."""
 
+import asyncio
+
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.shell.clocks import SteppingClock
+from tests.shell.paper_desk import HandClock
 
 from depthwalker.core.budget import BASIC, USUAL_COSTS, Costs, EndpointCost, Limits, Rate
 from depthwalker.core.units import SECOND, Micros
@@ -20,12 +23,12 @@ async def test_ninety_calls_a_minute_pass_at_once_and_the_next_waits() -> None:
 
 
 async def test_a_tier_counts_tokens_and_reads_do_not_use_up_writes() -> None:
-    """A fifth of the exchange's bucket is left alone: requests arrive less evenly than they leave."""
+    """A part of the exchange's buckets is left alone: requests arrive less evenly than they leave."""
     clock = SteppingClock()
     limiter = Limiter(clock, None, lambda: 0)
     for _ in range(8):
         await limiter.acquire(Purpose.ENTRY)
-    for _ in range(16):
+    for _ in range(10):
         await limiter.acquire(Purpose.READ)
     assert clock.now() == 1_000_000_000
     await limiter.acquire(Purpose.ENTRY)
@@ -45,15 +48,15 @@ async def test_what_resolves_an_order_never_waits_for_the_cancels_of_orders_in_d
 async def test_market_data_leaves_half_of_the_reads_to_what_executions_need_to_end() -> None:
     clock = SteppingClock()
     limiter = Limiter(clock, None, lambda: 0)
-    for _ in range(8):
+    for _ in range(5):
         await limiter.acquire(Purpose.PUBLIC)
     assert clock.now() == 1_000_000_000
     polling = limiter.acquire(Purpose.PUBLIC)
-    for _ in range(8):
+    for _ in range(5):
         await limiter.acquire(Purpose.READ)
     assert clock.now() == 1_000_000_000
     await polling
-    assert clock.now() > 1_000_000_000 + SECOND // 3
+    assert clock.now() > 1_000_000_000 + SECOND // 4
 
 
 async def test_a_cancel_never_waits_for_what_is_kept_for_cancels() -> None:
@@ -74,6 +77,19 @@ def test_what_is_left_counts_one_tick_ahead_and_leaves_the_reserve() -> None:
     assert Limiter(clock, None, lambda: 0).calls_left() == 48
     assert Limiter(clock, None, lambda: 10).calls_left() == 46
     assert Limiter(clock, 90, lambda: 6).calls_left() == 90
+
+
+async def test_what_waits_to_be_entered_is_not_left_for_others() -> None:
+    clock = HandClock()
+    limiter = Limiter(clock, None, lambda: 0)
+    assert limiter.calls_left() == 48
+    waiting = [asyncio.create_task(limiter.acquire(Purpose.ENTRY)) for _ in range(40)]
+    await asyncio.sleep(0)
+    assert limiter.calls_left() == 1, "eight have gone out, and the cancels of the others count too"
+    for task in waiting[8:]:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert limiter.calls_left() == 40
 
 
 @given(st.lists(st.sampled_from(Purpose), max_size=200))

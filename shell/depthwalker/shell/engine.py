@@ -395,7 +395,10 @@ class Engine:
         return len(runners(self._conducts))
 
     def _live_orders(self) -> int:
-        return sum(runner.live_orders() for runner in runners(self._conducts))
+        """Return how many orders may have to be cancelled; of those that wait for the budget only the next one's cancel counts."""
+        here = runners(self._conducts)
+        waiting = sum(runner.unsent() for runner in here)
+        return sum(runner.live_orders() for runner in here) - max(0, waiting - 1)
 
     def _own_orders(self, ticker: str) -> tuple[OwnOrder, ...]:
         return own_orders(runners(self._conducts, ticker))

@@ -5,6 +5,7 @@ minute, where every call costs one. Cancels never wait for what is kept in reser
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Final
@@ -24,9 +25,10 @@ from depthwalker.shell.ports import Clock
 from depthwalker.shell.purse import Pool, Purse
 from depthwalker.shell.rest import ORDERS
 
-# Requests do not arrive as evenly as they leave: a fifth of the exchange's bucket is left to absorb that.
-USED: Final = 4
-USED_OF: Final = 5
+# Requests do not arrive as evenly as they leave: of the exchange's bucket a fifth is left to absorb that, and half where reads
+# come in bursts that no reserve for cancels holds back.
+WRITES_USED: Final = 800  # of a thousand
+READS_USED: Final = 500
 TICK: Final = Micros(4 * SECOND)
 LOOK: Final = Micros(SECOND)
 POLLING_LEAVES: Final = (
@@ -56,20 +58,21 @@ class Limiter:
         self._live = live
         self._flat = calls_per_minute is not None
         self._write = (
-            Purse(clock, "write", bucket_of(_used(BASIC.write), now), pool)
+            Purse(clock, "write", bucket_of(_used(BASIC.write, WRITES_USED), now), pool)
             if calls_per_minute is None
             else Purse(clock, "calls", per_minute(calls_per_minute, now), pool)
         )
-        self._read = Purse(clock, "read", bucket_of(_used(BASIC.read), now), pool)
+        self._read = Purse(clock, "read", bucket_of(_used(BASIC.read, READS_USED), now), pool)
         self._costs = _costs(USUAL_COSTS)
         self._lines = {purpose: asyncio.Lock() for purpose in Purpose}
+        self._waiting: Counter[Purpose] = Counter()
 
     def learn(self, limits: Limits, costs: Costs) -> None:
         """Go by what the exchange gives this account from now on; what was spent stays spent."""
         if self._flat:
             return
-        self._read.go_by(_used(limits.read))
-        self._write.go_by(_used(limits.write))
+        self._read.go_by(_used(limits.read, READS_USED))
+        self._write.go_by(_used(limits.write, WRITES_USED))
         self._costs = _costs(costs)
 
     def refused(self, method: str) -> None:
@@ -78,8 +81,10 @@ class Limiter:
         purse.refused()
 
     def calls_left(self) -> int:
-        """Return how many orders could be entered within one tick without touching the reserve."""
-        return max(0, (self._write.within(TICK) - self._reserve()) // self._cost(Purpose.ENTRY))
+        """Return how many orders could be entered within one tick, after those that wait, without touching the reserve."""
+        cost = self._cost(Purpose.ENTRY)
+        waiting = self._waiting[Purpose.ENTRY] * (cost + self._cost(Purpose.CANCEL))
+        return max(0, (self._write.within(TICK) - self._reserve() - waiting) // cost)
 
     async def acquire(self, purpose: Purpose) -> None:
         """Return when the request may be sent, with its tokens spent."""
@@ -90,8 +95,12 @@ class Limiter:
         urgent = purpose is Purpose.CANCEL
         # What resolves an order may spend what is kept for its cancel: else many orders in doubt would keep each other waiting.
         keeps_nothing = reads or purpose in {Purpose.CANCEL, Purpose.RESOLVE}
-        async with self._lines[purpose]:
-            await purse.take(cost, _nothing if keeps_nothing else self._reserve, spare=spare, urgent=urgent)
+        self._waiting[purpose] += 1
+        try:
+            async with self._lines[purpose]:
+                await purse.take(cost, _nothing if keeps_nothing else self._reserve, spare=spare, urgent=urgent)
+        finally:
+            self._waiting[purpose] -= 1
 
     async def keep_reserve(self) -> None:
         """Have the tokens for every cancel leased in advance, and give back what is idle, until cancelled."""
@@ -116,8 +125,8 @@ def _nothing() -> int:
     return 0
 
 
-def _used(rate: Rate) -> Rate:
-    return Rate(rate.refill, rate.capacity * USED // USED_OF)
+def _used(rate: Rate, thousandths: int) -> Rate:
+    return Rate(rate.refill, rate.capacity * thousandths // 1_000)
 
 
 def _costs(costs: Costs) -> Mapping[Purpose, int]:

@@ -108,8 +108,12 @@ class Runner:
         return self._writer.execution_id
 
     def live_orders(self) -> int:
-        """Return how many orders may have to be cancelled."""
+        """Return how many orders may have to be cancelled, once they are sent."""
         return sum(order.phase is not Phase.CLOSED for order in self.state.orders)
+
+    def unsent(self) -> int:
+        """Return how many of them wait for the rate budget."""
+        return self._sender.unsent()
 
     def own_orders(self) -> tuple[OwnOrder, ...]:
         """Return what the feed's book may show of this execution."""

@@ -47,6 +47,10 @@ class Sender:
             if self._called_off(kind):
                 wait.reschedule(0)
 
+    def unsent(self) -> int:
+        """Return how many orders wait for the rate budget: nothing of them is at the exchange yet."""
+        return sum(kind is Kind.PLACE for kind in self._waits.values())
+
     async def create(
         self, key: OrderKey, kind: Kind, price: Price, count: Count, style: Style, durable: Durable | None = None
     ) -> Facts:
