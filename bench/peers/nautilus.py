@@ -39,6 +39,7 @@ from bench.peers.schedule import CONTRACTS, HIGHEST, HORIZON_US, LATENCY_US, USU
 from bench.peers.tape import BIDS, Drawn, read
 
 NS: Final = 1_000
+QUEUES: Final = sys.version_info >= (3, 12)  # its last version for Python 3.11 knows none
 VENUE: Final = Venue("SIM")
 MARKET: Final = InstrumentId(Symbol("PEERS"), VENUE)
 INSTRUMENT: Final = BinaryOption(
@@ -187,8 +188,7 @@ def engine(data: list[list[Data]], *, latency: bool = True) -> BacktestEngine:
         book_type=BookType.L2_MBP,
         latency_model=LatencyModel(LATENCY_US * NS) if latency else None,
         trade_execution=True,
-        queue_position=True,
-        liquidity_consumption=True,
+        **({"queue_position": True, "liquidity_consumption": True} if QUEUES else {}),
     )
     made.add_instrument(INSTRUMENT)
     for one in data:

@@ -16,7 +16,7 @@ from nautilus_trader.model.objects import Price, Quantity
 from nautilus_trader.trading.strategy import Strategy
 
 from bench.peers.cases import Fills, Order, kept, merged
-from bench.peers.nautilus import MARKET, NS, engine, messages
+from bench.peers.nautilus import MARKET, NS, QUEUES, engine, messages
 
 
 class Single(Strategy):
@@ -56,7 +56,8 @@ def main(folder: Path) -> None:
     """Print every tape's fills."""
     for seed, tape, orders in kept(folder):
         ready = engine(messages(tape), latency=False)
-        print(json.dumps([seed, [filled(ready, order) for order in orders]]), flush=True)
+        found = [filled(ready, order) if QUEUES or order.takes else None for order in orders]
+        print(json.dumps([seed, found]), flush=True)
         ready.dispose()
 
 
