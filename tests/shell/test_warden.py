@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tests.shell.arms import evidence, moved, parents
-from tests.shell.rig import ME, AMethod, AnEdge, Moment, Rig, as_store, rests, rigged, walker
+from tests.shell.rig import ME, AMethod, AnEdge, Moment, Rig, abandon, as_store, rests, rigged, walker
 
 from depthwalker.core.execution import START
 from depthwalker.core.replay import Replayed, replay
@@ -77,6 +77,26 @@ async def test_when_it_stops_every_worker_ends_its_walkers_and_leaves_control_al
             assert (await arms(rig))[-1] == (ONE, "control", "control", "simple_limit", "rollout: control")
             other.stop()
             await plain
+
+
+async def test_a_walker_that_was_taken_up_from_a_dead_process_ends_too(postgres: str, tmp_path: Path) -> None:
+    moved(postgres, ME, Stage.HALF, 0)
+    async with rigged(postgres, tmp_path) as rig:
+        resting, again = Moment(), Moment()
+        async with rig.engine(on_turn=resting.when(rests)) as first:
+            call = asyncio.create_task(first.execute_trade(AnEdge(ONE, "0.45", 5), taking_part(60)))
+            await resting.come()
+            await abandon(first)
+            await asyncio.gather(call, return_exceptions=True)
+        await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
+        async with rig.engine(on_turn=again.when(rests)) as second:
+            taken = asyncio.create_task(second.recover())
+            await again.come()
+            moved(postgres, ME, Stage.HALF, 0, Move.STOP)
+            async with asyncio.timeout(10):
+                (trade,) = (await taken).trades
+            assert trade.result.reason.endswith("rollout stopped: test")
+            await rig.settled(trade)
 
 
 async def test_slippage_past_the_hard_limit_disables_the_walker_at_once(postgres: str, tmp_path: Path) -> None:

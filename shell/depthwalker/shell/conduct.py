@@ -243,6 +243,8 @@ class Conductor:
         conduct = self._conducts[job.request_key]
         conduct.stop = conduct.stop or await self._sentinel.ends()
         conduct.execution_id, conduct.runner = seat.execution_id, runner
+        if state.arm is not None:
+            self._warden.watch()
         runner.receive(*news)
         if conduct.stop:
             runner.stop(conduct.stop)

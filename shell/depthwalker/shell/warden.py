@@ -1,6 +1,6 @@
 """Keeps a rollout while the engine runs: assigns arms, disables the walker when the guard says so, ends walkers of a stopped one.
 
-It does nothing until a method that takes part is executed while a rollout has begun. A database that cannot be asked
+It does nothing until an execution of a rollout's arm runs here. A database that cannot be asked
 assigns nobody to the walker.
 """
 
@@ -52,10 +52,12 @@ class Warden:
         rollout = await self._rollout()
         if self._paper and rollout.stage is not Stage.PAPER:
             return None
-        arm = assign(edge, rollout, live=self._live)
-        if arm is not None and self._watch is None:
+        return assign(edge, rollout, live=self._live)
+
+    def watch(self) -> None:
+        """Begin to obey the rollout, once: an execution of one of its arms runs here, begun or taken up."""
+        if self._watch is None:
             self._watch = asyncio.create_task(self._keep_watch(), name="rollout")
-        return arm
 
     async def ended(self, execution_id: int, state: State) -> None:
         """Have the guard inspect a finished execution, of an arm or of none, once a rollout has begun."""
