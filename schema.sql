@@ -1129,7 +1129,7 @@ WITH ended AS (
            split_part(split_part(e.algorithm_reason, '; ', 1), ':', 1) AS reason,
            e.algorithm AS ran
     FROM execution_state e
-    WHERE split_part(e.algorithm_reason, '; ', 1) NOT IN ('', 'configured') AND e.source <> 'paper'
+    WHERE split_part(e.algorithm_reason, '; ', 1) NOT IN ('', 'configured', 'rollout: control') AND e.source <> 'paper'
     UNION ALL
     SELECT day,
            CASE WHEN why LIKE 'refused % times%' THEN 'repeated refusals' ELSE split_part(why, ':', 1) END,

@@ -14,7 +14,7 @@ from depthwalker.core.fees import STANDARD
 from depthwalker.core.flow import NO_HISTORY
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.rollout import Arm
-from depthwalker.core.routing import Route, route
+from depthwalker.core.routing import Route, gave_way, route
 from depthwalker.core.units import Count, Price
 from depthwalker.core.view import Conditions, View, look
 
@@ -98,3 +98,25 @@ def test_control_of_a_rollout_is_the_plain_limit_order_and_its_other_arm_is_as_c
     assert route(DEFAULT_EXECUTION, view(), Arm.CONTROL) == Route(SIMPLE, "rollout: control")
     assert route(DEFAULT_EXECUTION, view(), Arm.WALKER) == Route(WALKER, "configured")
     assert route(disabled(), view(), Arm.WALKER).algorithm is SIMPLE
+
+
+@pytest.mark.parametrize(
+    ("reason", "ending", "told"),
+    [
+        ("", "", ()),
+        ("configured", "time-out", ()),
+        ("configured; no_room_to_walk", "filled", ()),
+        ("rollout: control", "stopped by hand", ()),
+        ("configured", "kill switch: the market is on fire", ()),
+        ("dynamic_depth_walker is disabled", "filled", ("dynamic_depth_walker is disabled",)),
+        ("thin market: 49.99 contracts within five cents; no_room_to_walk", "filled", ("thin market",)),
+        ("", "stale book until the time-out", ("stale book until the time-out",)),
+        ("configured", "the market is not open any more", ("the market is not open any more",)),
+        ("configured", "refused 3 times: invalid_price off the grid", ("repeated refusals",)),
+        ("configured", "refused by hand", ()),
+        ("configured", "internal error: ValueError: 1", ("internal error",)),
+        ("rate budget: 1 calls left", "the store is unavailable", ("rate budget", "the store is unavailable")),
+    ],
+)
+def test_what_gave_way_is_told_in_a_few_words(reason: str, ending: str, told: tuple[str, ...]) -> None:
+    assert gave_way(reason, ending) == told

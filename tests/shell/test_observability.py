@@ -22,10 +22,12 @@ from tests.shell.rig import AnEdge, Rig, rigged, simple, walker
 
 from depthwalker.core.execution import State
 from depthwalker.core.units import SECOND, Micros, Money
+from depthwalker.shell.api import OrderRefused, TradingStopped
 from depthwalker.shell.cli import main
 from depthwalker.shell.logs import Structured
-from depthwalker.shell.ports import HttpRequest, HttpResponse, Lost
+from depthwalker.shell.ports import HttpRequest, HttpResponse, Lost, NotSent
 from depthwalker.shell.settings import Settings, SettingsError
+from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.watchers import Call, Watchers, endpoint_of
 from depthwalker.shell.watching import watching_as
 
@@ -104,6 +106,29 @@ async def test_a_scrape_tells_what_the_database_tells(postgres: str, tmp_path: P
         assert samples["depthwalker_stopped", ()] == 0
         assert "RIG-26" not in text
         assert [secret for secret in secrets(rig) if secret in text] == []
+
+
+async def test_what_is_refused_ended_early_or_without_a_book_is_counted_as_the_database_counts_it(
+    postgres: str, tmp_path: Path
+) -> None:
+    async def no_book(request: HttpRequest) -> None:
+        if "/orderbook" in request.path:
+            raise NotSent
+
+    async with rigged(postgres, tmp_path, closes_after=Micros(30 * SECOND)) as rig, rig.engine(METRICS) as engine:
+        rig.wires[-1].before = no_book
+        await engine.execute_trade(AnEdge(1, "0.47", 5), walker(1))
+        with pytest.raises(OrderRefused):
+            await engine.execute_trade(AnEdge(2, "0.47", 5), walker(60))
+        async with PostgresStore(postgres) as store:
+            await store.pull_switch("too windy", "a test")
+        with pytest.raises(TradingStopped):
+            await engine.execute_trade(AnEdge(3, "0.47", 5), walker(1))
+        _, samples = await scraped(engine.metrics_port)
+        counted = await rig.rows("SELECT reason, executions FROM execution_fallbacks ORDER BY reason")
+    assert counted == [("closes_too_soon", 1), ("no book yet until the time-out", 1), ("trading_stopped", 1)]
+    for reason, number in counted:
+        assert samples["depthwalker_fallbacks_total", (("reason", str(reason)),)] == number
 
 
 async def test_without_the_setting_nothing_listens_and_with_it_only_the_loopback(postgres: str, tmp_path: Path) -> None:
@@ -262,6 +287,9 @@ class Broken:
 
     def execution(self, execution_id: int, ticker: str) -> AbstractContextManager[Callable[[State], None]]:
         return nullcontext(lambda _: None)
+
+    def refused(self, kind: str) -> None:
+        raise ValueError(kind)
 
     @contextmanager
     def request(self, method: str, endpoint: str) -> Iterator[Callable[[Call], None]]:

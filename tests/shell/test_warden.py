@@ -50,6 +50,7 @@ async def test_the_edge_decides_which_arm_a_parent_is_in_and_the_journal_says_so
             (ONE, "walker", "walker", "dynamic_depth_walker", "configured"),
             (OTHER, "control", "control", "simple_limit", "rollout: control"),
         ]
+        assert await rig.rows("SELECT * FROM execution_fallbacks") == [], "control runs as assigned"
         for trade in trades:
             assert isinstance(replay(await rig.journal(trade.execution_id)), Replayed)
             await rig.settled(trade, alone=False)

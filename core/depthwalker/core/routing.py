@@ -14,6 +14,8 @@ from depthwalker.core.view import Conditions, View
 
 MOST_TROUBLES: Final = 3  # so many failed requests lately, and nothing elaborate begins
 TROUBLE_SPAN: Final = Micros(60 * SECOND)
+CONFIGURED: Final = "configured"
+CONTROL: Final = "rollout: control"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,34 @@ class Route:
 def route(config: ExecutionConfig, view: View, arm: Arm | None = None) -> Route:
     """Return the algorithm that runs under this configuration in this view, for a parent of this arm of a rollout."""
     if config.algorithm is Algorithm.SIMPLE_LIMIT:
-        return Route(Algorithm.SIMPLE_LIMIT, "configured")
+        return Route(Algorithm.SIMPLE_LIMIT, CONFIGURED)
     if arm is Arm.CONTROL:
-        return Route(Algorithm.SIMPLE_LIMIT, "rollout: control")
+        return Route(Algorithm.SIMPLE_LIMIT, CONTROL)
     fallback = _fallback(config, view)
     if fallback:
         return Route(Algorithm.SIMPLE_LIMIT, fallback)
-    return Route(config.algorithm, "configured")
+    return Route(config.algorithm, CONFIGURED)
+
+
+def gave_way(reason: str, ending: str) -> tuple[str, ...]:
+    """Return why an execution did not run as configured, in the words of `execution_fallbacks`: its route's reason, its end's.
+
+    Nothing where it ran as configured, or was control, and ended by itself or by hand.
+    """
+    first = reason.split("; ", maxsplit=1)[0]
+    routed = () if first in {"", CONFIGURED, CONTROL} else (first.split(":", maxsplit=1)[0],)
+    return (*routed, *_ended(ending))
+
+
+def _ended(ending: str) -> tuple[str, ...]:
+    if ending.startswith("refused ") and " times" in ending:
+        return ("repeated refusals",)
+    unasked = (
+        ending.endswith(" until the time-out")
+        or ending.startswith(("the market", "internal error"))
+        or ending == "the store is unavailable"
+    )
+    return (ending.split(":", maxsplit=1)[0],) if unasked else ()
 
 
 def _fallback(config: ExecutionConfig, view: View) -> str:

@@ -190,6 +190,7 @@ class Conductor:
 
     async def _note(self, job: Job, kind: str, message: str) -> None:
         """Keep that a parent was refused; where that cannot be kept, it is refused all the same."""
+        self._watchers.refused(kind)
         try:
             await self._store.refused(self._settings.account, job.ticker, job.request_key, kind, message)
         except StoreError as error:

@@ -10,12 +10,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from depthwalker.core.execution import State
 from depthwalker.core.projection import project
+from depthwalker.core.routing import gave_way
 from depthwalker.core.row import MetricsRow
 from depthwalker.core.units import CONTRACT, MILLION, SECOND
 from depthwalker.shell.watchers import Call, Gauges
 
 CENT: Final = 10_000  # microdollars
-SPLIT: Final = "; "
 
 
 class Metrics:
@@ -34,7 +34,7 @@ class Metrics:
         )
         self._fallbacks = Counter(
             "depthwalker_fallbacks",
-            "executions that did not run as configured, by reason",
+            "what did not run as configured or was refused, by reason",
             ("reason",),
             registry=self.registry,
         )
@@ -90,6 +90,10 @@ class Metrics:
         del method, endpoint
         yield self._called
 
+    def refused(self, kind: str) -> None:
+        """Count a parent that was not admitted, as often as it is asked for."""
+        self._fallbacks.labels(kind).inc()
+
     def watch(self, gauges: Gauges) -> None:
         """Show these whenever somebody scrapes."""
         for name, text, ask in (
@@ -115,8 +119,7 @@ class Metrics:
         projection = project(state)
         row, algorithm = projection.execution, projection.execution.algorithm.value
         self._ended.labels(algorithm, row.status.value, "" if row.arm is None else row.arm.value).inc()
-        reason = row.reason.split(SPLIT)[0].split(":")[0]
-        if reason not in {"", "configured", "rollout"}:
+        for reason in gave_way(row.reason, state.winding):
             self._fallbacks.labels(reason).inc()
         if projection.metrics is not None:
             self._measure(algorithm, projection.metrics)

@@ -42,6 +42,9 @@ class Spans:
 
             yield tell
 
+    def refused(self, kind: str) -> None:
+        """Leave out what never began."""
+
     @contextmanager
     def request(self, method: str, endpoint: str) -> Iterator[Callable[[Call], None]]:
         """Span a request; one that fails, or that nobody answers, is an error."""

@@ -77,10 +77,14 @@ class Gauges:
 
 
 class Watcher(Protocol):
-    """Told of executions, of each request, and of what the exchange refuses because of the budget."""
+    """Told of executions, of parents that are not admitted, and of each request."""
 
     def execution(self, execution_id: int, ticker: str) -> AbstractContextManager[Callable[[State], None]]:
         """Go on for as long as an execution runs here; what is given is told its last state, if it finished."""
+        ...
+
+    def refused(self, kind: str) -> None:
+        """Be told that a parent was not admitted."""
         ...
 
     def request(self, method: str, endpoint: str) -> AbstractContextManager[Callable[[Call], None]]:
@@ -132,6 +136,12 @@ class Watchers:
                 yield lambda state: self._tell(tells, state)
         finally:
             executing.reset(token)
+
+    def refused(self, kind: str) -> None:
+        """As the protocol says."""
+        for watcher in tuple(self._watchers):
+            with self._survived(watcher):
+                watcher.refused(kind)
 
     @contextmanager
     def request(self, method: str, endpoint: str) -> Iterator[Callable[[Call], None]]:
