@@ -322,6 +322,7 @@ CREATE INDEX IF NOT EXISTS idx_execution_method ON execution_state (method_id);
 CREATE INDEX IF NOT EXISTS idx_execution_market ON execution_state (market_id);
 CREATE INDEX IF NOT EXISTS idx_execution_created ON execution_state (created_at DESC);
 CREATE INDEX IF NOT EXISTS idx_execution_day ON execution_state (((created_at AT TIME ZONE 'UTC')::date));
+CREATE INDEX IF NOT EXISTS idx_execution_paper ON execution_state (execution_id) WHERE source = 'paper';
 CREATE INDEX IF NOT EXISTS idx_execution_open_sells ON execution_state (account, ticker)
     WHERE status = 'executing' AND action = 'sell';
 
@@ -1091,8 +1092,9 @@ SELECT m.algorithm,
        round(avg(m.fill_rate) * 100, 2) AS avg_fill_rate,
        round(avg(m.time_to_full_fill), 3) AS avg_time_seconds,
        round(avg(m.walks_executed), 2) AS avg_walks
-FROM execution_metrics m JOIN execution_state e USING (execution_id)
-WHERE m.created_at >= now() - interval '7 days' AND e.source <> 'paper'
+FROM execution_metrics m
+WHERE m.created_at >= now() - interval '7 days'
+  AND NOT EXISTS (SELECT FROM execution_state e WHERE e.execution_id = m.execution_id AND e.source = 'paper')
 GROUP BY m.algorithm, m.liquidity_category
 ORDER BY m.liquidity_category, m.algorithm;
 
@@ -1111,8 +1113,8 @@ SELECT (m.created_at AT TIME ZONE 'UTC')::date AS day,
        round(avg(m.walks_executed), 2) AS walks,
        round(avg(m.calls_used), 2) AS calls,
        round(avg(m.total_execution_time), 3) AS seconds
-FROM execution_metrics m JOIN execution_state e USING (execution_id)
-WHERE e.source <> 'paper'
+FROM execution_metrics m
+WHERE NOT EXISTS (SELECT FROM execution_state e WHERE e.execution_id = m.execution_id AND e.source = 'paper')
 GROUP BY day, m.algorithm, m.liquidity_category;
 
 -- What did not run as configured, by day and reason: another algorithm ran, it was ended early, or nothing ran at all.

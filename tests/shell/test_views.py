@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from bench.snapshots import COMPARED, DAILY, FALLBACKS, LOAD_EXECUTIONS
 from psycopg.rows import DictRow, dict_row
 from tests.shell.rig import AnEdge, rigged, simple, walker
 
@@ -84,3 +85,17 @@ def test_a_row_that_breaks_an_invariant_is_shown(invariant: int, executed: tuple
         connection.execute(BREAKS[invariant].encode(), (execution,))
         shown = connection.execute("SELECT execution_id, invariant FROM broken_invariants").fetchall()
         assert {"execution_id": execution, "invariant": invariant} in shown
+
+
+def test_the_views_of_the_last_days_read_no_large_table_whole(postgres: str) -> None:
+    with undone(postgres) as connection:
+        connection.execute("INSERT INTO markets SELECT 'M' || i, 'T' || i FROM generate_series(0, 9) AS i")
+        for statement in LOAD_EXECUTIONS:
+            connection.execute(statement, {"markets": 10, "count": 10_000, "entries": 0})
+        connection.execute("UPDATE execution_state SET source = 'paper' WHERE execution_id % 3 = 0")
+        connection.execute("ANALYZE")
+        for query in (COMPARED, DAILY, FALLBACKS):
+            lines = connection.execute("EXPLAIN " + query).fetchall()
+            plan = "\n".join(str(line["QUERY PLAN"]) for line in lines)
+            assert "Seq Scan on execution_" not in plan, plan
+            assert "Index Scan" in plan
