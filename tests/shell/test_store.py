@@ -21,7 +21,7 @@ from depthwalker.core.book import Book, Leg
 from depthwalker.core.fact import Held, Status, StopRequested
 from depthwalker.core.parent import Action
 from depthwalker.core.projection import project
-from depthwalker.core.units import Count, Micros, Price
+from depthwalker.core.units import Count, Micros, Price, round_div
 from depthwalker.shell.journal import (
     Appended,
     Begun,
@@ -99,6 +99,38 @@ async def test_the_rows_agree_with_the_journal(
     )
     assert fills == (filled, value)
     assert await rows(sql, "SELECT depthwalker_journal_length(%s)", number) == [(len(await store.load(number)),)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_every_figure_of_an_execution_stands_in_its_own_column(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow], name: str
+) -> None:
+    metrics = project(folded(*await store.load(await replay(store, name)))).metrics
+    assert metrics is not None
+    entry, cost, slippage = metrics.entry, metrics.shortfall, metrics.slippage
+    spans = (metrics.first_fill, metrics.full_fill, metrics.last_fill, metrics.total)
+    first, full, last, total = (None if span is None else round_div(span, 1_000) for span in spans)
+    market = (None, None, None) if entry is None else (entry.volume, entry.spread, entry.liquidity.value)
+    in_whole_units = """(market_volume_at_entry * 100)::bigint, (market_spread_at_entry * 10000)::bigint, liquidity_category,
+        (slippage_percent * 1000000)::bigint"""
+    [shown] = await rows(
+        sql,
+        f"""SELECT {in_whole_units}, slippage_basis_points, (fill_rate * 1000000)::bigint,
+            (time_to_first_fill * 1000)::bigint, (time_to_full_fill * 1000)::bigint, (time_to_last_fill * 1000)::bigint,
+            (total_execution_time * 1000)::bigint, algorithm, walks_executed, splits_used,
+            (momentum_at_execution * 1000000)::bigint, calls_used, tokens_used, (implementation_shortfall * 1000000)::bigint,
+            (shortfall_cents * 10000)::bigint, shortfall_basis_points FROM execution_metrics""",
+    )
+    points = None if slippage is None else round_div(slippage, 100)
+    shortfall = (None, None, None) if cost is None else (cost.total, cost.per_contract, cost.basis_points)
+    assert shown == (
+        *(*market, slippage, points, metrics.fill_rate, first, full, last, total),
+        *(metrics.algorithm.value, metrics.walks, metrics.splits, metrics.momentum, metrics.calls, metrics.tokens),
+        *shortfall,
+    )
+    assert await rows(
+        sql, f"SELECT {in_whole_units}, (fill_time_seconds * 1000)::bigint, (filled_quantity * 100)::bigint FROM trades"
+    ) == [(*market, slippage, last, metrics.filled)]
 
 
 @pytest.mark.parametrize("name", NAMES)
