@@ -223,7 +223,7 @@ def _plans(connection: Connection) -> tuple[tuple[str, ...], ...]:
         ("an execution by its request key", FIND, ("key 7",)),
         ("the journal of an execution", LOAD, (execution,)),
         ("unfinished executions of an account", UNFINISHED, ("default", "default")),
-        ("recent slippages of a market", SLIPPAGES, ("T7", lately)),
+        ("recent slippages of a market", SLIPPAGES, ("T7", lately, False)),
         ("what open sells have promised", PROMISED, ("default", "T0", "yes")),
         ("executions to be measured", UNMEASURED, (now,)),
         ("executions in flight (view)", IN_FLIGHT, ()),
