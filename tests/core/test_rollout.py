@@ -87,6 +87,14 @@ def test_advice_can_be_overruled_but_not_the_week_of_paper() -> None:
     assert advise(at(Stage.PAPER), ENOUGH, LATER).advice is Advice.ADVANCE
 
 
+def test_the_paper_stage_is_not_left_without_its_parents_whatever_one_says() -> None:
+    none = Comparison(0, 0, 0, 0, 0, None, None)
+    for stage, gate in ((Stage.PAPER, True), (Stage.TENTH, False)):
+        advised = advise(at(stage), none, LATER)
+        assert (advised.advice, advised.gate) == (Advice.WAIT, gate)
+        assert isinstance(advance(at(stage), advised, anyway=True), Refused) is gate
+
+
 # Assignment
 
 

@@ -217,7 +217,7 @@ def advise(rollout: Rollout, found: Comparison, now: Micros) -> Advised:
 
 
 def advance(rollout: Rollout, advised: Advised, *, anyway: bool) -> Stage | Refused:
-    """Return the next stage, or why it is not entered; `anyway` overrules advice, never the week of paper."""
+    """Return the next stage, or why it is not entered; `anyway` overrules advice, never the week of paper or its lack of parents."""
     if rollout.stage is None or rollout.stopped:
         return Stage.PAPER
     if rollout.stage is Stage.FULL:
@@ -230,7 +230,8 @@ def advance(rollout: Rollout, advised: Advised, *, anyway: bool) -> Stage | Refu
 def _by_evidence(stage: Stage, found: Comparison) -> Advised:
     if found.days < LEAST_BLOCKS or min(found.walkers, found.controls) < LEAST:
         have = f"{found.walkers} walker's and {found.controls} control's parents on {found.days} common days"
-        return Advised(Advice.WAIT, f"{have}: {LEAST} of each and {LEAST_BLOCKS} days are needed")
+        needed = f"{have}: {LEAST} of each and {LEAST_BLOCKS} days are needed"
+        return Advised(Advice.WAIT, needed, gate=stage is Stage.PAPER)
     gap = found.difference
     assert gap is not None
     assert gap.low is not None

@@ -12,7 +12,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--reason", default="by hand", metavar="TEXT", help="why, for the journal (default: by hand)")
     parser.add_argument(
-        "--anyway", action="store_true", help="advance against the advice; never past the week of paper"
+        "--anyway", action="store_true", help="advance against the advice; never past the week of paper and its parents"
     )
     parser.add_argument("--json", action="store_true", help="where it stands, as JSON on standard output")
 
