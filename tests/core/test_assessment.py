@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from depthwalker.core.assessment import (
     LEAST,
     PERCENT,
+    UNTOLD,
     Answer,
     Assessment,
     Executed,
@@ -87,6 +88,8 @@ def test_a_system_that_earns_nothing_yet_mends_its_edges_first() -> None:
     assert judged(POOR, profitable=False).answer is Answer.DO_NOT
     assert judged(POOR, profitable=False).reasons == ("profit of the system is below $0",)
     assert judged(POOR, profitable=True).answer is Answer.IMPLEMENT
+    assert UNTOLD not in judged(POOR, profitable=True).reasons
+    assert judged(POOR).reasons[-1] == UNTOLD, "a rule that nobody could judge is not passed in silence"
     losing = tuple(replace(trade, profit=Money(-DOLLAR)) for trade in POOR)
     assert judged(losing).answer is Answer.DO_NOT
     assert judged(losing, profitable=True).answer is Answer.IMPLEMENT

@@ -62,6 +62,9 @@ class Finding:
     sure: bool
 
 
+UNTOLD: Final = "whether the system earns money is not judged: neither its trades nor anybody said"
+
+
 class Answer(Enum):
     """The overall answer."""
 
@@ -106,12 +109,15 @@ def assess(trades: tuple[Executed, ...], thresholds: Thresholds, *, profitable: 
         _share("thin markets among trades", len(thin), known, 30 * PERCENT, above=True),
         _total("cumulative slippage cost", [trade.cost for trade in trades], 500 * MILLION, above=True),
     )
+    profit = _profit(trades, profitable)
     against = (
         _mean("average slippage", trades, PERCENT, above=False),
         _share("thin markets among trades", len(thin), known, 20 * PERCENT, above=False),
-        *_profit(trades, profitable),
+        *profit,
     )
     answer, reasons = _answer(criteria, against)
+    if answer is Answer.IMPLEMENT and not profit:
+        reasons = (*reasons, UNTOLD)
     return Assessment(answer, reasons, criteria, against, _categories(trades, classes), len(trades))
 
 
