@@ -47,7 +47,17 @@ from depthwalker.core.fact import (
 )
 from depthwalker.core.ledger import Kind, OrderKey, Phase, Style
 from depthwalker.core.quote import Quote
-from depthwalker.core.reconcile import READ_LAG, REREAD, backoff, lookup_due, passed_by, reconcile, replace_at, retry_at
+from depthwalker.core.reconcile import (
+    LISTED,
+    READ_LAG,
+    REREAD,
+    backoff,
+    lookup_due,
+    passed_by,
+    reconcile,
+    replace_at,
+    retry_at,
+)
 from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.core.view import Passage, View
 
@@ -328,6 +338,10 @@ def test_trades_at_our_price_come_in_bursts_and_are_looked_into_once_a_tick() ->
     assert lookup_due(looked, again, POLICY) == after(5)
     assert asked(looked, quote(), seen=again) == ()
     assert asked(looked, quote(), seen=replace(again, now=after(5))) == (Lookup(),)
+    slow = replace(
+        POLICY, config=replace(POLICY.config, walker=replace(POLICY.config.walker, walk_interval=Micros(600 * SECOND)))
+    )
+    assert lookup_due(looked, again, slow) == after(5), "who walks seldom learns of its fills as soon"
 
 
 def test_a_closed_order_is_read_until_its_fills_are_all_there() -> None:
@@ -448,6 +462,13 @@ def test_it_lapses_once_orders_that_were_read_long_enough_after_do_not_show_it()
 def test_it_does_not_lapse_for_a_reading_that_began_earlier_failed_or_has_not_ended(reads: tuple[Fact, ...]) -> None:
     over = fold(MarketOver(NOW), *reads, state=UNKNOWN)
     assert Lapse(FIRST) not in asked(over, at=OVER_S + 60)
+
+
+def test_it_does_not_lapse_where_the_exchange_lists_orders_of_its_age_no_more() -> None:
+    last = LISTED // SECOND
+    over = fold(MarketOver(NOW), *read(OVER_S, OVER_S + 0.2), state=UNKNOWN)
+    assert Lapse(FIRST) in asked(over, at=last - 1)
+    assert Lapse(FIRST) not in asked(over, at=last)
 
 
 def test_after_a_reading_that_failed_orders_are_read_again() -> None:

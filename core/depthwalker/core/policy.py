@@ -11,10 +11,10 @@ from depthwalker.core.config import ExecutionConfig, PolicyName
 from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
 from depthwalker.core.units import SECOND, Micros
 
-VERSION: Final = 6
+VERSION: Final = 7
 USUAL: Final = Micros(40 * SECOND)
 CALLS: Final = 12  # in the usual time
-INSURANCE: Final = 5  # walk intervals: whatever says that an order was filled has it read at once
+INSURANCE: Final = 5  # walk intervals: whatever says that an order was filled has it read soon
 
 
 @dataclass(frozen=True, slots=True)

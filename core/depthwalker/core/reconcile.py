@@ -18,7 +18,11 @@ from depthwalker.core.view import View, queue_at
 BACKOFF: Final = Micros(SECOND // 4)
 LONGEST_BACKOFF: Final = Micros(4 * SECOND)
 REREAD: Final = Micros(SECOND // 2)  # reads lag writes by a few hundred milliseconds (fact sheet, section 5.3)
+BURST: Final = Micros(4 * SECOND)
 READ_LAG: Final = Micros(10 * SECOND)  # after which a read shows whatever came before, with much room to spare
+LISTED: Final = Micros(
+    7 * 86_400 * SECOND
+)  # the list shows an order for fourteen days (fact sheet, section 4), and no longer
 CLOSED_RETRY: Final = Micros(60 * SECOND)  # a market that is not open answers no burn, for minutes or for hours
 RECANCEL: Final = Micros(2 * SECOND)
 
@@ -56,7 +60,7 @@ def lookup_due(state: State, view: View, policy: Policy) -> Micros:
     """Return when orders and fills have to be read next; far away when nothing is out."""
     unclear = resting = lapsing = False
     for order in state.orders:
-        if state.over_at and order.phase is Phase.UNKNOWN:
+        if _lapsing(order, state, view):
             lapsing = True
         elif _unclear(order) or _stuck(order):
             if order.troubled_at > state.looked_at:
@@ -68,7 +72,7 @@ def lookup_due(state: State, view: View, policy: Policy) -> Micros:
         return Micros(state.looked_at + soon)
     if woken(passed_by(state), view):
         # Trades at our price come in bursts, and what they filled changes nothing before the next tick.
-        return Micros(state.looked_at + max(soon, policy.config.walker.walk_interval))
+        return Micros(state.looked_at + max(soon, min(policy.config.walker.walk_interval, BURST)))
     if lapsing:
         return Micros(max(state.over_at + READ_LAG, state.looked_at + soon))
     if resting:
@@ -96,6 +100,15 @@ def replace_at(state: State, part: SplitState) -> Micros:
                 break
             vain, closed_at = vain + 1, closed_at or order.closed_at
     return Micros(max(refused, closed_at + backoff(vain))) if vain else refused
+
+
+def listed(state: State, view: View) -> bool:
+    """Return whether the exchange's list still shows every order of the parent: only then is what it lacks proof."""
+    return view.now < state.parent.started + LISTED
+
+
+def _lapsing(order: Order, state: State, view: View) -> bool:
+    return order.phase is Phase.UNKNOWN and state.over_at > 0 and listed(state, view)
 
 
 def _took_nothing(order: Order) -> bool:
@@ -143,7 +156,7 @@ def _keep(
 ) -> tuple[Command, ...]:
     if order.request is not None or view.now < retry_at(order):
         return ()
-    if order.phase is Phase.UNKNOWN and state.over_at:
+    if _lapsing(order, state, view):
         return (Lapse(order.key),) if state.read_at >= state.over_at + READ_LAG else ()
     if order.phase is Phase.UNKNOWN:
         if not view.conditions.open and _stuck(order) and view.now < order.troubled_at + CLOSED_RETRY:
