@@ -88,8 +88,8 @@ fuzz-exchange: $(STAMP) ## drive the paper exchange with requests from Kalshi's 
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "FUZZ_SEED=$$seed"; \
 		FUZZ_SEED=$$seed FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) $(PY) -m pytest -q -s tests/shell/test_paper_fuzz.py
 
-simulate: $(STAMP) ## run the engine in simulated worlds with faults; SEEDS=n, SEED=first and KEEP=1 (in docs/simulation.md) are optional
-	@$(PY) -m tests.simulation --seeds $(or $(SEEDS),1000) $(if $(SEED),--first $(SEED)) $(if $(KEEP),--keep)
+simulate: $(STAMP) ## run the engine in simulated worlds with faults; SEEDS=n, SEED=first, PARENTS=n and KEEP=1 (in docs/simulation.md) are optional
+	@$(PY) -m tests.simulation --seeds $(or $(SEEDS),1000) $(if $(SEED),--first $(SEED)) $(if $(PARENTS),--parents $(PARENTS)) $(if $(KEEP),--keep)
 
 crash: $(STAMP) ## kill a simulated execution at every step, start it again, and compare with the exchange
 	@$(PY) -m tests.simulation --crash

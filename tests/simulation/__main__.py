@@ -1,6 +1,6 @@
 """Runs seeds, or kills scripted executions at every step, and says how to run again what failed.
 
-`python -m tests.simulation [--seeds N] [--first SEED] [--jobs N] [--keep] | --crash`
+`python -m tests.simulation [--seeds N] [--first SEED] [--parents N] [--jobs N] [--keep] | --crash`
 """
 
 import argparse
@@ -11,9 +11,10 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
-from tests.simulation.circumstances import SCRIPTS, Circumstances, drawn
+from tests.simulation.circumstances import MOST_PARENTS, SCRIPTS, Circumstances, drawn
 from tests.simulation.tally import ENOUGH, Keeper, Met, Run, commit, empty, matrix
 from tests.simulation.world import World
 
@@ -41,9 +42,9 @@ def prepare() -> None:
     gc.freeze()
 
 
-def outcome(seed: int) -> Outcome:
-    """Run the world of a seed."""
-    return _lived(seed, drawn(seed))
+def outcome(parents: int, seed: int) -> Outcome:
+    """Run the world of a seed, with at most so many parents at once."""
+    return _lived(seed, drawn(seed, parents))
 
 
 def killed(case: tuple[str, int]) -> Outcome:
@@ -82,16 +83,17 @@ def crash(jobs: int, stride: int) -> int:
     return 1 if failed else 0
 
 
-def seeds(first: int, number: int, jobs: int, *, keep: bool) -> int:
+def seeds(first: int, number: int, jobs: int, *, keep: bool, parents: int = MOST_PARENTS) -> int:
     """Run so many worlds from a seed on, print what they met, and keep the figures if that is wanted."""
     print(f"seeds {first} to {first + number - 1}", flush=True)
-    run, met, since = Run(commit() if keep else "", first), Met(), time.monotonic()
+    of = "" if parents == MOST_PARENTS else f" PARENTS={parents}"
+    run, met, since = Run(commit() if keep else "", first, parents=parents), Met(), time.monotonic()
     keeper = Keeper(run) if keep else None
     waiting = iter(range(first, first + number))
     with ProcessPoolExecutor(jobs, initializer=prepare) as pool:
         try:
             while some := list(islice(waiting, AT_ONCE)):
-                for one in pool.map(outcome, some, chunksize=10):
+                for one in pool.map(partial(outcome, parents), some, chunksize=10):
                     met.update(one.met)
                     run.seeds, run.executions, run.between = (
                         run.seeds + 1,
@@ -102,7 +104,7 @@ def seeds(first: int, number: int, jobs: int, *, keep: bool) -> int:
                     if one.failure:
                         run.failed += 1
                         print(
-                            f"seed {one.seed} failed:\n{one.failure}\nagain: make simulate SEEDS=1 SEED={one.seed}",
+                            f"seed {one.seed} failed:\n{one.failure}\nagain: make simulate SEEDS=1 SEED={one.seed}{of}",
                             flush=True,
                         )
                     if keeper is not None:
@@ -125,6 +127,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
     parser.add_argument("--seeds", type=int, default=1_000)
     parser.add_argument("--first", type=int, default=None)
+    parser.add_argument("--parents", type=int, default=MOST_PARENTS, help="so many at once, at most")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", action="store_true", help="add the figures to docs/simulation.md")
     parser.add_argument("--crash", action="store_true", help="kill scripted executions at every step")
@@ -133,7 +136,7 @@ def main() -> int:
     if given.crash:
         return crash(given.jobs, given.stride)
     first = secrets.randbelow(10**9) if given.first is None else given.first
-    return seeds(first, given.seeds, given.jobs, keep=given.keep)
+    return seeds(first, given.seeds, given.jobs, keep=given.keep, parents=given.parents)
 
 
 if __name__ == "__main__":

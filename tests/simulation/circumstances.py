@@ -61,13 +61,13 @@ class Circumstances:
         return max(at, self.closes + by)
 
 
-def drawn(seed: int) -> Circumstances:
-    """Return the circumstances of a seed."""
+def drawn(seed: int, most: int = MOST_PARENTS) -> Circumstances:
+    """Return the circumstances of a seed: with at most so many parents at once."""
     random = Random(seed)
     held = random.choice((0, 0, 80))
     times = sorted(random.uniform(0, 4) for _ in range(random.randint(0, 4)))
     given = Circumstances(
-        parents=tuple(_parent(random, held) for _ in range(random.randint(1, MOST_PARENTS))),
+        parents=tuple(_parent(random, held) for _ in range(random.randint(1, most))),
         tape=quiet(*sellers(random.choice((4_300, 4_500)), random.randint(1, 80), *times)),
         closes=random.choice((2.0, A_DAY_S, A_DAY_S, A_DAY_S)),
         read_lag=random.choice((0.0, 0.0, 0.3)),

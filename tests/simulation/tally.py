@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tests.simulation.circumstances import MOST_PARENTS
 from tests.simulation.line import SOCKET, FrameFault
 from tests.simulation.store import FALLS
 from tests.simulation.wire import WRITING, Fault
@@ -30,7 +31,10 @@ Met = Counter[tuple[str, str]]
 
 @dataclass
 class Run:
-    """What seeds from `first` on came to; `between` are executions that met a fault between an intent and its answer."""
+    """What seeds from `first` on came to, with at most so many parents at once.
+
+    `between` are executions that met a fault between an intent and its answer.
+    """
 
     commit: str
     first: int
@@ -39,6 +43,7 @@ class Run:
     between: int = 0
     failed: int = 0
     seconds: int = 0
+    parents: int = MOST_PARENTS
 
 
 @dataclass
@@ -155,13 +160,14 @@ def shown(tally: Tally) -> str:
     lines = [
         told,
         "",
-        "| commit | first seed | worlds | executions | fault between intent and answer | failed | executions a second |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| commit | first seed | parents at once | worlds | executions | fault between intent and answer | failed | executions a second |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for run in runs:
         rate = run.executions / run.seconds if run.seconds else 0
         lines.append(
-            f"| {run.commit} | {run.first} | {run.seeds:,} | {run.executions:,} | {run.between:,} | {run.failed} | {rate:.0f} |"
+            f"| {run.commit} | {run.first} | {run.parents} | {run.seeds:,} | {run.executions:,} | {run.between:,} "
+            f"| {run.failed} | {rate:.0f} |"
         )
     missing = empty(tally.met)
     lines += ["", f"Cells without an entry: {', '.join(missing) if missing else 'none'}.", "", matrix(tally.met)]

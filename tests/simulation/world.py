@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from functools import partial, reduce
+from functools import lru_cache, partial, reduce
 from pathlib import Path
 from random import Random
 
@@ -46,6 +46,7 @@ SETTLED_AFTER_S = 20.0  # a market that has closed
 BETWEEN_TRIES_S = 20.0
 LONGEST_S = 3_600.0
 CAPS = {Leg.YES: 5_000, Leg.NO: 6_000}  # the target of 0.45 and five cents, buying and selling
+_identity = lru_cache(maxsize=1_000)(parse_client_id)  # the books are looked at after each request
 CLIENT_ID = re.compile(r'"(?:updated_)?client_order_id":"([^"]+)"')
 INTERRUPTIONS: dict[str, tuple[Callable[[Exchange], None], Callable[[Exchange], None]]] = {
     "trading pause": (lifecycle.pause, lifecycle.resume),
@@ -279,7 +280,7 @@ class World:
         could: Counter[str] = Counter()
         names: set[str] = set()
         for order in self._own_orders():
-            identity = parse_client_id(order.client_order_id)
+            identity = _identity(order.client_order_id)
             assert identity is not None
             assert order.client_order_id not in names, "an id twice"
             names.add(order.client_order_id)
