@@ -1,9 +1,11 @@
-"""Mutation testing of the core: `make mutate`, or `python -m tools.mutate [MODULE ...]` for some modules.
+"""Mutation testing of the core: `make mutate`, or `python -m tools.mutate [--again] [MODULE ...]` for some modules.
 
 Each mutant differs from a function of the core in one place: a comparison, an operator, a condition, a number, a result. It
 replaces that function's code in a child process, in which the tests of its module run until one fails; the examples of
 Hypothesis are the same every time (the profile `steady`). What is written to docs/mutants.md is each module's score and
 every survivor, with the reason in tools/equivalents.txt where it was found to change nothing.
+
+`--again` runs only what docs/mutants.md says is alive: enough where tests have been added since and nothing else was changed.
 
 mutmut needs one source root and a copy of the tree, and starts anew for each mutant; this forks from a process that has
 everything imported, which takes a fraction of a second.
@@ -45,6 +47,7 @@ ALSO: Final = {
     "parent": ("spec_examples",),
     "depth": ("dynamic_depth_walker",),
 }
+AGAIN: Final = "--again"
 SCORE: Final = re.compile(r"(\d+) of (\d+) killed")
 UNJUDGED: Final = "survives, not yet judged"
 SWAPS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
@@ -118,8 +121,13 @@ def _walk_values(node: ast.AST) -> Iterator[ast.AST]:
     yield node
     for name, value in ast.iter_fields(node):
         for inner in value if isinstance(value, list) else [value]:
-            if isinstance(inner, ast.AST) and name != "annotation":
+            if isinstance(inner, ast.AST) and name != "annotation" and not _is_assertion(inner):
                 yield from _walk_values(inner)
+
+
+def _is_assertion(node: ast.AST) -> bool:
+    """Return whether this is `strict` of a zip: it says what is so anyway."""
+    return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
 def _changes(node: ast.expr | ast.If) -> Iterator[ast.expr]:
@@ -215,8 +223,9 @@ def tests_of(name: str) -> tuple[str, ...]:
     )
 
 
-def main(names: list[str]) -> int:
+def main(words: list[str]) -> int:
     """Run the mutants of each module, and write the survivors down."""
+    again, names = AGAIN in words, [word for word in words if word != AGAIN]
     reasons = dict(
         line.split(" | ", 1) for line in EQUIVALENTS.read_text(encoding="utf-8").splitlines() if " | " in line
     )
@@ -232,7 +241,12 @@ def main(names: list[str]) -> int:
             print(f"the tests of {name} fail as they are")
             return 2
         all_of_them = list(mutants(inspect.getsource(module)))
-        alive = [mutant.words for mutant in all_of_them if not noticed(module, mutant.tree, tests)]
+        last = written().get(name) if again else None
+        alive = [
+            mutant.words
+            for mutant in all_of_them
+            if (last is None or f"* `{mutant.words}`" in last) and not noticed(module, mutant.tree, tests)
+        ]
         killed = len(all_of_them) - len(alive)
         score = f"{killed} of {len(all_of_them)} killed, {_percent(killed, len(all_of_them))}"
         print(f"{name}: {score}, {time.monotonic() - begun:.0f} s", flush=True)
