@@ -20,7 +20,7 @@ from typing import Final
 
 TESTS: Final = ("tests/core/test_reconcile.py", "tests/core/test_accidents.py")
 OPTIONS: Final = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
-SECONDS: Final = 20  # a broken guard may loop
+SECONDS: Final = 20  # of computing, however busy the machine is: a broken guard may loop
 
 
 def broken(source: str) -> Iterator[tuple[str, ast.Module]]:
@@ -92,7 +92,7 @@ def noticed(module: ModuleType, tree: ast.Module, tests: tuple[str, ...]) -> boo
     if child == 0:
         import signal
 
-        signal.alarm(SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:
             install(module, code)
             os._exit(failing(tests))

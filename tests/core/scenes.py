@@ -12,7 +12,7 @@ from depthwalker.core.book import Ladders, Leg, within
 from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, PolicyName, usual_ratios
 from depthwalker.core.depth import BAND, reach
 from depthwalker.core.execution import START, State, evolve
-from depthwalker.core.fact import Accepted, Fact, Observed, PlaceIntended, Planned, Started, Viewed, WindingDown
+from depthwalker.core.fact import Accepted, Fact, Filled, Observed, PlaceIntended, Planned, Started, Viewed, WindingDown
 from depthwalker.core.fees import STANDARD
 from depthwalker.core.flow import Flow
 from depthwalker.core.grid import CENT_GRID, PriceGrid
@@ -197,6 +197,11 @@ def record(
 
 def match(trade: str, count: int, price: int = 49, *, key: OrderKey = FIRST, at: Micros = NOW, fee: int = 0) -> Fill:
     return Fill(name(key), trade, cents(price), contracts(count), Money(fee), False, at)
+
+
+def all_but_a_hundredth(count: int = 100) -> Filled:
+    """Return the fill of the first split's order that leaves 0.01 contract of it."""
+    return Filled(replace(match("nearly", 1), count=Count(contracts(count) - 1)), NOW)
 
 
 def winding(state: State, reason: str = "time-out", at: Micros = NOW) -> State:

@@ -6,10 +6,12 @@ import pytest
 from tests.core.scenes import (
     FIRST,
     NOW,
+    accepted,
     after,
     cents,
     contracts,
     fold,
+    intended,
     live,
     match,
     parent,
@@ -27,11 +29,12 @@ from depthwalker.core.flow import Flow
 from depthwalker.core.ledger import Style
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Quote
-from depthwalker.core.units import Count
+from depthwalker.core.units import Count, Micros
 from depthwalker.core.view import View
 
 TUNED, SPEC = policy(), policy(PolicyName.SPEC)
 CALM = Flow(Count(0), Count(0), contracts(10), contracts(10), contracts(10), contracts(10), (Count(100), Count(100)))
+REACHING = replace(CALM, volumes=(Count(100), Count(110)))
 RISING = replace(CALM, volumes=(Count(100), Count(115)))
 SURGING = replace(CALM, volumes=(Count(100), Count(130)))
 
@@ -61,7 +64,9 @@ def walks(number: int, first: int = 1) -> tuple[Fact, ...]:
         (48, None, [49, 48]),
         (None, None, [50, 49]),
         (60, 62, [50, 49]),  # the market is above the target: the target
+        (50, 50, [49, 48]),  # a book that meets: below the offer
         (99, None, [50]),  # no price inside: the target alone
+        (99, 99, [50]),
     ],
 )
 def test_where_it_rests_first(bid: int | None, offer: int | None, found: list[int]) -> None:
@@ -178,6 +183,13 @@ def test_it_takes_the_best_offer_when_the_bids_outweigh_it_by_enough(spread: int
     assert found.price == (cents(48 + spread) if takes else cents(48))
 
 
+@pytest.mark.parametrize(("bid", "takes"), [(40_000, True), (39_997, False)])
+def test_without_slippage_lately_it_is_twice_as_patient(bid: int, takes: bool) -> None:
+    """One tick of room: 0.60, which 40,000 contracts against 10,000 are, and 39,997 all but."""
+    found = quote(live(48, 100), weighed(bid, 10_000, 1, spread=2, ema_slippage=0))
+    assert (found.style is Style.TAKE) is takes
+
+
 def test_slippage_paid_lately_makes_it_less_patient() -> None:
     assert quote(live(48, 100), weighed(800, 500, 1, spread=2)).style is Style.REST
     assert quote(live(48, 100), weighed(800, 500, 1, spread=2, ema_slippage=30_000)).style is Style.TAKE
@@ -199,6 +211,19 @@ def test_an_offer_above_the_cap_is_not_taken_and_nobody_s_bid_outweighs_nothing(
 def test_what_forbids_a_walk(state: State, reason: str) -> None:
     found = desire(state, view(after(4), queue=((60, 5),), offers=()), TUNED).held
     assert found == ((1, "at its level" if reason == "at the cap" else reason),)
+
+
+def test_one_walk_of_the_split_is_kept_for_the_end() -> None:
+    away = view(after(4), queue=((50, 5),))
+    assert [quote(live(49, 100, *walks(number)), away).walk for number in (8, 9)] == [True, False]
+
+
+def test_one_walk_of_the_parent_is_kept_for_each_split_that_is_unfilled() -> None:
+    two = fold(intended(count=60), accepted(), state=planned((49, 60), (48, 40)))
+    filled = fold(Filled(match("a", 60), NOW), state=two)
+    away = view(after(4), queue=((50, 5),))
+    walked = [[each.walk for each in desire(state, away, policy(max_total_walks=2)).quotes] for state in (two, filled)]
+    assert walked == [[False, False], [True]]
 
 
 def test_when_its_calls_are_nearly_used_up_its_price_stays_until_the_rest_is_taken() -> None:
@@ -228,8 +253,19 @@ def test_splits_share_the_walks_of_the_parent() -> None:
 def test_before_the_end_it_takes_what_is_left_at_the_price_for_it() -> None:
     taken = quote(live(), view(after(34), offers=((51, 60), (52, 60), (53, 900))))
     assert (taken.price, taken.style, taken.reason) == (cents(52), Style.TAKE, "taking the rest before the end")
+    assert taken.walk, "taking counts as a walk"
     short = quote(live(), view(after(34), offers=((51, 60), (54, 900))))
     assert short.price == cents(51)
+
+
+def test_what_is_filled_is_not_taken_again() -> None:
+    half = live(49, 100, Filled(match("a", 50), NOW))
+    assert quote(half, view(after(34), offers=((51, 60), (52, 60)))).price == cents(51)
+
+
+@pytest.mark.parametrize(("at", "style"), [(after(28), Style.TAKE), (Micros(after(28) - 1), Style.REST)])
+def test_the_end_begins_eight_seconds_before_winding_down(at: Micros, style: Style) -> None:
+    assert quote(live(), view(at)).style is style
 
 
 def test_with_nothing_offered_under_the_cap_it_goes_on_resting() -> None:
@@ -250,10 +286,11 @@ def test_taking_is_a_walk_and_max_walks_holds_to_the_deadline() -> None:
 # To the letter
 
 
-@pytest.mark.parametrize(("flow", "price"), [(RISING, 50), (SURGING, 50)])
+@pytest.mark.parametrize(("flow", "price"), [(REACHING, 50), (RISING, 50), (SURGING, 50)])
 def test_it_walks_when_momentum_reaches_the_threshold(flow: Flow, price: int) -> None:
     walked = quote(live(), view(after(4), flow=flow), SPEC)
     assert (walked.price, walked.walk, walked.reason) == (cents(price), True, "momentum")
+    assert walked.style is Style.REST
 
 
 def test_it_walks_on_falling_volume_too_and_rests_below_the_threshold() -> None:
@@ -266,6 +303,8 @@ def test_it_walks_on_falling_volume_too_and_rests_below_the_threshold() -> None:
 def test_it_walks_into_the_offer() -> None:
     walked = quote(live(51, 100), view(after(4), flow=RISING, offers=((52, 500),)), SPEC)
     assert (walked.price, walked.style, walked.walk) == (cents(52), Style.TAKE, True)
+    nothing = quote(live(51, 100), view(after(4), flow=RISING, offers=()), SPEC)
+    assert (nothing.price, nothing.style, nothing.walk) == (cents(52), Style.REST, True)
 
 
 def test_a_tick_is_counted_from_the_last_one() -> None:

@@ -3,7 +3,20 @@
 from dataclasses import replace
 
 import pytest
-from tests.core.scenes import HUNDRED, accepted, after, cents, contracts, fold, intended, match, parent, started, view
+from tests.core.scenes import (
+    HUNDRED,
+    accepted,
+    after,
+    all_but_a_hundredth,
+    cents,
+    contracts,
+    fold,
+    intended,
+    match,
+    parent,
+    started,
+    view,
+)
 
 from depthwalker.core.algorithms.twap import desire, moments, plan
 from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, TwapConfig
@@ -55,7 +68,9 @@ def test_after_its_patience_a_slice_takes_what_all_late_slices_need() -> None:
     assert (nothing.price, nothing.style) == (cents(48), Style.REST)
 
 
-def test_a_filled_slice_wants_nothing() -> None:
+def test_a_slice_wants_whatever_is_left_and_filled_nothing() -> None:
+    nearly = fold(intended(count=25), accepted(), all_but_a_hundredth(25), state=slices())
+    assert desire(nearly, view(after(1)), FOUR).quotes
     filled = fold(intended(count=25), accepted(), Filled(match("a", 25), after(1)), state=slices())
     assert desire(filled, view(after(1)), FOUR).quotes == ()
 

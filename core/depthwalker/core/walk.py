@@ -62,13 +62,19 @@ def walk_price(price: Price, momentum: int, grid: PriceGrid, cap: Price, rules: 
     return found if found > price else None
 
 
+def used_up(walks: int, total_walks: int, rules: WalkRules) -> str:
+    """Return which number of walks is used up, the split's or the parent's, or nothing."""
+    if walks >= rules.max_walks:
+        return "max_walks of the split reached"
+    return "max_total_walks of the parent reached" if total_walks >= rules.max_total_walks else ""
+
+
 def walk(walker: Walker, momentum: int, grid: PriceGrid, cap: Price, rules: WalkRules, reason: str) -> Judgement:
     """Return the walk that `reason` calls for, or what forbids it."""
     if walker.unfilled <= 0:
         return Hold("filled")
-    if walker.walks >= rules.max_walks:
-        return Hold("max_walks of the split reached")
-    if walker.total_walks >= rules.max_total_walks:
-        return Hold("max_total_walks of the parent reached")
+    forbids = used_up(walker.walks, walker.total_walks, rules)
+    if forbids:
+        return Hold(forbids)
     price = walk_price(walker.price, momentum, grid, cap, rules)
     return Hold("at the cap") if price is None else Walk(price, reason)

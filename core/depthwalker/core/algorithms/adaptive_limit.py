@@ -49,7 +49,7 @@ def _quote(state: State, view: View, policy: Policy, part: SplitState) -> Quote:
 
 def _pegged(state: State, view: View, policy: Policy) -> Price:
     bid, offer = join(state, view), view.best_offer()
-    if offer is None or offer <= bid:
+    if offer is None:
         return bid
     started = state.parent.started
     elapsed, needed = view.now - started, max(1, _arrives(state, policy) - started)

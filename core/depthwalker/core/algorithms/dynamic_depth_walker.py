@@ -21,7 +21,7 @@ from depthwalker.core.quote import Desire, Quote
 from depthwalker.core.split import Split, split
 from depthwalker.core.units import Count, Micros, Price
 from depthwalker.core.view import View
-from depthwalker.core.walk import Hold, Walk, Walker, WalkRules, walk
+from depthwalker.core.walk import Hold, Walk, Walker, WalkRules, used_up, walk
 
 
 def plan(state: State, view: View, policy: Policy) -> tuple[Split, ...]:
@@ -39,7 +39,7 @@ def plan(state: State, view: View, policy: Policy) -> tuple[Split, ...]:
 def desire(state: State, view: View, policy: Policy) -> Desire:
     """Return what every split wants working now; prices move on ticks only, except to take."""
     trouble = view.trouble(policy.stale_after)
-    taking = None if trouble or _literal(policy) else _taking(state, view, policy)
+    taking = _taking(state, view, policy)
     quotes: list[Quote] = []
     held: list[tuple[int, str]] = []
     for part in state.splits:
@@ -113,25 +113,19 @@ def _tuned(state: State, view: View, policy: Policy, part: SplitState, walks_wan
         return _stay(part, view, "at its level", strength)
     if price < part.price:
         return Quote(part.number, price, Style.REST, "the market came to us", momentum=strength)
-    reason = "the market moved away"
-    judgement = walk(
-        _walker(state, part, walks_wanted), 0, state.grid, state.cap, _walking_rules(state, policy), reason
-    )
-    match judgement:
-        case Hold(why):
-            return _stay(part, view, why, strength)
-        case Walk():
-            return Quote(part.number, price, Style.REST, reason, walk=True, momentum=strength)
-        case _ as never:
-            assert_never(never)
+    forbids = used_up(len(part.walks), total_walks(state) + walks_wanted, _walking_rules(state, policy))
+    if forbids:
+        return _stay(part, view, forbids, strength)
+    return Quote(part.number, price, Style.REST, "the market moved away", walk=True, momentum=strength)
 
 
 def _walked(
     state: State, view: View, policy: Policy, part: SplitState, walks_wanted: int, strength: int, reason: str
 ) -> Quote:
     """Return the split one walk further, into an offer too, or held with what forbids it."""
-    judgement = walk(_walker(state, part, walks_wanted), strength, state.grid, state.cap, _rules(policy), reason)
-    match judgement:
+    unfilled = part.count - split_filled(state, part.number)
+    walker = Walker(part.price, unfilled, len(part.walks), total_walks(state) + walks_wanted)
+    match walk(walker, strength, state.grid, state.cap, _rules(policy), reason):
         case Hold(why):
             return _stay(part, view, why, strength)
         case Walk(price, why):
@@ -144,13 +138,13 @@ def _walked(
 
 def _taking(state: State, view: View, policy: Policy) -> tuple[Price, str] | None:
     """Return the price to take at and why, if it is time to take and anything is offered under the cap."""
+    if view.now >= take_from(state, policy):
+        left = Count(state.parent.count - total_filled(state))
+        price = price_for(view.ladders.offers, left, state.cap)
+        return None if price is None else (price, "taking the rest before the end")
     offer = view.best_offer()
     if offer is None or offer > state.cap:
         return None
-    left = Count(state.parent.count - total_filled(state))
-    if view.now >= take_from(state, policy):
-        price = price_for(view.ladders.offers, left, state.cap)
-        return None if price is None else (price, "taking the rest before the end")
     if state.calls < policy.sparing_from and imbalance(view.ladders) >= _patience(state, view, policy, offer):
         return offer, "the bids outweigh the offer"
     return None
@@ -172,25 +166,16 @@ def _take(
 ) -> Quote:
     if price <= part.price:
         return _stay(part, view, reason)
-    walker = _walker(state, part, walks_wanted)
-    match walk(walker, 0, state.grid, state.cap, _rules(policy), reason):
-        case Hold(why):
-            return _stay(part, view, why)
-        case Walk(_, why):
-            return Quote(part.number, price, Style.TAKE, why, walk=True, momentum=imbalance(view.ladders))
-        case _ as never:
-            assert_never(never)
+    forbids = used_up(len(part.walks), total_walks(state) + walks_wanted, _rules(policy))
+    if forbids:
+        return _stay(part, view, forbids)
+    return Quote(part.number, price, Style.TAKE, reason, walk=True, momentum=imbalance(view.ladders))
 
 
 def _stay(part: SplitState, view: View, reason: str = "", strength: int = 0) -> Quote:
     offer = view.best_offer()
     style = Style.TAKE if offer is not None and offer <= part.price else Style.REST
     return Quote(part.number, part.price, style, reason or part.held or "placed", momentum=strength)
-
-
-def _walker(state: State, part: SplitState, walks_wanted: int) -> Walker:
-    unfilled = part.count - split_filled(state, part.number)
-    return Walker(part.price, unfilled, len(part.walks), total_walks(state) + walks_wanted)
 
 
 def _rules(policy: Policy) -> WalkRules:

@@ -35,7 +35,7 @@ def _plan_bid(state: State, view: View, policy: Policy) -> tuple[Split, ...]:  #
 
 def _plan_mid(state: State, view: View, policy: Policy) -> tuple[Split, ...]:  # noqa: ARG001 - as every algorithm
     bid, offer = join(state, view), view.best_offer()
-    mid = bid if offer is None or offer <= bid else part_of_the_way(bid, offer, 1, 2, state.grid)
+    mid = bid if offer is None else part_of_the_way(bid, offer, 1, 2, state.grid)
     return whole(state, min(mid, state.cap))
 
 

@@ -41,5 +41,4 @@ def taken(part: SplitState, left: Count, state: State, view: View, reason: str) 
 
 def part_of_the_way(low: Price, high: Price, share: int, whole_way: int, grid: PriceGrid) -> Price:
     """Return the valid price `share` of `whole_way` from `low` to `high`, rounded down but never below `low`."""
-    found = grid.floor(low + (high - low) * min(share, whole_way) // whole_way)
-    return low if found is None else max(low, found)
+    return max(low, grid.floor(low + (high - low) * min(share, whole_way) // whole_way) or low)
