@@ -13,6 +13,7 @@ from depthwalker.core.assessment import (
     UNTOLD,
     Answer,
     Assessment,
+    Category,
     Executed,
     Finding,
     Unit,
@@ -51,6 +52,10 @@ def judged(of: tuple[Executed, ...], *, profitable: bool | None = None) -> Asses
 
 def finding(of: Assessment, name: str) -> Finding:
     return next(one for one in of.criteria if one.name == name)
+
+
+def finding_against(of: Assessment) -> Finding:
+    return next(one for one in of.against if one.name == "profit of the system")
 
 
 def test_poor_execution_in_thin_markets_is_worth_an_advanced_algorithm() -> None:
@@ -120,6 +125,67 @@ def test_a_trade_without_a_volume_is_in_no_class() -> None:
         (None, 1, None)
     ]
     assert finding(found, "thin markets among trades").trades == len(POOR)
+
+
+def test_the_specification_s_thresholds() -> None:
+    found = judged(POOR, profitable=True)
+    assert [(one.name, one.threshold, one.above) for one in (*found.criteria, *found.against)] == [
+        ("average slippage", 15_000, True),
+        ("slippage in thin markets", 25_000, True),
+        ("fill failures", 100_000, True),
+        ("thin markets among trades", 300_000, True),
+        ("cumulative slippage cost", 500 * DOLLAR, True),
+        ("average slippage", 10_000, False),
+        ("thin markets among trades", 200_000, False),
+        ("profit of the system", 0, False),
+    ]
+
+
+def test_thirty_trades_are_enough_and_one_less_says_nothing() -> None:
+    assert Verdict.TOO_FEW not in {one.verdict for one in judged(trades(30, Liquidity.THIN, 40_000)).criteria}
+    few = judged(trades(29, Liquidity.THIN, 40_000))
+    assert {one.verdict for one in few.criteria} == {Verdict.TOO_FEW}
+    assert finding(few, "fill failures") == Finding(
+        "fill failures", Unit.RATIO, None, 100_000, True, 29, Verdict.TOO_FEW, None, sure=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("failed", "of", "value", "interval"),
+    [(10, 100, 100_000, (54_571, 176_199)), (0, 96, 0, (0, 40_001)), (96, 96, MILLION, (959_999, MILLION))],
+)
+def test_a_share_lies_in_wilson_s_interval(failed: int, of: int, value: int, interval: tuple[int, int]) -> None:
+    """Two standard errors, a millionth wider on either side for the rounding."""
+    found = finding(judged(trades(of, Liquidity.LIQUID, 8_000, failed=failed)), "fill failures")
+    assert (found.value, found.interval) == (value, interval)
+
+
+def test_a_class_s_volatility_is_the_standard_deviation_of_its_sample() -> None:
+    found = judged((*trades(30, Liquidity.LIQUID, 9_000), *trades(2, Liquidity.MODERATE, 10_000)))
+    assert [line.volatility for line in found.categories] == [915, 1_414]
+
+
+def test_a_class_in_which_nothing_filled_has_no_slippage() -> None:
+    assert judged(trades(2, Liquidity.THIN, 9_000, failed=2)).categories == (
+        Category(Liquidity.THIN, 2, None, None, MILLION),
+    )
+
+
+def test_what_somebody_says_of_the_profit_is_sure() -> None:
+    assert finding_against(judged(POOR, profitable=False)) == Finding(
+        "profit of the system", Unit.MONEY, None, 0, False, 0, Verdict.MET, None, sure=True
+    )
+
+
+@pytest.mark.parametrize(("profit", "verdict"), [(0, Verdict.MISSED), (-1, Verdict.MET)])
+def test_a_system_that_breaks_even_is_not_one_that_loses(profit: int, verdict: Verdict) -> None:
+    one, *others = (replace(trade, profit=Money(0)) for trade in POOR)
+    assert finding_against(judged((replace(one, profit=Money(profit)), *others))).verdict is verdict
+
+
+def test_exactly_one_percent_is_not_below_it() -> None:
+    level = tuple(Executed(True, PERCENT, DOLLAR, Count(1), None) for _ in range(LEAST))
+    assert judged(level).against[0].verdict is Verdict.MISSED
 
 
 @pytest.mark.parametrize("slippage", [15_000, 15_001])
