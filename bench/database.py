@@ -92,7 +92,7 @@ async def _execute(store: bed.TimedStore, scene: Scene, effort: Effort, folder: 
         transport = AioHttpTransport(exchange.url)
         venue, limiter = KalshiVenue(transport, Signer("bench", key), clock), Limiter(clock, None, lambda: 0)
         market = _got(await venue.market(scene.tape.ticker))
-        feed = Feed(market, _got(await venue.fee_rates(market)), venue, clock, limiter, Micros(SECOND // 2))
+        feed = Feed(market, _got(await venue.fee_rates(market)), venue, clock, Micros(SECOND // 2))
         started = _started(scene, feed, effort.execution_s, clock.now(), secrets.token_hex(16))
         runner = Runner(
             evolve(START, started),

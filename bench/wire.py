@@ -119,8 +119,8 @@ class _TimedTransport:
 class _HandFed(Feed):
     """A feed whose book is handed to it; it never polls."""
 
-    def __init__(self, venue: Venue, clock: Clock, limiter: Limiter) -> None:
-        super().__init__(scene.MARKET, STANDARD, venue, clock, limiter, Micros(0))
+    def __init__(self, venue: Venue, clock: Clock) -> None:
+        super().__init__(scene.MARKET, STANDARD, venue, clock, Micros(0))
         self.listener: Callable[[], None] | None = None
         self.asked = asyncio.Event()
 
@@ -193,7 +193,7 @@ class _Bench:
         state = evolve(evolve(START, started), planned)
         await self.store.append(seat.execution_id, seat.epoch, seat.next_seq, (planned,), project(state))
         limiter = Limiter(self.clock, None, lambda: 0)
-        feed = _HandFed(self.venue, self.clock, limiter)
+        feed = _HandFed(self.venue, self.clock)
         feed.history = scene.history(now)
         return feed, self._runner(state, Seat(seat.execution_id, seat.epoch, seat.next_seq + 1), feed, limiter)
 

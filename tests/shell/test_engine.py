@@ -23,6 +23,7 @@ from tests.shell.rig import (
     until,
     walker,
 )
+from typing_extensions import override
 
 from depthwalker.core.parent import RefusalKind
 from depthwalker.core.structure import STRUCTURES
@@ -36,6 +37,7 @@ from depthwalker.shell.api import (
     InvalidMethod,
     OrderRefused,
 )
+from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.paper import Delayed, Options
 
 GRIDS = dict(STRUCTURES)
@@ -234,6 +236,27 @@ async def test_stopping_and_closing_cancel_what_rests_and_confirm_it(postgres: s
         trade = await call
         assert trade.result.status == "cancelled"
         await rig.settled(trade)
+
+
+async def test_each_read_is_paid_for_once_whoever_asks_the_market_its_fees_the_book_trades_and_orders(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid: list[str] = []
+
+    class Counting(Limiter):
+        @override
+        async def meter(self, kind: str) -> None:
+            await super().meter(kind)
+            paid.append(kind)
+
+    monkeypatch.setattr("depthwalker.shell.engine.Limiter", Counting)
+    writing = {"create", "amend", "cancel"}
+    async with rigged(postgres, tmp_path) as rig:
+        async with rig.engine({"order_groups": False}) as engine:
+            await engine.execute_trade(AnEdge(1, "0.47", 60), walker(2))
+        reads = {kind: count for kind, count in rig.exchange.requests.items() if kind not in writing}
+    assert len(paid) == sum(reads.values())
+    assert min(reads[kind] for kind in ("market", "event", "series", "book", "trades")) > 0
 
 
 async def test_what_is_stopped_before_it_has_begun_places_nothing(postgres: str, tmp_path: Path) -> None:

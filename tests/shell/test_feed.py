@@ -16,7 +16,6 @@ from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.shell.feed import MARKET_INTERVAL, Feed
 from depthwalker.shell.kalshi import KalshiVenue
-from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.transport import AioHttpTransport
 
@@ -101,7 +100,7 @@ def market() -> Market:
 def a_feed(times: int = 20, line: Wires | None = None, interval: Micros = FAST) -> tuple[Feed, Told]:
     clock = Hurried(times)
     venue = Told(clock)
-    return Feed(market(), STANDARD, venue, clock, Limiter(clock, None, lambda: 0), interval, line=line), venue
+    return Feed(market(), STANDARD, venue, clock, interval, line=line), venue
 
 
 def a_trade(name: str, at: int) -> TradePrint:

@@ -14,7 +14,6 @@ from depthwalker.core.book import Book
 from depthwalker.core.channel import Channel
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.shell.api import ExchangeTrouble
-from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.markets import Markets
 
 A, B = "RIG-26-A", "RIG-26-B"
@@ -54,7 +53,7 @@ class Wished:
 def some(follower: Wished | None = None) -> tuple[Markets, Several]:
     clock = Hurried(1)
     venue = Several(clock)
-    markets = Markets(venue, clock, Limiter(clock, None, lambda: 0), FAST, lambda _: ())
+    markets = Markets(venue, clock, FAST, lambda _: ())
     if follower is not None:
         markets.follow_by(follower)
     return markets, venue

@@ -318,3 +318,48 @@ async def test_a_slow_signature_does_not_stop_the_loop() -> None:
         turns += 1
 
     assert turns > 10
+
+
+async def test_every_get_is_metered_on_its_own_each_page_and_each_repetition_just_before_it_goes_out() -> None:
+    asked: list[tuple[str, int]] = []
+    page, last = {"orders": [], "cursor": "p2"}, {"orders": [], "cursor": ""}
+    async with trading((200, page), (401, STALE), (200, last), (404, {}), (200, ACK)) as (exchange, venue):
+
+        async def meter(kind: str) -> None:
+            asked.append((kind, len(exchange.requests)))
+
+        venue.rest.meter = meter
+        await venue.resting()
+        await venue.market("T")
+        await venue.place(ORDER)
+    assert asked == [("read", 0), ("read", 1), ("read", 2), ("public", 3)]
+    assert len(exchange.requests) == 5
+
+
+async def test_a_get_is_signed_before_it_waits_for_its_tokens_and_anew_if_that_took_long() -> None:
+    clock = SteppingClock()
+    signed_at = []
+    async with trading((200, {"balance": 1}), clock=clock) as (exchange, venue):
+        for wait in (0, 60 * SECOND):
+            begun = clock.now()
+
+            async def meter(_: str, wait: int = wait) -> None:
+                await clock.sleep_until(Micros(clock.now() + wait))
+
+            venue.rest.meter = meter
+            await venue.balance()
+            signed_at.append(int(exchange.requests[-1].headers["KALSHI-ACCESS-TIMESTAMP"]) - begun // 1_000)
+    assert signed_at == [0, 60_000]
+
+
+async def test_a_book_is_dated_when_its_request_went_out_not_when_it_began_to_wait() -> None:
+    clock = SteppingClock()
+    async with trading((200, {"orderbook_fp": {"yes_dollars": [], "no_dollars": []}}), clock=clock) as (_, venue):
+
+        async def meter(_: str) -> None:
+            await clock.sleep_until(Micros(clock.now() + SECOND))
+
+        venue.rest.meter = meter
+        begun = clock.now()
+        book = (await venue.book("T")).unwrap()
+    assert book.at == begun + SECOND

@@ -37,7 +37,7 @@ from depthwalker.shell.api import (
 from depthwalker.shell.feed import Feed
 from depthwalker.shell.grouping import Groups
 from depthwalker.shell.journal import Attached, Claimed, Origin, Store, StoreError, StoreUnavailable, SwitchPulled
-from depthwalker.shell.limiter import Limiter, Purpose
+from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.markets import Markets, succeeded
 from depthwalker.shell.observer import Observer
 from depthwalker.shell.ports import Chance, Clock, Venue
@@ -217,7 +217,6 @@ class Conductor:
         lately = Micros(self._clock.now() - READ_LAG)
         if promised or await self._store.recent_slippages(job.ticker, lately, paper=self._settings.paper):
             await self._clock.sleep_until(Micros(self._clock.now() + READ_LAG))
-        await self._limiter.acquire(Purpose.READ)
         signed = succeeded(job.ticker, await self._venue.position(job.ticker))
         return Count(max(0, signed if job.ticket.outcome is Leg.YES else -signed))
 

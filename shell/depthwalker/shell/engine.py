@@ -96,7 +96,7 @@ class Engine:
         self.queue: JobQueue | None = store.queue(account) if isinstance(store, PostgresStore) else None
         pool = StorePool(store, account, worker)
         self._limiter = Limiter(clock, settings.calls_per_minute, self._live_orders, pool)
-        self._markets = Markets(venue, clock, self._limiter, settings.book_interval, self._own_orders)
+        self._markets = Markets(venue, clock, settings.book_interval, self._own_orders)
         self._groups = Groups(venue, store, self._limiter, account, worker) if settings.order_groups else None
         self._sentinel = Sentinel(store, clock, self._groups, self.stop)
         self._warden = Warden(settings, store, clock, self._stop_walkers)
@@ -162,11 +162,11 @@ class Engine:
             if dialler is None and transport is None and key is not None and chosen.websocket:
                 dialler = AioHttpDialler(socket_url(chosen.base_url), key, time)
             engine = cls(chosen, venue, store, time, chance or SystemChance(), on_turn, dialler, watchers)
-            venue.rest.on_throttled = engine._limiter.refused
+            venue.rest.on_throttled, venue.rest.meter = engine._limiter.refused, engine._limiter.meter
             stack.push_async_callback(engine._limiter.give_back)
             stack.push_async_callback(end, asyncio.create_task(engine._limiter.keep_reserve()))
             if chosen.calls_per_minute is None:  # else a budget is named, and no call is spent on what can do without
-                stack.push_async_callback(end, asyncio.create_task(keep_warm(venue, engine._limiter, time)))
+                stack.push_async_callback(end, asyncio.create_task(keep_warm(venue, time)))
             if key is not None and chosen.calls_per_minute is None:
                 learning = asyncio.create_task(keep_rates(KalshiAccount(venue.rest), engine._limiter, time))
                 stack.push_async_callback(end, learning)

@@ -17,7 +17,6 @@ from depthwalker.core.fees import FeeRates
 from depthwalker.core.flow import NO_HISTORY, WINDOW, History, observe, record, sample_due
 from depthwalker.core.outcome import Success
 from depthwalker.core.units import SECOND, Micros
-from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import Clock, Venue
 from depthwalker.shell.tasks import end
 
@@ -63,7 +62,6 @@ class Feed:
         rates: FeeRates,
         venue: Venue,
         clock: Clock,
-        limiter: Limiter,
         interval: Micros,
         own: Callable[[], tuple[OwnOrder, ...]] = tuple,
         line: Line | None = None,
@@ -79,7 +77,6 @@ class Feed:
         self.history: History = NO_HISTORY
         self._venue = venue
         self._clock = clock
-        self._limiter = limiter
         self._interval = interval
         self._own = own
         self._line = line
@@ -219,7 +216,6 @@ class Feed:
         if live is not None:
             self._show(live)
             return
-        await self._limiter.acquire(Purpose.PUBLIC)
         before = self.book
         book = await self._venue.book(self.market.ticker)
         if isinstance(book, Success) and self.book is before:  # what the websocket told meanwhile is newer
@@ -239,7 +235,6 @@ class Feed:
 
     async def _read_trades(self) -> None:
         asked = self._trades_due.asked
-        await self._limiter.acquire(Purpose.PUBLIC)
         trades = await self._venue.trades(self.market.ticker, Micros(self._traded_until - OVERLAP))
         if isinstance(trades, Success):
             prints = trades.unwrap()
@@ -249,7 +244,6 @@ class Feed:
 
     async def _read_fees(self) -> None:
         asked = self._fees_due.asked
-        await self._limiter.acquire(Purpose.PUBLIC)
         rates = await self._venue.fee_rates(self.market)
         if isinstance(rates, Success):
             self.rates = rates.unwrap()
@@ -257,7 +251,6 @@ class Feed:
 
     async def _read_market(self) -> None:
         asked = self._market_due.asked
-        await self._limiter.acquire(Purpose.PUBLIC)
         market = await self._venue.market(self.market.ticker)
         if isinstance(market, Success):
             self.market = market.unwrap()

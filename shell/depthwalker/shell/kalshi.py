@@ -106,7 +106,14 @@ class KalshiVenue:
     async def book(self, ticker: str) -> Outcome[Book, Trouble]:
         """Return the whole book, dated when it was asked for: it is no newer than that."""
         asked = self.rest.now()
-        answer = await self.rest.get(PUBLIC, f"{ROOT}/markets/{part(ticker)}/orderbook")
+
+        async def cleared() -> str:
+            nonlocal asked
+            reason = await self.rest.metered(PUBLIC)
+            asked = self.rest.now()
+            return reason
+
+        answer = await self.rest.get(PUBLIC, f"{ROOT}/markets/{part(ticker)}/orderbook", cleared=cleared)
         return read_with(answer, lambda body: read_book(body, asked))
 
     async def trades(self, ticker: str, since: Micros) -> Outcome[tuple[TradePrint, ...], Trouble]:

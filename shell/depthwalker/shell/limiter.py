@@ -23,7 +23,7 @@ from depthwalker.core.budget import (
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.purse import Pool, Purse
-from depthwalker.shell.rest import ORDERS
+from depthwalker.shell.rest import ORDERS, PUBLIC
 
 # Requests do not arrive as evenly as they leave: of the exchange's bucket a fifth is left to absorb that, and half where reads
 # come in bursts that no reserve for cancels holds back.
@@ -101,6 +101,10 @@ class Limiter:
                 await purse.take(cost, _nothing if keeps_nothing else self._reserve, spare=spare, urgent=urgent)
         finally:
             self._waiting[purpose] -= 1
+
+    async def meter(self, kind: str) -> None:
+        """Return when a GET, READ or PUBLIC, may be sent, with its tokens spent."""
+        await self.acquire(Purpose.PUBLIC if kind == PUBLIC else Purpose.READ)
 
     async def keep_reserve(self) -> None:
         """Have the tokens for every cancel leased in advance, and give back what is idle, until cancelled."""

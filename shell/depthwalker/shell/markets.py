@@ -12,7 +12,6 @@ from depthwalker.core.reply import describe
 from depthwalker.core.units import Micros
 from depthwalker.shell.api import ExchangeTrouble
 from depthwalker.shell.feed import Feed, Line
-from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import Clock, Venue
 
 T = TypeVar("T")
@@ -28,11 +27,10 @@ class Markets:
     """Feeds by ticker. `own` gives what a market's book may show of our own orders."""
 
     def __init__(
-        self, venue: Venue, clock: Clock, limiter: Limiter, interval: Micros, own: Callable[[str], tuple[OwnOrder, ...]]
+        self, venue: Venue, clock: Clock, interval: Micros, own: Callable[[str], tuple[OwnOrder, ...]]
     ) -> None:
         self._venue = venue
         self._clock = clock
-        self._limiter = limiter
         self._interval = interval
         self._own = own
         self._follower: Follower | None = None
@@ -56,16 +54,13 @@ class Markets:
             if feed is not None:
                 await feed.refresh_market()
                 return feed
-            await self._limiter.acquire(Purpose.PUBLIC)
             market = succeeded(ticker, await self._venue.market(ticker))
-            await self._limiter.acquire(Purpose.PUBLIC)
             rates = succeeded(ticker, await self._venue.fee_rates(market))
             feed = Feed(
                 market,
                 rates,
                 self._venue,
                 self._clock,
-                self._limiter,
                 self._interval,
                 partial(self._own, ticker),
                 self._follower,

@@ -111,8 +111,9 @@ async def mirrored(
     """
     wire = MarketData(AioHttpTransport(settings.base_url))
     stack.push_async_callback(wire.close)
-    limiter = Limiter(clock, settings.calls_per_minute, lambda: 0)
-    markets = Markets(KalshiVenue(wire, None, clock), clock, limiter, settings.book_interval, lambda _: ())
+    venue = KalshiVenue(wire, None, clock)
+    venue.rest.meter = Limiter(clock, settings.calls_per_minute, lambda: 0).meter
+    markets = Markets(venue, clock, settings.book_interval, lambda _: ())
     key = load_key(settings)
     if key is not None and settings.websocket:
         newsroom = NewsRoom(markets.feeds, tuple, clock)

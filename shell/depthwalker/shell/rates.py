@@ -7,7 +7,7 @@ from depthwalker.core.outcome import Success
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.account import KalshiAccount
 from depthwalker.shell.kalshi import KalshiVenue
-from depthwalker.shell.limiter import Limiter, Purpose
+from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.transport import KEPT_ALIVE
 
@@ -24,18 +24,15 @@ async def keep_rates(account: KalshiAccount, limiter: Limiter, clock: Clock) -> 
         await clock.sleep_until(Micros(clock.now() + (AGAIN if known else RETRY)))
 
 
-async def keep_warm(venue: KalshiVenue, limiter: Limiter, clock: Clock) -> None:
+async def keep_warm(venue: KalshiVenue, clock: Clock) -> None:
     """Keep a connection open for the next order, and the exchange's clock known, until cancelled."""
     while True:
-        await limiter.acquire(Purpose.PUBLIC)
         await venue.warm()
         await clock.sleep_until(Micros(clock.now() + WARM))
 
 
 async def _read(account: KalshiAccount, limiter: Limiter) -> bool:
-    await limiter.acquire(Purpose.READ)
     limits = await account.limits()
-    await limiter.acquire(Purpose.PUBLIC)
     costs = await account.costs()
     if not isinstance(limits, Success) or not isinstance(costs, Success):
         LOG.info("the account's limits cannot be read: those of the lowest tier are kept to")

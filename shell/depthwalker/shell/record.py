@@ -118,8 +118,9 @@ async def _record(wish: Wish, settings: Settings) -> list[Reel]:
         key = load_key(settings)
         wire = AioHttpTransport(settings.base_url)
         stack.push_async_callback(wire.close)
-        limiter = Limiter(clock, settings.calls_per_minute, lambda: 0)
-        markets = Markets(KalshiVenue(wire, key, clock), clock, limiter, settings.book_interval, lambda _: ())
+        venue = KalshiVenue(wire, key, clock)
+        venue.rest.meter = Limiter(clock, settings.calls_per_minute, lambda: 0).meter
+        markets = Markets(venue, clock, settings.book_interval, lambda _: ())
         if key is not None and settings.websocket:
             newsroom = NewsRoom(markets.feeds, tuple, clock)
             socket = Socket(AioHttpDialler(socket_url(settings.base_url), key, clock), clock, chance, newsroom.hear)

@@ -47,7 +47,6 @@ class Recovery:
 
     async def left(self) -> Left:
         """Return what there is now. Raises ExchangeTrouble or StoreError."""
-        await self._limiter.acquire(Purpose.READ)
         resting = await self._venue.resting()
         if isinstance(resting, Failure):
             raise ExchangeTrouble(f"resting orders cannot be read: {describe(resting.failure())}")

@@ -5,7 +5,8 @@ that cannot be read leaves its request Unknown as well. `Rest` also keeps what e
 its clock, and the shards of its markets.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -72,6 +73,7 @@ class Rest:
         self._clock = clock
         self._on_call = on_call
         self.on_throttled: Callable[[str], None] | None = None  # told the method of every request that got a 429
+        self.meter: Callable[[str], Awaitable[None]] | None = None  # returns when a GET, READ or PUBLIC, may go out
         self._skew = UNKNOWN_SKEW
         self._shards: dict[str, int] = {}  # as the markets last named them
 
@@ -96,9 +98,17 @@ class Rest:
         """Keep a market's shard for the requests to come."""
         self._shards[ticker] = shard
 
-    async def get(self, kind: str, path: str, query: Query = ()) -> Outcome[bytes, Trouble]:
+    async def get(
+        self, kind: str, path: str, query: Query = (), cleared: Clearance | None = None
+    ) -> Outcome[bytes, Trouble]:
         """Return the body of a successful GET."""
-        return await self.send(kind, "GET", path, query, None)
+        return await self.send(kind, "GET", path, query, None, cleared)
+
+    async def metered(self, kind: str) -> str:
+        """Clear a GET: return when its tokens are spent. Each page of a list and each repetition has its own."""
+        if self.meter is not None:
+            await self.meter(kind)
+        return ""
 
     async def send(
         self,
@@ -125,10 +135,13 @@ class Rest:
     ) -> Outcome[HttpResponse, Trouble]:
         """Return the answer whatever its status; `dated` learns the exchange's clock from its Date.
 
-        A request is signed before it is cleared, so that what it has to wait for and the signature take the same time.
+        A request is signed before it is cleared, so that what it has to wait for and the signature take the same time, and
+        nothing lies between its tokens and its sending. A GET that nobody else clears is cleared by the meter.
         A read that the exchange finds signed at the wrong time is asked once more, by the clock just learned; a mutation
         is not: nothing is mutated without the core's knowing, and it was not applied.
         """
+        if cleared is None and method == "GET":
+            cleared = partial(self.metered, kind)
         answer = await self._once(kind, method, path, query, body, cleared, dated=dated)
         if method == "GET" and isinstance(answer, Success) and _expired(answer.unwrap()):
             return await self._once(kind, method, path, query, body, cleared, dated=dated)

@@ -96,11 +96,9 @@ class Sender:
     async def look_up(self, state: Callable[[], State]) -> Facts:
         """Read our orders in the market, and their fills where the counts of the state then call for them."""
         ticker, since = self._parent.ticker, Micros(self._parent.started - LOOK_BACK)
-        await self._limiter.acquire(Purpose.READ)
         orders = await self._venue.orders(ticker, since)
         fills = None
         if itemisation_due(state(), orders):
-            await self._limiter.acquire(Purpose.READ)
             fills = await self._venue.fills(ticker, since)
         return lookup_reply(state(), orders, fills, self._clock.now())
 
