@@ -19,7 +19,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Final
 
 TESTS: Final = ("tests/core/test_reconcile.py", "tests/core/test_accidents.py")
-OPTIONS: Final = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+OPTIONS: Final = ("-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 SECONDS: Final = 20  # of computing, however busy the machine is: a broken guard may loop
 
 
@@ -77,6 +77,7 @@ def _function(thing: object) -> FunctionType | None:
 
 def failing(tests: tuple[str, ...]) -> bool:
     """Return whether any of the tests fails."""
+    os.environ["HYPOTHESIS_PROFILE"] = "hasty"
     import pytest
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):

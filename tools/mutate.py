@@ -2,7 +2,7 @@
 
 Each mutant differs from a function of the core in one place: a comparison, an operator, a condition, a number, a result. It
 replaces that function's code in a child process, in which the tests of its module run until one fails; the examples of
-Hypothesis are the same every time (the profile `steady`). What is written to docs/mutants.md is each module's score and
+Hypothesis are the same every time (the profile `hasty`). What is written to docs/mutants.md is each module's score and
 every survivor, with the reason in tools/equivalents.txt where it was found to change nothing.
 
 `--again` runs only what docs/mutants.md says is alive: enough where tests have been added since and nothing else was changed.
