@@ -103,7 +103,7 @@ def _places(tree: ast.Module) -> dict[int, tuple[str, str]]:
     found: dict[int, tuple[str, str]] = {}
     for name, function in _functions(tree):
         for node in ast.walk(function):
-            if isinstance(node, ast.stmt) and node is not function:
+            if isinstance(node, ast.stmt) and node is not function and not _is_assertion(node):
                 line = ast.unparse(node).partition("\n")[0].replace("|", "or")
                 found |= {id(inner): (name, line) for inner in _walk_values(node)}
     return found
@@ -126,8 +126,8 @@ def _walk_values(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _is_assertion(node: ast.AST) -> bool:
-    """Return whether this is `strict` of a zip: it says what is so anyway."""
-    return isinstance(node, ast.keyword) and node.arg == "strict"
+    """Return whether this says what is so anyway: an assertion, or `strict` of a zip."""
+    return isinstance(node, ast.Assert) or (isinstance(node, ast.keyword) and node.arg == "strict")
 
 
 def _changes(node: ast.expr | ast.If) -> Iterator[ast.expr]:

@@ -122,6 +122,12 @@ def test_the_exchange_s_costs_fit_a_second_of_its_lowest_tier() -> None:
     assert ready_at(bucket, CANCEL_COST, 0, NOW) == NOW + SECOND // 50
 
 
+def test_what_is_there_to_the_last_part_of_a_token_can_be_spent_at_once_and_one_part_less_cannot() -> None:
+    whole, short = (Bucket(1, SECOND, 1, level, NOW) for level in (SECOND, SECOND - 1))
+    assert (ready_at(whole, 1, 0, NOW), ready_at(short, 1, 0, NOW)) == (NOW, NOW + 1)
+    assert ready_at(whole, 1, 0, Micros(NOW - 5)) == NOW - 5, "by a clock that stepped back too"
+
+
 def test_a_spend_beyond_what_is_there_is_owed() -> None:
     owing = spend(full(10, SECOND, 10, NOW), 15, NOW)
     assert available(owing, NOW) == 0
@@ -169,6 +175,13 @@ def test_the_most_exact_pattern_decides() -> None:
 
     assert [cost_of(costs, "GET", path) for path in ("/a/b", "/a/c", "/a/c/d", "/a", "/c/b")] == [1, 5, 150, 10, 10]
     assert cost_of(costs, "PUT", "/a/b") == 10
+
+
+def test_a_rest_may_follow_any_number_of_parts_and_is_less_exact_than_as_many_named_ones() -> None:
+    costs = Costs(10, (EndpointCost("GET", "/a/b/*rest", 7), EndpointCost("GET", "/x/*rest", 8)))
+    assert [cost_of(costs, "GET", path) for path in ("/a/b/c", "/a/b/c/d", "/a/b", "/x/y/z")] == [7, 7, 10, 8]
+    named = Costs(10, (*costs.endpoints, EndpointCost("GET", "/:one/:two/:three", 3)))
+    assert cost_of(named, "GET", "/x/y/z") == 3
 
 
 def test_reads_and_writes_have_buckets_of_their_own() -> None:

@@ -90,6 +90,7 @@ def test_what_is_journalled_before_a_command(command: Command, facts: tuple[obje
 def test_the_view_is_journalled_once_and_first() -> None:
     facts = intents((Tick(()), PLACE, Lookup(), WaitUntil(after(1), ())), SEEN)
     assert [type(fact) for fact in facts] == [Viewed, PlaceIntended, LookupStarted]
+    assert facts[0] == Viewed(SEEN, True, NOW)
 
 
 def test_only_place_and_amend_wait_for_the_journal() -> None:
@@ -107,6 +108,8 @@ def test_only_place_and_amend_wait_for_the_journal() -> None:
 def test_a_wake_holds_when_more_went_past_a_split_than_it_has_filled() -> None:
     seen = replace(SEEN, passages=(Passage(1, contracts(10), after(1)),))
     assert woken((Passed(1, contracts(9), NOW),), seen)
+    both = replace(SEEN, passages=(*seen.passages, Passage(2, Count(1), NOW)))
+    assert woken((Passed(1, contracts(9), NOW),), both), "whatever went past another split"
     for other in (Passed(1, contracts(10), NOW), Passed(2, Count(0), NOW), Passed(1, Count(0), after(1))):
         assert not woken((other,), seen)
 

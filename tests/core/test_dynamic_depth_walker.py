@@ -21,7 +21,7 @@ from tests.core.scenes import (
     view,
 )
 
-from depthwalker.core.algorithms.dynamic_depth_walker import desire, plan
+from depthwalker.core.algorithms.dynamic_depth_walker import desire, moments, plan
 from depthwalker.core.config import PolicyName
 from depthwalker.core.execution import State
 from depthwalker.core.fact import Amended, AmendIntended, Fact, Filled, Held, Viewed
@@ -132,6 +132,23 @@ def test_at_a_tick_it_follows_its_level_up_and_that_is_a_walk() -> None:
         True,
     )
     assert quote(live(), view(after(3), queue=((49, 500),))).price == cents(49)
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [(PolicyName.TUNED, view(after(28))), (PolicyName.SPEC, view(after(4), flow=RISING))],
+    ids=["taking", "to the letter"],
+)
+def test_the_parent_s_last_walk_is_the_first_split_s(name: PolicyName, seen: View) -> None:
+    quotes = desire(planned((49, 60), (48, 40)), seen, policy(name, max_total_walks=1)).quotes
+    assert [each.walk for each in quotes] == [True, False]
+
+
+def test_it_changes_its_mind_at_the_next_tick_and_when_taking_begins() -> None:
+    assert moments(live(), view(after(3)), TUNED) == (after(4), after(28))
+    assert moments(live(), view(after(4)), TUNED) == (after(8), after(28)), "this tick is being decided"
+    short = planned((49, 100), of=parent(seconds=20))
+    assert moments(short, view(after(1)), TUNED)[1] == after(12), "a quarter of sixteen seconds before their end"
 
 
 def test_it_follows_a_market_that_comes_to_us() -> None:

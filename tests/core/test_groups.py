@@ -27,6 +27,7 @@ def test_a_sum_above_the_limit_triggers() -> None:
 def test_a_fill_counts_for_less_than_fifteen_seconds(later: Micros, triggered: bool) -> None:
     group = fill(fill(TEN, Count(600), at(0)), Count(600), later)
     assert group.triggered == triggered
+    assert len(group.fills) == (2 if triggered else 1), "what counts no more is not kept"
     assert counted(group, later) == (1_200 if triggered else 600)
 
 

@@ -64,6 +64,26 @@ def test_the_interval_is_wider_than_that_of_a_single_look() -> None:
     assert review(shifted, 4) is None, "clear of zero by 95 %, and yet not enough"
 
 
+def test_an_interval_that_reaches_zero_is_not_clear_of_it() -> None:
+    days = [*day(1, 500, 100), *day(2, 700, 100), *day(3, 550, 100)]
+    gap = difference(days, lambda one: (one.market, one.day))
+    assert gap is not None
+    assert gap.low is not None
+    down = gap.mean - 2 * (gap.mean - gap.low)
+    to_zero, beyond = (
+        [replace(one, cost=Money(one.cost - by)) if one.arm is Arm.WALKER else one for one in days]
+        for by in (down, down - 1)
+    )
+    assert review(to_zero, 4) is None
+    assert review(beyond, 4) is not None
+
+
+def test_a_day_that_cost_as_much_as_control_s_is_not_worse_and_a_microdollar_more_is() -> None:
+    others = [*day(2, 900, 100, 40), *day(3, 900, 100, 40)]
+    assert review([*day(1, 100, 100, 40), *others], 4) is None
+    assert review([*day(1, 101, 100, 40), *others], 4) is not None
+
+
 def test_few_blocks_claim_nothing() -> None:
     assert review([*day(1, 500, 100, 1), *day(2, 500, 100, 1), *day(3, 500, 100, 1)], 4) is None
 
