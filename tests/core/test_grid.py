@@ -118,4 +118,7 @@ def test_the_cent_grid_runs_from_one_to_ninety_nine() -> None:
 
 def test_a_step_need_not_divide_where_a_band_begins() -> None:
     bands_ = (Band(Price(0), Price(30), Price(10)), Band(Price(30), DOLLAR, Price(997)))
-    assert parse_grid(bands_) == Success(PriceGrid(bands_))
+    grid = PriceGrid(bands_)
+    assert parse_grid(bands_) == Success(grid)
+    assert [price for price in range(DOLLAR) if grid.valid(price)] == [10, 20, *range(30, DOLLAR, 997)]
+    assert (grid.floor(1_026), grid.ceil(1_026), grid.highest()) == (30, 1_027, 9_003)

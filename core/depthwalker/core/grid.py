@@ -41,7 +41,7 @@ class PriceGrid:
             found = band.start + (top - band.start) // band.step * band.step
             if found >= DOLLAR:
                 found -= band.step
-            if found > 0 and found >= band.start:
+            if found > 0:
                 return Price(found)
         return None
 
@@ -54,7 +54,7 @@ class PriceGrid:
             found = band.start - (band.start - bottom) // band.step * band.step
             if found <= 0:
                 found += band.step
-            if found < DOLLAR and found <= band.end:
+            if found < DOLLAR:
                 return Price(found)
         return None
 
@@ -70,7 +70,7 @@ class PriceGrid:
         """Return how many valid prices lie above `low` and below `high`."""
         found = 0
         for band in self.bands:
-            first, last = max(low + 1, band.start, 1), min(high - 1, band.end - 1, DOLLAR - 1)
+            first, last = max(low + 1, band.start, 1), min(high - 1, band.end - 1)
             if first <= last:
                 found += (last - band.start) // band.step - (first - 1 - band.start) // band.step
         return found
@@ -83,7 +83,7 @@ class PriceGrid:
 
     def highest(self) -> Price:
         """Return the highest price an order may carry."""
-        found = self.floor(DOLLAR - 1)
+        found = self.floor(DOLLAR)
         assert found is not None
         return found
 
