@@ -91,8 +91,8 @@ fuzz-exchange: $(STAMP) ## drive the paper exchange with requests from Kalshi's 
 simulate: $(STAMP) ## run the engine in simulated worlds with faults; SEEDS=n, SEED=first, PARENTS=n and KEEP=1 (in docs/simulation.md) are optional
 	@$(PY) -m tests.simulation --seeds $(or $(SEEDS),1000) $(if $(SEED),--first $(SEED)) $(if $(PARENTS),--parents $(PARENTS)) $(if $(KEEP),--keep)
 
-crash: $(STAMP) ## kill a simulated execution at every step, start it again, and compare with the exchange
-	@$(PY) -m tests.simulation --crash
+crash: $(STAMP) ## kill a simulated execution at every step, start it again, and compare with the exchange; KEEP=1 (in docs/simulation.md) is optional
+	@$(PY) -m tests.simulation --crash $(if $(KEEP),--keep)
 
 kill: $(STAMP) ## kill real workers, the database and the connections at random; KILLS=n, SEED=n and KEEP=1 (in docs/killing.md) are optional
 	@$(PY) -m tests.killing $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
@@ -103,8 +103,8 @@ paper-week: $(STAMP) ## live a week of paper trading in minutes, with a pause, t
 load: $(STAMP) ## have 200 parents executed at once by 4 workers, at two tiers; TIERS="prime basic", SEED=n and KEEP=1 (in docs/load.md) are optional
 	@$(PY) -m tests.load $(if $(TIERS),--tiers $(TIERS)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
 
-exhaust: $(STAMP) ## try all interleavings of the exchange's answers in small worlds
-	@$(PY) -m tests.core.small_world
+exhaust: $(STAMP) ## try all interleavings of the exchange's answers in small worlds; WORLDS="1+1,2,0 ..." (contracts, walks, losses) and KEEP=1 (in docs/safety.md) are optional
+	@$(PY) -m tests.core.small_world $(if $(KEEP),--keep) $(WORLDS)
 
 mutate: $(STAMP) ## break the core in every place and write docs/mutants.md; MODULES="ledger walk" is optional
 	@nice -n 15 $(PY) -m tools.mutate $(MODULES)

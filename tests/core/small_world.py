@@ -6,6 +6,7 @@ deaths together are bounded by `faults`; the interleavings are not. Situations t
 in which came first, are one: ten seconds pass at every step, more than any wait of reconcile's.
 """
 
+import argparse
 import time
 from collections.abc import Callable, Hashable, Iterator
 from copy import copy
@@ -17,6 +18,7 @@ from tests.core import scenes
 from tests.core.scenes import cents, contracts
 from tests.core.stage import Stage
 from tests.core.world import Wire
+from tests.page import DOCS, commit, kept, put
 
 from depthwalker.core.command import Amend, Burn, Cancel, Claim, Lookup, Place
 from depthwalker.core.execution import split_filled
@@ -24,6 +26,12 @@ from depthwalker.core.fact import StopRequested
 from depthwalker.core.outcome import Success
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros
 
+PAGE: Final = DOCS / "safety.md"
+NAME: Final = "exhaust"
+HEAD: Final = (
+    "| contracts of each split | walks | losses or deaths | situations | steps | at commit |",
+    "|---|---|---|---|---|---|",
+)
 STEP: Final = 10
 TOP: Final = 51
 
@@ -253,9 +261,27 @@ def explore(bounds: Bounds) -> Figures:
     return Figures(len(seen), steps)
 
 
+def read(text: str) -> Bounds:
+    """Return the bounds of a world given as the contracts of each split, walks, and losses or deaths: `1+2,2,0`."""
+    counts, walks, faults = text.split(",")
+    return Bounds(tuple(int(count) for count in counts.split("+")), int(walks), int(faults))
+
+
+def keep(bounds: Bounds, figures: Figures, at: str) -> None:
+    """Put a world's figures on the page, among those of the others."""
+    world = f"| {' + '.join(map(str, bounds.counts))} | {bounds.walks} | {bounds.faults} |"
+    others = [row for row in kept(PAGE, NAME)[len(HEAD) :] if not row.startswith(world)]
+    put(PAGE, NAME, [*HEAD, *sorted([*others, f"{world} {figures.situations:,} | {figures.steps:,} | {at} |"])])
+
+
 def main() -> None:
-    """Explore every world of the list, and say how large it was."""
-    for bounds in WORLDS:
+    """Explore the worlds that are named, or all of the list, and say how large each was."""
+    parser = argparse.ArgumentParser(prog="python -m tests.core.small_world")
+    parser.add_argument("worlds", nargs="*", type=read, help="contracts of each split, walks, losses: 1+2,2,0")
+    parser.add_argument("--keep", action="store_true", help="put the figures into docs/safety.md")
+    given = parser.parse_args()
+    at = commit() if given.keep else ""
+    for bounds in given.worlds or WORLDS:
         begun = time.monotonic()
         figures = explore(bounds)
         counts = " + ".join(str(count) for count in bounds.counts)
@@ -264,6 +290,8 @@ def main() -> None:
             f"{figures.steps:,} steps, {time.monotonic() - begun:.0f} s, all invariants hold, all come to rest",
             flush=True,
         )
+        if given.keep:
+            keep(bounds, figures, at)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """The figures of a siege, as text and in docs/killing.md."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from tests.killing.siege import KINDS, Figures
-from tests.simulation.tally import commit
+from tests.page import DOCS, commit, put
 
-PAGE = Path(__file__).parents[2] / "docs" / "killing.md"
+PAGE = DOCS / "killing.md"
 
 
 def shown(figures: Figures) -> Iterator[str]:
@@ -26,11 +25,3 @@ def shown(figures: Figures) -> Iterator[str]:
 def keep(figures: Figures) -> None:
     """Write the figures of a siege into the page, instead of those of the one before."""
     put(PAGE, "siege", (f"At commit {commit()}:", "", *shown(figures)))
-
-
-def put(page: Path, name: str, lines: Iterable[str]) -> None:
-    """Write lines between a page's marks of a name, instead of what is there."""
-    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
-    before, _, rest = page.read_text().partition(begin)
-    text = "\n".join(lines)
-    page.write_text(f"{before}{begin}\n{text}\n\n{end}{rest.partition(end)[2]}")

@@ -2,13 +2,11 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-from tests.killing.page import put
 from tests.load.load import TICK_S, WORKERS, Figures
-from tests.simulation.tally import commit
+from tests.page import DOCS, commit, put
 
-PAGE = Path(__file__).parents[2] / "docs" / "load.md"
+PAGE = DOCS / "load.md"
 
 
 def shown(runs: Sequence[Figures]) -> Iterator[str]:

@@ -1,13 +1,11 @@
 """The figures of a week, as text and in docs/paper-week.md."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
+from tests.page import DOCS, commit, put
 from tests.paper_week.week import Figures, Row, cents
-from tests.simulation.tally import commit
 
-PAGE = Path(__file__).parents[2] / "docs" / "paper-week.md"
-BEGIN, END = "<!-- week: begin -->\n", "<!-- week: end -->"
+PAGE = DOCS / "paper-week.md"
 
 
 def shown(figures: Figures) -> Iterator[str]:
@@ -40,9 +38,7 @@ def shown(figures: Figures) -> Iterator[str]:
 
 def keep(figures: Figures) -> None:
     """Write the figures of a week into the page, instead of those of the one before."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    text = "\n".join((f"At commit {commit()}:", "", *shown(figures)))
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n\n{END}{rest.partition(END)[2]}")
+    put(PAGE, "week", (f"At commit {commit()}:", "", *shown(figures)))
 
 
 def _line(row: Row) -> str:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
+from tests.page import commit, put
 from tests.simulation.circumstances import MOST_PARENTS, SCRIPTS, Circumstances, drawn
-from tests.simulation.tally import ENOUGH, Keeper, Met, Run, commit, empty, matrix
+from tests.simulation.tally import ENOUGH, PAGE, Keeper, Met, Run, empty, matrix
 from tests.simulation.world import World
 
 TRACE = 25
@@ -63,9 +64,11 @@ def _lived(seed: int, given: Circumstances) -> Outcome:
     return Outcome(seed, world.executions, len(world.touched), world.met, failure)
 
 
-def crash(jobs: int, stride: int) -> int:
-    """Kill every script at each of its steps, or every so many, start it again, and print what came of it."""
+def crash(jobs: int, stride: int, *, keep: bool) -> int:
+    """Kill every script at each of its steps, or every so many, start it again, and print (and keep) what came of it."""
     failed = 0
+    rows: dict[str, tuple[int, ...]] = {}
+    told = f"At commit {commit()}:" if keep else ""
     with ProcessPoolExecutor(jobs, initializer=prepare) as pool:
         for script, given in SCRIPTS.items():
             whole = World(SCRIPTED, given)
@@ -79,7 +82,13 @@ def crash(jobs: int, stride: int) -> int:
             for step, end in failures:
                 print(f"{script}, killed at step {step}:\n{end.failure}")
             print(f"{script}: killed at {len(cases)} of {whole.steps} steps, {len(failures)} failed", flush=True)
+            rows[script] = (whole.steps, len(cases), len(failures))
             failed += len(failures)
+    if keep:
+        rows["all"] = tuple(map(sum, zip(*rows.values(), strict=True)))
+        head = ("| script | steps | killed at | failed |", "| --- | ---: | ---: | ---: |")
+        lines = (f"| {script} | {' | '.join(f'{one:,}' for one in row)} |" for script, row in rows.items())
+        put(PAGE, "crash", (told, "", *head, *lines))
     return 1 if failed else 0
 
 
@@ -129,12 +138,12 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=None)
     parser.add_argument("--parents", type=int, default=MOST_PARENTS, help="so many at once, at most")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--keep", action="store_true", help="add the figures to docs/simulation.md")
+    parser.add_argument("--keep", action="store_true", help="put the figures into docs/simulation.md")
     parser.add_argument("--crash", action="store_true", help="kill scripted executions at every step")
     parser.add_argument("--stride", type=int, default=1, help="of so many steps kill at one only")
     given = parser.parse_args()
     if given.crash:
-        return crash(given.jobs, given.stride)
+        return crash(given.jobs, given.stride, keep=given.keep)
     first = secrets.randbelow(10**9) if given.first is None else given.first
     return seeds(first, given.seeds, given.jobs, keep=given.keep, parents=given.parents)
 

@@ -1,21 +1,19 @@
 """What simulated worlds came to: the fault by command matrix, and the figures that `docs/simulation.md` keeps of every run."""
 
 import json
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
+from tests.page import DOCS, put
 from tests.simulation.circumstances import MOST_PARENTS
 from tests.simulation.line import SOCKET, FrameFault
 from tests.simulation.store import FALLS
 from tests.simulation.wire import WRITING, Fault
 
-PAGE = Path(__file__).parents[2] / "docs" / "simulation.md"
+PAGE = DOCS / "simulation.md"
 FIGURES = PAGE.with_suffix(".json")
-BEGIN, END = "<!-- simulation: begin -->\n", "<!-- simulation: end -->"
 REQUESTS = ("create", "amend", "cancel", "orders", "fills", "book", "trades", "market", "series", "event")
 GROUPS = ("group_create", "group_delete", "group_trigger")
 STORE = (
@@ -98,18 +96,6 @@ def _table(title: str, rows: list[str], columns: Iterable[str], met: Met, *, tur
     return "\n".join([*head, *(f"| {' | '.join(line)} |" for line in lines)])
 
 
-def commit() -> str:
-    """Return the commit that the files are of; where they are not, the run cannot be kept (SystemExit)."""
-    changed = _git("status", "--porcelain", "--", "core", "shell", "tests")
-    if changed:
-        raise SystemExit(f"a run is kept under its commit, and these are not committed:\n{changed}")
-    return _git("rev-parse", "--short=7", "HEAD")
-
-
-def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=PAGE.parent, capture_output=True, text=True, check=True).stdout.strip()
-
-
 class Keeper:
     """Keeps a run among the others, again and again while it goes on: what was done when it is killed stays done."""
 
@@ -143,8 +129,7 @@ def write(tally: Tally) -> None:
     lines = ",\n  ".join(json.dumps(one) for one in met)
     runs = ",\n  ".join(json.dumps(asdict(run)) for run in tally.runs)
     FIGURES.write_text(f'{{"runs": [\n  {runs}\n], "met": [\n  {lines}\n]}}\n')
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{shown(tally)}\n\n{END}{rest.partition(END)[2]}")
+    put(PAGE, "simulation", [shown(tally)])
 
 
 def shown(tally: Tally) -> str:
