@@ -10,15 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 JOURNALS = "SELECT execution_id, body::text FROM execution_journal ORDER BY execution_id, seq"
 
 # The same examples every time, however slow the machine is; HYPOTHESIS_PROFILE=explore draws new ones.
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
-# The same again, for who asks only whether some test fails (tools/guards.py): a failing example is not made smaller.
-hasty = settings(settings.get_profile("steady"), phases=(Phase.explicit, Phase.generate))
+# The same again, for who asks only whether some test fails, many times in one process (tools/guards.py): a failing example
+# is not made smaller, and that a method is called for another instance of its class, or slowly, is no failure.
+hasty = settings(
+    settings.get_profile("steady"), phases=(Phase.explicit, Phase.generate), suppress_health_check=list(HealthCheck)
+)
 settings.register_profile("hasty", hasty)
 settings.register_profile("explore", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))

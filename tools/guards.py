@@ -8,6 +8,7 @@ that no test noticed, and exits with 1 if there are any.
 import ast
 import contextlib
 import copy
+import gc
 import importlib
 import inspect
 import io
@@ -19,7 +20,11 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Final
 
 TESTS: Final = ("tests/core/test_reconcile.py", "tests/core/test_accidents.py")
-OPTIONS: Final = ("-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+OPTIONS: Final = (
+    *("-x", "-q", "--tb=no"),
+    *("-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "no:threadexception"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
+)
 SECONDS: Final = 20  # of computing, however busy the machine is: a broken guard may loop
 
 
@@ -89,6 +94,7 @@ def noticed(module: ModuleType, tree: ast.Module, tests: tuple[str, ...]) -> boo
     with warnings.catch_warnings(action="ignore"):  # of what a mutant compares
         code = compile(tree, str(module.__file__), "exec")
     sys.stdout.flush()
+    gc.freeze()  # what the child need not look through
     child = os.fork()
     if child == 0:
         import signal
@@ -108,10 +114,12 @@ def main(arguments: list[str]) -> int:
     name, *tests = arguments
     module = importlib.import_module(f"depthwalker.core.{name}")
     by = tuple(tests) or TESTS
-    if failing(by):  # in this process, so that the children find everything imported
+    source = inspect.getsource(module)
+    # At first in this process, so that the children find everything imported.
+    if failing(by) or noticed(module, ast.parse(source), by):
         print(f"the tests fail as it is: {' '.join(by)}")
         return 2
-    guards = list(broken(inspect.getsource(module)))
+    guards = list(broken(source))
     missed = [words for words, tree in guards if not noticed(module, tree, by)]
     for words in missed:
         print(f"no test notices: {words}")

@@ -3,12 +3,9 @@
 from dataclasses import replace
 from itertools import product
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from depthwalker.core.config import Algorithm
 from depthwalker.core.depth import Liquidity
-from depthwalker.core.period import Estimate, Sample, Summary, estimate, root, student, summarise
+from depthwalker.core.period import Estimate, Sample, Summary, estimate, student, summarise
 from depthwalker.core.units import SECOND, Count, Micros, Money
 
 WALKER, SIMPLE = Algorithm.DYNAMIC_DEPTH_WALKER, Algorithm.SIMPLE_LIMIT
@@ -104,23 +101,3 @@ def test_quantiles_fall_to_the_normals_and_are_never_too_small() -> None:
         2021,
         1980,
     )
-
-
-@given(st.integers(0, 10**40))
-def test_a_root_is_the_largest_whole_number_whose_square_is_not_more(square: int) -> None:
-    found = root(square)
-    assert found**2 <= square < (found + 1) ** 2
-
-
-def test_roots_of_squares_and_their_neighbours() -> None:
-    assert [root(square) for square in (0, 1, 2, 3, 4, 8, 9, 10**12 - 1, 10**12)] == [
-        0,
-        1,
-        1,
-        1,
-        2,
-        2,
-        3,
-        999_999,
-        1_000_000,
-    ]

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from depthwalker.core.config import Algorithm
 from depthwalker.core.depth import Liquidity
-from depthwalker.core.units import MILLION, Count, Micros, Money, round_div
+from depthwalker.core.units import MILLION, Count, Micros, Money, root, round_div
 
 T = TypeVar("T")
 
@@ -111,14 +111,6 @@ def student(degrees: int) -> int:
     if degrees < 4 + len(STUDENT):
         return STUDENT[degrees - 4]
     return next((quantile for most, quantile in LARGE if degrees <= most), NORMAL)
-
-
-def root(square: int) -> int:
-    """Return the whole square root, rounded down."""
-    guess = 1 << (square.bit_length() + 1) // 2
-    while guess * guess > square:
-        guess = (guess + square // guess) // 2
-    return guess
 
 
 def _summary(algorithm: Algorithm, liquidity: Liquidity | None, samples: list[Sample]) -> Summary:
