@@ -20,7 +20,9 @@ settings.register_profile("steady", derandomize=True, deadline=None, database=No
 # The same again, for who asks only whether some test fails, many times in one process (tools/guards.py): a failing example
 # is not made smaller, and that a method is called for another instance of its class, or slowly, is no failure.
 hasty = settings(
-    settings.get_profile("steady"), phases=(Phase.explicit, Phase.generate), suppress_health_check=list(HealthCheck)
+    settings.get_profile("steady"),
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=(HealthCheck.differing_executors, HealthCheck.too_slow),
 )
 settings.register_profile("hasty", hasty)
 settings.register_profile("explore", deadline=None, max_examples=2_000)

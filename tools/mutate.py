@@ -13,6 +13,7 @@ everything imported, which takes a fraction of a second.
 
 import ast
 import copy
+import fcntl
 import importlib
 import inspect
 import re
@@ -253,8 +254,9 @@ def main(words: list[str]) -> int:
         print(f"{name}: {score}, {time.monotonic() - begun:.0f} s", flush=True)
         lines = [f"* `{words}`: {reasons.get(f'{name} {words}', UNJUDGED)}" for words in alive]
         text = "\n".join([f"{score}.", *([""] if lines else []), *lines])
-        sections = written() | {name: text}  # another run may have written meanwhile
-        WRITTEN.write_text(document(dict(sorted(sections.items()))), encoding="utf-8")
+        with WRITTEN.open("a") as page:
+            fcntl.flock(page, fcntl.LOCK_EX)  # other runs write into it too
+            WRITTEN.write_text(document(dict(sorted((written() | {name: text}).items()))), encoding="utf-8")
     return 0
 
 

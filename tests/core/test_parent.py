@@ -181,6 +181,9 @@ class TestRefusals:
             "0.010700; it must be at least that",
         )
         assert admitted(ask(ticket(), config=capped(ppm=25_000, max_cost=107))).cap == 100
+        assert (
+            "max_cost_per_contract 0.0000 is less" in refused(ask(ticket(), config=capped(100_000, max_cost=0))).message
+        )
 
     def test_the_first_reason_is_the_market_s_then_the_ticket_s(self) -> None:
         wrong = ticket(action=SELL, count=0, target=0)

@@ -143,7 +143,7 @@ def admit(
     bound = ticket.framed(_bound(ticket, config))
     highest = grid.floor(bound)
     cap = _affordable(highest, grid, rates, config.max_cost)
-    if highest is None or cap is None:
+    if cap is None:
         message = _no_price(ticket, market, bound) if highest is None else _no_cost(grid.lowest(), rates, config)
         return Failure(Refusal(RefusalKind.NO_CAP_PRICE, message))
     # No price at or below the target, but one under the cap: that one, for only a cap without a price is an error.
@@ -186,7 +186,7 @@ def _refusal(ticket: Ticket, market: Market, config: ExecutionConfig, holding: H
     if market.close_time <= now + config.timeout:
         return Refusal(
             RefusalKind.CLOSES_TOO_SOON,
-            f"market {market.ticker} closes in {max(0, market.close_time - now) // _SECOND} s; "
+            f"market {market.ticker} closes in {max(0, (market.close_time - now) // _SECOND)} s; "
             f"order_timeout_seconds is {config.timeout // _SECOND} and must be shorter than that",
         )
     if ticket.count <= 0:

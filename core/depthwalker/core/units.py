@@ -92,11 +92,9 @@ def round_div(dividend: int, divisor: int) -> int:
 
 def root(number: int) -> int:
     """Return the square root, rounded down, of a number that is not negative (Newton's method)."""
-    if number == 0:
-        return 0
-    guess = 1 << (number.bit_length() + 1) // 2
-    while (better := (guess + number // guess) // 2) < guess:
-        guess = better
+    guess = number
+    while guess * guess > number:
+        guess = (guess + number // guess) // 2
     return guess
 
 
