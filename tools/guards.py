@@ -52,10 +52,13 @@ def broken(source: str) -> Iterator[tuple[str, ast.Module]]:
 
 
 def install(module: ModuleType, code: CodeType) -> None:
-    """Give the module's functions the code that they have in `code`."""
+    """Give the module's functions the code that they have in `code`, and its constants what that code makes of them."""
     made = ModuleType(module.__name__)
     exec(code, made.__dict__)  # noqa: S102 - our own module, but for one place
     _replace(vars(module), vars(made), module.__name__)
+    for name, value in vars(made).items():
+        if not name.startswith("__") and not callable(value) and repr(value) != repr(vars(module)[name]):
+            setattr(module, name, value)
     for name, kind in inspect.getmembers(module, inspect.isclass):
         if kind.__module__ == module.__name__:
             _replace(vars(kind), vars(getattr(made, name)), module.__name__)

@@ -42,6 +42,8 @@ ALSO: Final = {
     "crossing": ("matching", "matching_laws"),
     "desk": ("stream",),
     "line": ("stream",),
+    "recording": ("mirror",),
+    "recorder": ("mirror",),
     "subscriptions": ("stream",),
     "placing": ("adaptive_limit", "twap", "opponents"),
     "tick": ("dynamic_depth_walker", "twap", "adaptive_limit"),

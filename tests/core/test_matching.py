@@ -292,7 +292,14 @@ class TestAmend:
 
 class TestDecrease:
     @pytest.mark.parametrize(
-        ("by", "to", "remaining"), [(Count(30), None, 70), (None, Count(70), 70), (None, Count(300), 100)]
+        ("by", "to", "remaining"),
+        [
+            (Count(30), None, 70),
+            (Count(1), None, 99),
+            (Count(99), None, 1),
+            (None, Count(70), 70),
+            (None, Count(300), 100),
+        ],
     )
     def test_it_keeps_its_place_and_never_raises(self, by: Count | None, to: Count | None, remaining: int) -> None:
         pit = after(Pit(), order("a", YES, 5000, 100), order("b", YES, 5000, 100))
@@ -312,7 +319,7 @@ class TestDecrease:
     def test_exactly_one_measure_is_needed(self, by: Count | None, to: Count | None) -> None:
         pit = after(Pit(), order("a", YES, 5000, 100))
         same, events = decrease(pit, "a", NOW, by=by, to=to)
-        assert [e.code for e in events if isinstance(e, Refused)] == ["invalid_parameters"]
+        assert [(e.status, e.code) for e in events if isinstance(e, Refused)] == [(400, "invalid_parameters")]
         assert same == pit
 
     def test_an_order_that_does_not_rest_is_not_found(self) -> None:
@@ -352,6 +359,28 @@ class TestEnding:
         assert ([end[0] for end in ends(events)], empty) == (["b", "a"], Pit())
         halfway, _ = expire(pit, Micros(2_500))
         assert [end[0] for end in ends(expire(halfway, Micros(3_000))[1])] == ["a"]
+
+    def test_each_of_many_orders_expires_at_its_own_instant(self) -> None:
+        instants = (2_000, 3_000, 4_000)
+        pit = after(Pit(), *(replace(order(str(at), YES, 5000, 100), expires=Micros(at)) for at in instants))
+        for at in instants:
+            pit, events = expire(pit, Micros(at))
+            assert ends(events) == [(str(at), EndReason.EXPIRED, 0, 100)]
+
+    def test_the_end_of_an_order_that_rested_says_so_whatever_ended_it(self) -> None:
+        mortal = replace(order("a", YES, 5000, 500), expires=Micros(2_000), cancel_on_pause=True)
+        pit, _ = take(after(Pit(), mortal), NO, Price(5000), Count(200), NOW)
+        for _, events in (
+            amend(pit, "a", Price(5000), Count(200), NOW),
+            decrease(pit, "a", NOW, to=Count(0)),
+            cancel(pit, "a", NOW),
+            cancel_all(pit, "us"),
+            expire(pit, Micros(2_000)),
+            pause(pit),
+        ):
+            assert [(end.filled, end.lapsed, end.rested) for end in events if isinstance(end, Ended)] == [
+                (200, 300, True)
+            ]
 
     def test_an_account_s_orders_are_cancelled_together(self) -> None:
         pit = after(quoted(), order("a", YES, 5000, 100), order("b", NO, 4000, 100), order("c", YES, 5000, 100, "them"))

@@ -234,6 +234,19 @@ def test_an_execution_that_saw_no_mid_has_no_shortfall() -> None:
         assert finished(of(started(BUY), *facts, Finished(Status.FAILED, "x", at(4)))).shortfall is None
 
 
+def test_whoever_bought_everything_has_no_rest_to_pay_for() -> None:
+    bought = (placed(FIRST, count=10_000), Accepted(FIRST, "a", None, at(3)), filled("a", "1", 7050, 10_000, 5))
+    metrics = finished(of(started(BUY), viewed(), *bought, Finished(Status.COMPLETED, "all", at(6))))
+    assert metrics.shortfall == Shortfall(Money(0), Money(0), 0)
+
+
+def test_a_shortfall_needs_the_first_look_and_the_last() -> None:
+    ended = folded(started(BUY), viewed(), Finished(Status.FAILED, "x", at(4)))
+    assert finished(project(ended)).shortfall is not None
+    for without in (replace(ended, arrival=None), replace(ended, latest=None)):
+        assert finished(project(without)).shortfall is None
+
+
 def test_calls_and_their_tokens_a_cancel_being_cheaper() -> None:
     cancelled = (Requested(SECOND_SPLIT, Kind.CANCEL, at(36)), LookedUp("", at(37), 2))
     metrics = finished(of(started(BUY), *WALKED[:-2], *cancelled, *WALKED[-2:]))
@@ -257,7 +270,8 @@ def test_the_metrics_of_a_full_fill() -> None:
 
 def test_a_fill_on_a_slow_clock_does_not_come_before_the_start() -> None:
     facts = (placed(FIRST), Accepted(FIRST, "a", None, at(1)), filled("a", "1", 7000, 100, -3))
-    assert finished(of(started(BUY), *facts, Finished(Status.COMPLETED, "", at(-1)))).first_fill == 0
+    metrics = finished(of(started(BUY), *facts, Finished(Status.COMPLETED, "", at(-1))))
+    assert (metrics.first_fill, metrics.total) == (0, 0)
 
 
 def test_an_execution_without_fills() -> None:
@@ -304,6 +318,39 @@ def test_a_refused_split_says_why_and_is_over_when_its_order_was() -> None:
     refused = Refused(FIRST, Kind.PLACE, "no_funds", "deposit more", at(3))
     split = of(started(BUY), PLANNED, placed(FIRST), refused, WindingDown("x", at(4))).splits[0]
     assert (split.error, split.order_id, split.placed, split.done) == ("no_funds deposit more", "", None, at(3))
+
+
+def test_a_split_of_several_orders_is_over_when_the_last_of_them_is_and_failed_only_if_all_were_refused() -> None:
+    refused = Refused(FIRST, Kind.PLACE, "no_funds", "", at(3))
+    again, known = OrderKey(1, 1), Accepted(OrderKey(1, 1), "b", None, at(5))
+    gone = replace(closed(again, "b", OrderStatus.CANCELED, 7000, 0, 9), revision=1)
+    split = of(
+        started(BUY), PLANNED, placed(FIRST), refused, placed(again), known, gone, WindingDown("x", at(10))
+    ).splits[0]
+    assert (split.status, split.done) == (SplitStatus.CANCELLED, at(9))
+
+
+def test_a_walk_is_of_the_order_that_was_open_then() -> None:
+    walk = (
+        placed(FIRST),
+        Accepted(FIRST, "a", None, at(3)),
+        AmendIntended(FIRST, 1, Price(7100), Count(6000), Style.REST, Count(0), True, 0, "pressure", at(8)),
+        Amended(FIRST, 1, None, at(9)),
+    )
+    assert [order.walk_reason for order in of(started(BUY), PLANNED, *walk).orders] == ["pressure"]
+    gone = replace(closed(FIRST, "a", OrderStatus.CANCELED, 7100, 0, 11), revision=1)
+    again = OrderKey(1, 2)
+    more = (
+        gone,
+        replace(placed(again, 7100), at=at(12)),
+        Accepted(again, "b", None, at(13)),
+        AmendIntended(again, 3, Price(7200), Count(6000), Style.REST, Count(0), True, 0, "the end is near", at(18)),
+        Amended(again, 3, None, at(19)),
+    )
+    projection = of(started(BUY), PLANNED, *walk, *more)
+    assert [order.walk_reason for order in projection.orders] == ["pressure", "the end is near"]
+    assert projection.walker is not None
+    assert projection.walker.last_walk_at == at(18)
 
 
 def test_a_split_that_was_never_placed_is_over_when_winding_down_began() -> None:

@@ -54,8 +54,11 @@ def test_a_recording_begins_with_the_whole_book_and_earlier_trades_are_not_of_it
 def test_a_trade_is_written_once_before_the_level_that_it_emptied() -> None:
     recorder, _ = seen(begin(Micros(0)), book(10), now=10)
     recorder, lines = seen(recorder, book(11, count=700), trade("a", 10.8), now=11)
-    assert [type(line.body) for line in lines] == [Print, Delta, Delta]
-    assert [line.body.at for line in lines] == [at(10.8), at(11), at(11)]
+    assert lines == (
+        Line(Print(Price(4_400), Count(300), Leg.NO, at(10.8)), None),
+        Line(Delta(Leg.YES, Price(4_400), Count(-300), at(11)), None),
+        Line(Delta(Leg.NO, Price(5_300), Count(-300), at(11)), None),
+    )
     assert seen(recorder, book(12, count=700), trade("a", 10.8), now=12)[1] == ()
 
 
@@ -74,6 +77,21 @@ def test_a_book_not_heard_of_for_long_is_unknown_until_it_is_seen_again() -> Non
     assert lines == ()
     recorder, lines = seen(recorder, book(16), trade("in the dark", 13), now=16)
     assert lines == (Line(Snapshot(book(16).yes, book(16).no, at(16)), None),)
+
+
+def test_a_look_that_shows_nothing_new_is_not_written_yet_the_book_is_known_until_then() -> None:
+    recorder, _ = seen(begin(Micros(0)), book(10), now=10)
+    recorder, lines = seen(recorder, book(12), now=12)
+    assert (lines, recorder.at) == ((), at(10))
+    unknown, lines = seen(recorder, book(12), now=16.5)
+    assert (lines, unknown.at) == ((Line(Snapshot((), (), at(12)), None),), at(12))
+    recorder, lines = seen(recorder, book(16, no=52), now=16)
+    assert ([line.body.at for line in lines], recorder.at) == ([at(16), at(16)], at(16))
+
+
+def test_a_book_is_believed_as_long_as_it_may_be_and_not_before_it_was_ever_read() -> None:
+    assert seen(begin(Micros(0)), book(10), now=14)[1] != ()
+    assert seen(begin(Micros(0)), EMPTY, now=1)[1] == ()
 
 
 def test_before_the_first_book_there_is_nothing_to_write() -> None:

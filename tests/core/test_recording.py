@@ -86,6 +86,18 @@ class TestTakes:
         tape = read(snapshot(0), trade(1, 100), delta(1 + PATIENCE, 5, 100))
         assert flows(tape)[1:] == [Arrive(Leg.NO, Price(4_800), Count(100)), Arrive(Leg.NO, CENT, Count(5))]
 
+    def test_what_returned_returns_once(self) -> None:
+        tape = read(snapshot(0), trade(1, 100), delta(1 + PATIENCE, 5, 100), delta(1 + 2 * PATIENCE, 5, 100))
+        assert flows(tape)[1:] == [
+            Arrive(Leg.NO, Price(4_800), Count(100)),
+            Arrive(Leg.NO, CENT, Count(5)),
+            Arrive(Leg.NO, CENT, Count(5)),
+        ]
+
+    def test_what_was_paid_in_full_does_not_return(self) -> None:
+        tape = read(snapshot(0), trade(1, 100), delta(2, -100), delta(1 + PATIENCE, 5, 100))
+        assert flows(tape)[1:] == [Arrive(Leg.NO, CENT, Count(5))]
+
     def test_a_snapshot_settles_every_debt(self) -> None:
         tape = read(snapshot(0), trade(1, 100), snapshot(1, no=200), delta(9, -200))
         replaced = Replace(((Price(4_700), Count(300)),), ((Price(4_800), Count(200)),))
@@ -112,12 +124,41 @@ class TestMessages:
             (2, Arrive(Leg.NO, Price(4_800), Count(10))),
         ]
 
-    def test_what_crosses_within_a_message_waits_for_its_end(self) -> None:
-        tape = read(snapshot(0), delta(1, 70, 5_300, Leg.YES), delta(1, -300))
+    @pytest.mark.parametrize("price", [5_200, 5_300])
+    def test_what_crosses_within_a_message_waits_for_its_end(self, price: int) -> None:
+        tape = read(snapshot(0), delta(1, 70, price, Leg.YES), delta(1, -300))
         assert flows(tape) == [
             Withdraw(Leg.NO, Price(4_800), Count(300)),
-            Arrive(Leg.YES, Price(5_300), Count(70)),
+            Arrive(Leg.YES, Price(price), Count(70)),
         ]
+
+    def test_of_what_waits_the_decreases_come_first(self) -> None:
+        tape = read(snapshot(0), delta(1, 1, 5_300, Leg.YES), delta(1, -350), delta(1, 50))
+        assert flows(tape) == [
+            Arrive(Leg.NO, Price(4_800), Count(50)),
+            Withdraw(Leg.NO, Price(4_800), Count(350)),
+            Arrive(Leg.YES, Price(5_300), Count(1)),
+        ]
+
+    @pytest.mark.parametrize("numbers", [(1, 2), (None, 1)])
+    def test_another_number_is_another_message(self, numbers: tuple[int | None, int]) -> None:
+        crossing, clearing = delta(1, 70, 5_300, Leg.YES), delta(1, -300)
+        lines = [Line(snapshot(0), None), Line(crossing, numbers[0]), Line(clearing, numbers[1])]
+        assert tape_of("T", lines) == Failure(Unplayable("its book is crossed 0 s after its start"))
+
+    def test_a_delta_of_nothing_is_nothing_and_one_of_a_hundredth_is_flow(self) -> None:
+        tape = read(snapshot(0), delta(1, 0), delta(2, 1), delta(3, -1))
+        assert flows(tape) == [
+            Arrive(Leg.NO, Price(4_800), Count(1)),
+            Withdraw(Leg.NO, Price(4_800), Count(1)),
+        ]
+
+    def test_a_bid_may_stand_at_the_lowest_and_the_highest_price_that_there_is(self) -> None:
+        lowest, highest = Price(1), Price(DOLLAR - 1)
+        tape = read(
+            Snapshot(((lowest, Count(5)),), ((lowest, Count(5)),), at(0)), Snapshot(((highest, Count(5)),), (), at(1))
+        )
+        assert (tape.opening.yes, flows(tape)) == (((lowest, 5),), [Replace(((highest, Count(5)),), ())])
 
     def test_what_waits_and_leaves_again_never_was(self) -> None:
         tape = read(snapshot(0), delta(1, 70, 5_300, Leg.YES), delta(1, -70, 5_300, Leg.YES), delta(2, 5))
@@ -158,7 +199,7 @@ class TestRefusals:
         assert "not between 0 and 1" in refusal(snapshot(0), delta(1, 5, price))
 
     def test_a_book_that_stays_crossed(self) -> None:
-        assert refusal(snapshot(0), delta(SECOND, 5, 5_300, Leg.YES)) == "its book is crossed 1 s after its start"
+        assert refusal(snapshot(0), delta(SECOND, 1, 5_300, Leg.YES)) == "its book is crossed 1 s after its start"
 
     def test_a_snapshot_that_is_crossed(self) -> None:
         crossed = Snapshot(((Price(6_000), Count(1)),), ((Price(4_000), Count(1)),), at(0))
@@ -192,6 +233,18 @@ def test_a_tape_written_down_and_read_again_has_the_same_book_at_every_instant(d
             assert states(again) == states(tape)
         case Failure(reason):
             pytest.fail(reason.reason)
+
+
+def test_a_tape_is_written_as_numbered_lines_a_trade_with_its_delta() -> None:
+    book = read(snapshot(0), delta(0, 50)).opening
+    arrival = Arrive(Leg.YES, Price(4_600), Count(5))
+    tape = Tape("T", CENT_GRID, book, (Event(Micros(1), TAKE), Event(Micros(2), arrival)), Micros(2))
+    assert list(lines_of(tape, START)) == [
+        Line(Snapshot(book.yes, book.no, START), None),
+        Line(delta(1, -100), 1),
+        Line(trade(1, 100), 1),
+        Line(delta(2, 5, 4_600, Leg.YES), 2),
+    ]
 
 
 def states(tape: Tape) -> dict[Micros, tuple[Ladder, Ladder]]:

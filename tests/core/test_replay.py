@@ -123,6 +123,11 @@ def test_decisions_of_another_version_are_folded_and_not_compared() -> None:
     assert replay(told.facts) == Replayed(told.state, same=0, passed=1)
 
 
+def test_what_was_decided_by_a_policy_that_the_journal_does_not_hold_cannot_be_compared() -> None:
+    seen = Viewed(view(), False, NOW)
+    assert replay((seen,)) == Replayed(evolve(START, seen), same=0, passed=1)
+
+
 def test_a_journal_of_a_format_to_come_is_not_judged() -> None:
     assert replay((Started(parent(), BY, NOW, FORMAT + 1),)) == Newer(FORMAT + 1)
 

@@ -1,5 +1,7 @@
 """Answers become facts: one function a kind of request."""
 
+from dataclasses import replace
+
 import pytest
 from tests.core.scenes import (
     EXECUTION,
@@ -16,6 +18,7 @@ from tests.core.scenes import (
     live,
     match,
     name,
+    planned,
     record,
 )
 
@@ -177,3 +180,15 @@ def test_fills_are_read_when_a_cumulative_figure_is_ahead_of_them() -> None:
     assert itemisation_due(live(), Success((listed(filled=1),)))
     assert itemisation_due(live(49, 100, record(OrderStatus.RESTING, 1)), Success(()))
     assert not itemisation_due(live(49, 100, record(OrderStatus.RESTING, 1)), Failure(Unknown("time-out")))
+    assert not itemisation_due(planned((49, 100)), Success(()))
+
+
+def test_one_order_of_many_is_enough_for_fills_to_be_read() -> None:
+    second = OrderKey(2, 0)
+    both = fold(intended(count=60), accepted(), state=planned((49, 60), (48, 40)))
+    both = fold(intended(second, 48, 40), accepted(second), state=both)
+    assert itemisation_due(fold(record(OrderStatus.RESTING, 1, total=60), state=both), Success(()))
+    booked = fold(Filled(match("a", 5), NOW), state=both)
+    other = replace(listed(split=2, filled=7), order_id=name(second))
+    assert not itemisation_due(booked, Success((listed(filled=5), replace(other, filled=Count(0)))))
+    assert itemisation_due(booked, Success((listed(filled=5), other)))

@@ -30,10 +30,11 @@ from depthwalker.core.rollout import (
     difference,
     read,
 )
-from depthwalker.core.units import Micros, Money
+from depthwalker.core.units import SECOND, Micros, Money
 
 START = Micros(1_000)
 LATER = Micros(START + WEEK)
+HOUR = 3_600 * SECOND
 GO = Advised(Advice.ADVANCE, "cheaper")
 ENOUGH = Comparison(40, 40, 7, 9_000, 10_000, Estimate(-1_000, -1_500, -500), None)
 
@@ -84,6 +85,8 @@ def test_advice_can_be_overruled_but_not_the_week_of_paper() -> None:
     early = advise(at(Stage.PAPER), ENOUGH, Micros(LATER - 1))
     assert early == Advised(Advice.WAIT, "the paper stage lasts a week at least: 1 hours are left", gate=True)
     assert advance(at(Stage.PAPER), early, anyway=True) == Refused(early.reason)
+    assert "week at least: 1 hours" in advise(at(Stage.PAPER), ENOUGH, Micros(LATER - HOUR)).reason
+    assert "week at least: 2 hours" in advise(at(Stage.PAPER), ENOUGH, Micros(LATER - HOUR - 1)).reason
     assert advise(at(Stage.PAPER), ENOUGH, LATER).advice is Advice.ADVANCE
 
 
@@ -119,6 +122,18 @@ def test_an_assignment_is_for_ever() -> None:
     assert [bucket(edge) for edge in ("1", "2", "edge-7", "")] == [9782, 9630, 7905, 4342]
 
 
+@pytest.mark.parametrize(
+    ("stage", "last", "next_one"),
+    [(Stage.TENTH, "19381", "5679"), (Stage.HALF, "7246", "7061"), (Stage.FULL, "2918", "23776")],
+)
+def test_the_last_bucket_of_a_share_has_the_walker_and_the_next_one_has_not(
+    stage: Stage, last: str, next_one: str
+) -> None:
+    assert (bucket(last), bucket(next_one)) == (SHARES[stage] - 1, SHARES[stage])
+    assert assign(last, at(stage), live=True) is Arm.WALKER
+    assert assign(next_one, at(stage), live=True) is Arm.CONTROL
+
+
 @given(st.text())
 def test_an_edge_that_had_the_walker_keeps_it_at_the_next_stage(edge: str) -> None:
     arms = [assign(edge, at(stage), live=True) for stage in (Stage.TENTH, Stage.HALF, Stage.FULL)]
@@ -133,13 +148,25 @@ def test_a_difference_by_hand() -> None:
     many = [
         one
         for day, (walker, control) in enumerate([(10, 20), (12, 20), (10, 22), (8, 20), (10, 18)])
-        for one in (*parents(Arm.WALKER, walker, day=day), *parents(Arm.CONTROL, control, day=day))
+        for one in (
+            *parents(Arm.WALKER, 1_000 * walker, day=day),
+            *parents(Arm.CONTROL, 1_000 * control, day=day),
+        )
     ]
-    # Daily differences -10, -8, -12, -12, -8: mean -10, standard error 0.894, Student's quantile 2.776: 2.48, rounded up.
-    assert difference(many, lambda one: one.day) == Estimate(-10, -13, -7)
-    assert difference(many[:8], lambda one: one.day) == Estimate(-11, None, None)
+    # Daily differences -10, -8, -12, -12, -8: mean -10, standard error 0.8944, Student's quantile 2.776: 2.4829, rounded up.
+    assert difference(many, lambda one: one.day) == Estimate(-10_000, -12_483, -7_517)
+    assert difference(many[:8], lambda one: one.day) == Estimate(-10_500, None, None)
     assert difference(parents(Arm.WALKER, 1, 2), lambda one: one.day) is None
     assert difference(parents(Arm.CONTROL, 1, 2), lambda one: one.day) is None
+
+
+def test_what_a_day_does_to_both_arms_alike_leaves_no_doubt_about_their_difference() -> None:
+    days = [
+        one
+        for day, cost in enumerate((20, 120, 220, 320, 420))
+        for one in (*parents(Arm.WALKER, cost - 10, cost - 10, day=day), *parents(Arm.CONTROL, cost, day=day))
+    ]
+    assert difference(days, lambda one: one.day) == Estimate(-10, -10, -10)
 
 
 def test_arms_beside_each_other_on_the_days_that_both_had() -> None:
@@ -174,8 +201,16 @@ def test_exchanged_arms_give_the_opposite(drawn: list[tuple[Arm, int, int]]) -> 
         (at(Stage.TENTH), replace(ENOUGH, days=4), Advice.WAIT, "on 4 common days"),
         (at(Stage.TENTH), replace(ENOUGH, controls=29), Advice.WAIT, "29 control's"),
         (at(Stage.TENTH), ENOUGH, Advice.ADVANCE, "cheaper by 0.10 cents a contract"),
+        (at(Stage.TENTH), replace(ENOUGH, days=5, walkers=30, controls=30), Advice.ADVANCE, "cheaper by"),
         (at(Stage.FULL), ENOUGH, Advice.HOLD, "the last stage"),
         (at(Stage.HALF), replace(ENOUGH, difference=Estimate(-1_000, -2_000, 0)), Advice.HOLD, "holds zero"),
+        (at(Stage.HALF), replace(ENOUGH, difference=Estimate(40, 0, 80)), Advice.HOLD, "(0.00 cents a contract) holds"),
+        (
+            at(Stage.HALF),
+            replace(ENOUGH, difference=Estimate(100, -1, 201)),
+            Advice.HOLD,
+            "(0.01 cents a contract) holds",
+        ),
         (at(Stage.HALF), replace(ENOUGH, difference=Estimate(12_345, 1, 20_000)), Advice.STOP, "dearer by 1.23 cents"),
     ],
 )

@@ -52,6 +52,18 @@ def test_a_clock_that_was_set_is_known_anew_from_the_first_reading_after() -> No
     assert sighted(before, sighting(60 * SECOND, grain=1_000)) == Skew(Micros(60 * SECOND), Micros(60_001_000))
 
 
+def test_bounds_that_meet_are_exact_and_no_contradiction() -> None:
+    exact = Sighting(NOW, Micros(0), NOW, NOW)
+    assert sighted(UNKNOWN_SKEW, exact) == Skew(Micros(0), Micros(0))
+    assert sighted(Skew(Micros(-1_000), Micros(0)), sighting(0, grain=1_000)) == Skew(Micros(0), Micros(0))
+
+
+def test_a_clock_is_followed_just_as_far_as_the_bound() -> None:
+    ahead, behind = sighting(WIDEST), Sighting(Micros(NOW - WIDEST - SECOND), SECOND, NOW, NOW)
+    assert correction(sighted(UNKNOWN_SKEW, ahead)) == WIDEST
+    assert correction(sighted(UNKNOWN_SKEW, behind)) == -WIDEST
+
+
 def test_a_reading_of_another_age_changes_nothing() -> None:
     known = sighted(UNKNOWN_SKEW, sighting(SECOND))
 

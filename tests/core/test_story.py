@@ -257,7 +257,9 @@ def test_a_mid_that_ran_away_is_drift_and_not_spread(ticket: Ticket) -> None:
     facts = (book(1, 6900, 7200), placed(FIRST, 7400, 10_000), Accepted(FIRST, "a", None, at(3)), book(5, 7300, 7400))
     told = story(ticket, *facts, filled("a", "1", 7400, 10_000, 6), Finished(Status.COMPLETED, "", at(7)))
 
-    assert told.parts == Parts(spread=2 * 100 * 5_000, drift=2 * 100 * 30_000, fees=0, unfilled=0)
+    parts = Parts(spread=2 * 100 * 5_000, drift=2 * 100 * 30_000, fees=0, unfilled=0)
+    assert told.parts == parts
+    assert parts.twice_total() == 2 * 100 * 35_000
 
 
 def test_a_cost_needs_an_end_and_a_mid_at_arrival() -> None:

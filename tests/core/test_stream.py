@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depthwalker.core import line as on_line
 from depthwalker.core import stream as streams
 from depthwalker.core.answer import FillRecord, OrderRecord, OrderStatus, TradePrint
 from depthwalker.core.book import EMPTY, Book, Delta, Leg, Snapshot, apply
@@ -197,6 +198,20 @@ def test_what_could_not_be_told_apart_is_missed_on_every_subscription() -> None:
     assert heard(with_books("A"), Illegible(9, "")).news == ()
 
 
+def test_a_line_that_begins_awaits_its_books_and_has_asked_for_none() -> None:
+    line = on_line.begin(Channel.BOOK, frozenset("A"), NOW)
+    assert line == on_line.Line(
+        0, {}, on_line.Terms(Channel.BOOK, frozenset("A"), Micros(NOW + PATIENCE), 0, Micros(0), 0)
+    )
+
+
+def test_books_that_are_due_do_not_wait_for_those_of_markets_added_later() -> None:
+    line = on_line.begin(Channel.BOOK, frozenset("A"), NOW)
+    assert on_line.added(line, frozenset("B"), later(1)).terms.due == NOW + PATIENCE
+    whole = heard(live("A"), snapshot(1)).stream.lines[BOOK]
+    assert on_line.added(whole, frozenset("B"), later(1)).terms.due == later(1) + PATIENCE
+
+
 def test_deltas_to_an_awaited_book_only_count() -> None:
     broken = heard(with_books("A", "B"), delta(9, 1)).stream
     step = heard(broken, delta(10, 1, "B"), snapshot(11, "B", 40), delta(12, 1, "B"), snapshot(13, "A"))
@@ -381,7 +396,9 @@ def test_a_request_for_books_that_fails_is_repeated_unless_the_subscription_is_n
     asking = heard(with_books("A"), delta(9, 1)).stream
     assert heard(asking, failed(18, 3)) == Heard(asking)
     assert [type(ask) for ask in streams.tick(asking, later(2)).asks] == [Update]
-    assert [type(ask) for ask in heard(asking, failed(7, 3)).asks] == [Subscribe]
+    assert heard(asking, failed(7, 3)).asks == (Subscribe(4, Channel.BOOK, ("A",), use_yes_price=True),)
+    of_nobody = heard(asking, failed(7, 99))
+    assert (of_nobody.news, of_nobody.asks, of_nobody.redial) == ((), (), "error 7: no")
 
 
 # What is passed on

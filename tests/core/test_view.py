@@ -24,7 +24,7 @@ from depthwalker.core.fees import STANDARD
 from depthwalker.core.flow import NO_HISTORY, History, flow, gather
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
-from depthwalker.core.view import LEVELS, Conditions, View, Waiting, look, offered, queue_at
+from depthwalker.core.view import LEVELS, Conditions, Passage, View, Waiting, look, offered, queue_at
 
 YES, NO = Leg.YES, Leg.NO
 STALE = Micros(5 * SECOND)
@@ -100,6 +100,14 @@ def test_trades_at_our_price_or_lower_shorten_the_queue_before_us(taker: Leg, ye
     trades = (TradePrint("a", taker, Price(yes_price), Count(50), Micros(NOW - 1)),)
     waiting = (Waiting(1, Price(4700), Count(250), Micros(NOW - SECOND)),)
     assert seen(history=gather((), trades), waiting=waiting).ahead == ((1, ahead),)
+
+
+@pytest.mark.parametrize("ahead", [59, 60, 61])
+def test_what_trades_past_the_queue_before_us_is_told_with_the_time_of_the_latest_trade(ahead: int) -> None:
+    trades = tuple(TradePrint(str(ago), NO, Price(4700), Count(20), Micros(NOW - ago)) for ago in (9, 5, 2))
+    waiting = (Waiting(1, Price(4700), Count(ahead), Micros(NOW - SECOND)),)
+    told = (Passage(1, Count(1), Micros(NOW - 2)),) if ahead < 60 else ()
+    assert seen(history=gather((), trades), waiting=waiting).passages == told
 
 
 def test_cancels_shorten_the_queue_only_to_what_is_still_there() -> None:

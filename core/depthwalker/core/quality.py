@@ -44,14 +44,10 @@ class Mid:
 def complete(facing: Ladder, left: Count, rates: FeeRates, highest: Price) -> Money:
     """Return what the rest costs at these offers, fees in; what they do not hold, at the highest price there is."""
     cost = 0
-    for price, count in facing:
+    for price, count in (*facing, (highest, left)):
         taken = Count(min(count, left))
-        if taken <= 0:
-            break
         left = Count(left - taken)
         cost += price * taken + estimate(rates, taker=True, price=price, count=taken)
-    if left > 0:
-        cost += highest * left + estimate(rates, taker=True, price=highest, count=left)
     return Money(cost)
 
 

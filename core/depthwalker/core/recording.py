@@ -155,8 +155,8 @@ def _of_yes(leg: Leg, price: Price) -> Price:
     return price if leg is Leg.YES else Price(DOLLAR - price)
 
 
-def _moment(line: Line) -> tuple[Micros, int]:
-    return line.body.at, -1 if line.seq is None else line.seq
+def _moment(line: Line) -> tuple[Micros, int | None]:
+    return line.body.at, line.seq
 
 
 def _impossible(body: Body) -> Unplayable | None:
@@ -201,7 +201,7 @@ def _turned(reel: Reel, message: tuple[Body, ...], start: Micros) -> Reel | Unpl
         elif isinstance(body, Delta):
             changed = _changed(reel, body)
             reel, waiting = (reel, (*waiting, body)) if changed is None else (changed, waiting)
-    for body in _netted(waiting):
+    for body in _netted(waiting, reel.at):
         changed = _changed(reel, body)
         if changed is None:
             return _misfit(reel, body)
@@ -223,11 +223,10 @@ def _clock(at: Micros) -> str:
     return f"{at // SECOND} s after its start"
 
 
-def _netted(waiting: tuple[Delta, ...]) -> tuple[Delta, ...]:
+def _netted(waiting: tuple[Delta, ...], at: Micros) -> tuple[Delta, ...]:
     sums: dict[tuple[Leg, Price], int] = {}
     for delta in waiting:
         sums[delta.leg, delta.price] = sums.get((delta.leg, delta.price), 0) + delta.change
-    at = waiting[0].at if waiting else Micros(0)
     netted = (Delta(leg, price, Count(change), at) for (leg, price), change in sums.items() if change)
     return tuple(sorted(netted, key=_increase))
 

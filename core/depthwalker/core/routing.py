@@ -43,8 +43,8 @@ def gave_way(reason: str, ending: str) -> tuple[str, ...]:
 
     Nothing where it ran as configured, or was control, and ended by itself or by hand.
     """
-    first = reason.split("; ", maxsplit=1)[0]
-    routed = () if first in {"", CONFIGURED, CONTROL} else (first.split(":", maxsplit=1)[0],)
+    first = reason.partition("; ")[0]
+    routed = () if first in {"", CONFIGURED, CONTROL} else (first.partition(":")[0],)
     return (*routed, *_ended(ending))
 
 
@@ -56,7 +56,7 @@ def _ended(ending: str) -> tuple[str, ...]:
         or ending.startswith(("the market", "internal error"))
         or ending == "the store is unavailable"
     )
-    return (ending.split(":", maxsplit=1)[0],) if unasked else ()
+    return (ending.partition(":")[0],) if unasked else ()
 
 
 def _fallback(config: ExecutionConfig, view: View) -> str:

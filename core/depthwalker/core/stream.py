@@ -138,10 +138,9 @@ def _turned(stream: Stream, sid: int, turn: Turn) -> Heard:
 
 def _passed(stream: Stream, sid: int | None, seq: int | None, told: tuple[Told, ...], now: Micros) -> Heard:
     """Return the frame counted and passed on: a fill is a fill, whatever its subscription."""
-    found = None if sid is None else stream.lines.get(sid)
-    if sid is None or found is None:
+    if sid is None or sid not in stream.lines:
         return Heard(stream, told)
-    counted = _turned(stream, sid, on_line.counted(found, seq, now))
+    counted = _turned(stream, sid, on_line.counted(stream.lines[sid], seq, now))
     return Heard(counted.stream, (*counted.news, *told))
 
 
