@@ -1,5 +1,6 @@
 """A mirror of another market: the flow between two looks leads from one book to the other, and a trade happens once."""
 
+from dataclasses import replace
 from functools import reduce
 
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import EMPTY, Book, Ladder, Leg
 from depthwalker.core.mirror import UNSEEN, Mirror, look
+from depthwalker.core.recording import PATIENCE
 from depthwalker.core.tape import Arrive, Event, Flow, Replace, Take, Withdraw, after
 from depthwalker.core.units import SECOND, Count, Micros, Price
 
@@ -62,6 +64,14 @@ def test_a_trade_shown_before_its_level_takes_once_and_is_given_back_if_the_leve
     assert flows == ()
     _, flows = seen(traded, book(5), FIVE_AT_44)
     assert flows == (Arrive(Leg.YES, Price(4_400), Count(500)),)
+
+
+def test_what_is_given_back_is_given_back_when_patience_ends_and_not_a_microsecond_sooner() -> None:
+    mirror, _ = seen(UNSEEN, book(1))
+    traded, _ = seen(mirror, book(2), FIVE_AT_44)
+    for early, flows in ((1, ()), (0, (Arrive(Leg.YES, Price(4_400), Count(500)),))):
+        now = Micros(FIVE_AT_44.at + PATIENCE - early)
+        assert look(traded, replace(book(2), at=now), (FIVE_AT_44,), now, STALE)[1] == flows
 
 
 def test_a_book_that_is_too_old_shows_nothing_until_it_is_known_again() -> None:

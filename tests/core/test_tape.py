@@ -80,6 +80,8 @@ def test_a_take_meets_our_order_in_its_queue() -> None:
 def test_what_a_take_hits_is_best_first_and_no_worse_than_its_limit() -> None:
     assert hit(OPENING, Take(Leg.YES, Price(5_500), Count(400))) == levels((4_800, 300), (4_500, 100))
     assert hit(OPENING, Take(Leg.YES, Price(5_499), Count(400))) == levels((4_800, 300))
+    assert hit(OPENING, Take(Leg.YES, Price(5_500), Count(300))) == levels((4_800, 300))
+    assert hit(OPENING, Take(Leg.YES, Price(5_500), Count(301))) == levels((4_800, 300), (4_500, 1))
     assert hit(OPENING, Take(Leg.NO, Price(5_300), Count(200))) == levels((4_700, 200))
     assert resting(OPENING, Leg.YES, Price(4_700)) == 300
     assert resting(OPENING, Leg.YES, Price(4_600)) == 0
@@ -122,6 +124,26 @@ def test_the_draw_reaches_every_window() -> None:
         if isinstance(cut := drawn_window(moving, SECOND, draw), Success)
     }
     assert starts == {0, 1}
+
+
+def test_the_draw_counts_from_the_last_window_down_to_the_first_and_begins_again() -> None:
+    moving = tape((1, Arrive(Leg.YES, CENT, Count(1))), (2, Arrive(Leg.YES, CENT, Count(1))), span=3)
+    starts = {2 * SECOND: 0, 2 * SECOND - 1: 1, 2 * SECOND + 1: 2 * SECOND, 0: 2 * SECOND}
+    for draw, start in starts.items():
+        assert drawn_window(moving, SECOND, draw) == Success(window(moving, Micros(start), SECOND))
+
+
+def test_a_stretch_that_is_just_long_enough_has_one_window() -> None:
+    moving = tape((1, Arrive(Leg.YES, CENT, Count(1))))
+    for draw in (0, 1, 99):
+        assert drawn_window(moving, Micros(60 * SECOND), draw) == Success(moving)
+
+
+def test_the_longest_of_several_stretches_is_told() -> None:
+    gone, whole = Replace(OPENING.yes, ()), Replace(OPENING.yes, OPENING.no)
+    reason = "its book has both sides for at most 30 s on end; 40 s are needed"
+    broken = tape((10, gone), (20, whole), (50, gone))
+    assert drawn_window(broken, Micros(40 * SECOND), 0) == Failure(Unplayable(reason))
 
 
 @pytest.mark.parametrize(("span", "flow"), [(61, ()), (11, ((10, Replace((), ())), (11, Replace((), OPENING.no))))])

@@ -28,7 +28,7 @@ from depthwalker.core.execution import State
 from depthwalker.core.fact import CancelAcknowledged, Fact, Filled, Observed
 from depthwalker.core.grid import CENT_GRID, Band, PriceGrid
 from depthwalker.core.ids import ClientId
-from depthwalker.core.ledger import Fill, Phase, filled, settled
+from depthwalker.core.ledger import Fill, OrderKey, Phase, filled, settled
 from depthwalker.core.told import changed, facts
 from depthwalker.core.units import DOLLAR, Money, Price
 
@@ -66,6 +66,16 @@ def test_a_fill_is_ours_by_its_client_id_or_by_a_known_order() -> None:
     assert told(live(), fill()) == (BOOKED,)
     assert told(live(), fill(client="")) == (BOOKED,)
     assert told(fold(intended(), state=planned()), fill()) == (BOOKED,)
+
+
+def test_a_fill_is_ours_by_any_of_the_orders_that_are_known() -> None:
+    second = OrderKey(2, 0)
+    both = fold(intended(count=60), accepted(), state=planned((49, 60), (48, 40)))
+    both = fold(intended(second, 48, 40), accepted(second), state=both)
+    for key in (FIRST, second):
+        (fact,) = told(both, fill(replace(FILL, order_id=name(key)), ""))
+        assert isinstance(fact, Filled)
+        assert fact.fill.order_id == name(key)
 
 
 @pytest.mark.parametrize(

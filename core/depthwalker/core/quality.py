@@ -45,6 +45,8 @@ def complete(facing: Ladder, left: Count, rates: FeeRates, highest: Price) -> Mo
     """Return what the rest costs at these offers, fees in; what they do not hold, at the highest price there is."""
     cost = 0
     for price, count in (*facing, (highest, left)):
+        if not left:
+            break
         taken = Count(min(count, left))
         left = Count(left - taken)
         cost += price * taken + estimate(rates, taker=True, price=price, count=taken)
