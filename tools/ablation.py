@@ -5,6 +5,8 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Final
 
@@ -34,21 +36,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=PAGE)
     given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
-        found = Path(folder, "report.json")
         words = ["sweep", *given.tune, "--judge", *given.judge, "--space", str(SPACE), "--every", given.every]
         words += [
-            "--queue",
+            "--queue-model",
             "worst",
             "--cap",
             "2.5%,0.03",
             "--out",
             str(Path(folder, "s.parquet")),
             "--json",
-            str(found),
         ]
-        if code := depthwalker(words):
+        with redirect_stdout(StringIO()) as found:
+            code = depthwalker(words)
+        if code:
             return code
-        report = json.loads(found.read_text())
+        report = json.loads(found.getvalue())
     names = (", ".join(Path(one).name.removesuffix(".jsonl.gz") for one in half) for half in (given.tune, given.judge))
     head = HEAD.format(every=given.every, tuning=next(names), judging=next(names))
     given.out.write_text("\n".join([head, *table(report["rows"]), ""]), encoding="utf-8")

@@ -21,7 +21,8 @@ from depthwalker.core.config import DEFAULT_EXECUTION
 from depthwalker.core.parent import Action
 from depthwalker.core.policy import policy_for
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
-from depthwalker.shell.lab.asked import Wrong, tape_of
+from depthwalker.shell.ending import Wrong
+from depthwalker.shell.lab.asked import tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment, indexed
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.parents import Aim, Sampling

@@ -39,12 +39,26 @@ from depthwalker.core.units import CONTRACT, DOLLAR, MILLION, SECOND, Count, Mic
 from depthwalker.shell import config, settings
 from depthwalker.shell.cli import parser_of_all
 from depthwalker.shell.commands import TABLE
-from depthwalker.shell.ending import EXPLAINED
+from depthwalker.shell.ending import EXIT_CODES, EXPLAINED
 from depthwalker.shell.exact import Table
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = ROOT / "docs" / "reference"
 WRITTEN: Final = "<!-- written by tools/reference.py, which `make docs-figures` runs -->\n\n"
+ABOUT: Final = """\
+Every command explains itself, with examples: `depthwalker COMMAND --help`. `depthwalker --version` names the version.
+
+* **Results** go to standard output, everything else (progress, what is being stopped, what is wrong) to standard error. Progress is
+  a bar or a live view on a terminal, and lines where there is none.
+* **`--json`** leaves one JSON document on standard output and nothing else. That holds for errors too: `{"error": "...", "exit_code":
+  2}`. What runs until Ctrl-C says where it listens as one line; `worker` writes a line for each parent that has ended.
+* **Errors** are a line or two: what is wrong, and what to do. `depthwalker doctor` looks at everything that an execution stands on.
+  `DEPTHWALKER_TRACEBACK=1` shows where a bug is, `DEPTHWALKER_LOG=json` writes the log as JSON.
+* **Ctrl-C**, SIGTERM and a terminal that is closed ask to stop: what rests is cancelled and confirmed by the exchange's records. A second
+  Ctrl-C leaves at once and says what may rest. Whoever reads the output and goes (`| head`) asks for the same as the first.
+* **Completion**: `depthwalker completion bash > ~/.local/share/bash-completion/completions/depthwalker`, or
+  `depthwalker completion zsh > ~/.zfunc/_depthwalker` with `fpath+=~/.zfunc` before `compinit`.
+"""
 KEY: Final = OrderKey(1, 0)
 AT: Final = Micros(2)
 NONE: Final = Count(0)
@@ -56,7 +70,8 @@ def commands() -> str:
     os.environ["COLUMNS"] = "110"
     parser = parser_of_all()
     (choices,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    parts = ["# Commands\n", f"```text\n{EXPLAINED}\n```\n"]
+    codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items())
+    parts = [f"# Commands\n\n{ABOUT}\n## Exit codes\n\n| code | meaning |\n|---:|---|\n{codes}\n"]
     for name, entry in TABLE.items():
         needs = f"\nNeeds `pip install 'depthwalker[{entry.extra}]'`.\n" if entry.extra else ""
         text = choices.choices[name].format_help().replace(EXPLAINED, "").strip()

@@ -103,7 +103,8 @@ def test_what_a_backtest_wrote_is_the_page_that_it_writes_itself(
         "take_now",
     ]
 
-    assert main([*asked, "--json", "results.json", "--html", "at-once.html"]) == 0
+    assert main([*asked, "--json", "--html", "at-once.html"]) == 0
+    Path("results.json").write_text(capsys.readouterr().out, encoding="utf-8")
     assert main(["report", "--backtest", "results.json"]) == 0
 
     text = (tmp_path / "report-backtest.html").read_text()
@@ -215,13 +216,11 @@ def test_a_period_that_was_cut_says_so() -> None:
 
 @pytest.mark.parametrize("text", ["7", "7w", "0d", "-1d", "1.5h", "99999999999d", "4000d", "٣d"])
 def test_a_span_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["report", f"--since={text}"])
+    assert main(["report", f"--since={text}"]) == 2
     assert "is not a span such as 90m, 24h or 7d" in capsys.readouterr().err
 
 
 def test_a_report_is_about_one_thing(capsys: pytest.CaptureFixture[str]) -> None:
     for words in ([], ["1", "--since", "7d"]):
-        with pytest.raises(SystemExit, match="2"):
-            main(["report", *words])
+        assert main(["report", *words]) == 2
     assert "not allowed with argument" in capsys.readouterr().err

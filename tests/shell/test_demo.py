@@ -111,9 +111,7 @@ def test_every_recording_is_played_or_refused_with_the_reason(shared: Path) -> N
 def test_the_demo_runs_from_end_to_end(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture, report = tmp_path / "demo.svg", tmp_path / "demo.html"
 
-    code = main(
-        ["demo", "--plain", "--seconds", "6", "--seed", "1", "--picture", str(picture), "--report", str(report)]
-    )
+    code = main(["demo", "--plain", "--seconds", "6", "--seed", "1", "--picture", str(picture), "--html", str(report)])
 
     seen = capsys.readouterr().out
     assert code == 0
@@ -160,13 +158,13 @@ def test_a_file_that_cannot_be_played_is_refused_with_the_reason(
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--save", str(tmp_path / "absent" / "market.jsonl")]) == 2
-    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+    assert "cannot be written: there is no folder" in capsys.readouterr().err
 
 
 def test_an_interrupted_demo_cancels_what_rests_and_leaves_no_process(home: Path, tmp_path: Path) -> None:
     report = str(tmp_path / "demo.html")
     with subprocess.Popen(
-        [*PROGRAM, "demo", "--plain", "--seed", "1", "--report", report],
+        [*PROGRAM, "demo", "--plain", "--seed", "1", "--html", report],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,6 +1,5 @@
 """The command: parents are sampled, everyone executes them, and the report says by what fill model."""
 
-import argparse
 import json
 from collections.abc import Iterator
 from itertools import islice
@@ -14,8 +13,7 @@ from depthwalker.core.config import DEFAULT_EXECUTION
 from depthwalker.core.parent import Action
 from depthwalker.core.tape import Event, Replace, Tape, books
 from depthwalker.core.units import SECOND, Count, Micros
-from depthwalker.shell.commands.backtest import arguments
-from depthwalker.shell.lab.command import run_backtest
+from depthwalker.shell.cli import main
 from depthwalker.shell.lab.experiment import UNTRADED, indexed
 from depthwalker.shell.lab.parents import Aim, LeftOut, Sampled, Sampling, sample
 from depthwalker.shell.lab.players import players
@@ -46,9 +44,7 @@ def after(tape: Tape) -> Iterator[Book]:
 
 
 def run(*words: str) -> int:
-    parser = argparse.ArgumentParser()
-    arguments(parser)
-    return run_backtest(parser.parse_args(words))
+    return main(["backtest", *words])
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +54,11 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_everyone_executes_the_same_parents(
-    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out.json"
-    assert run(str(recording), *ASKED, "--json", str(out)) == 0
+def test_everyone_executes_the_same_parents(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(str(recording), *ASKED) == 0
     shown = capsys.readouterr().out
-    found = json.loads(out.read_text())
+    assert run(str(recording), *ASKED, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
     names = set(players(DEFAULT_EXECUTION))
     whole = [row for row in found["rows"] if row["file"] == "all" and row["queue_model"] == "worst"]
     assert {row["algorithm"] for row in found["rows"]} == names
@@ -90,12 +84,13 @@ def test_everyone_executes_the_same_parents(
     assert all(pair[b, a, *rest] == pytest.approx(-mean) for (a, b, *rest), mean in pair.items())
 
 
-def test_the_same_words_give_the_same_bytes(recording: Path, tmp_path: Path) -> None:
+def test_the_same_words_give_the_same_bytes(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     texts = []
-    for name in ("one", "two"):
-        run(str(recording), *ASKED, "--queue", "worst", "--algorithm", "chase", "--json", str(tmp_path / name))
-        texts.append((tmp_path / name).read_bytes())
+    for _ in range(2):
+        run(str(recording), *ASKED, "--queue-model", "worst", "--algorithm", "chase", "--json")
+        texts.append(capsys.readouterr().out)
     assert texts[0] == texts[1]
+    assert json.loads(texts[0])["runs"]
 
 
 def test_a_recording_without_trades_says_what_its_fills_stand_on(
@@ -106,12 +101,22 @@ def test_a_recording_without_trades_says_what_its_fills_stand_on(
         Event(event.at, Replace(book.yes, book.no)) for event, book in zip(tape.events, after(tape), strict=True)
     )
     save(Tape(tape.ticker, tape.grid, tape.opening, quiet, tape.span), tmp_path / "silent.jsonl")
-    assert run(str(tmp_path / "silent.jsonl"), *ASKED, "--algorithm", "twap", "--queue", "worst") == 0
+    assert run(str(tmp_path / "silent.jsonl"), *ASKED, "--algorithm", "twap", "--queue-model", "worst") == 0
     assert UNTRADED in capsys.readouterr().out
 
 
 def test_a_synthetic_market_needs_no_file(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("moderate", "--every", "900", "--algorithm", "dynamic_depth_walker", "--queue", "prorata", "--seed", "2")
+    words = (
+        "moderate",
+        "--every",
+        "900",
+        "--algorithm",
+        "dynamic_depth_walker",
+        "--queue-model",
+        "prorata",
+        "--seed",
+        "2",
+    )
     assert run(*words, "--action", "sell", "--outcome", "no", "--target", "mid+1", "--cap", "2.5%") == 0
     assert "prorata" in capsys.readouterr().out
 
@@ -124,7 +129,7 @@ def test_a_synthetic_market_needs_no_file(capsys: pytest.CaptureFixture[str]) ->
         (("thin", "--count", "0"), "--count '0'"),
         (("thin", "--cap", "free"), "--cap 'free'"),
         (("thin", "--cap", "200%"), "--cap '200%'"),
-        (("thin", "--policy", "nowhere.toml"), "cannot be read as execution_config"),
+        (("thin", "--method", "nowhere.toml"), "nowhere.toml cannot be read: No such file or directory"),
         (("thin", "--horizon", "3600"), "no parent could be sampled"),
     ],
 )
@@ -145,14 +150,13 @@ def test_a_policy_is_an_execution_config(
     name: str, text: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / name).write_text(text)
-    code = run("thin", "--every", "3000", "--algorithm", "twap", "--policy", str(tmp_path / name))
+    code = run("thin", "--every", "3000", "--algorithm", "twap", "--method", str(tmp_path / name))
     assert (code, complaint in capsys.readouterr().err) == (2 if complaint else 0, True)
 
 
 @pytest.mark.parametrize("target", ["ask", "mid+x", "offer++1"])
 def test_a_target_is_a_side_and_ticks(target: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        run("thin", "--target", target)
+    assert run("thin", "--target", target) == 2
     assert "is not bid, mid or offer" in capsys.readouterr().err
 
 

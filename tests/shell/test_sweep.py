@@ -1,11 +1,11 @@
 """The sweep: which policies are tried, that each costs what it costs alone, and that a sweep which was stopped goes on."""
 
-import argparse
 import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -21,8 +21,8 @@ from depthwalker.core.outcome import Success
 from depthwalker.core.parent import Action
 from depthwalker.core.policy import policy_for
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
-from depthwalker.shell.commands.sweep import arguments
-from depthwalker.shell.lab.asked import Wrong
+from depthwalker.shell.cli import main
+from depthwalker.shell.ending import Wrong
 from depthwalker.shell.lab.cost import measure
 from depthwalker.shell.lab.experiment import indexed
 from depthwalker.shell.lab.indexed import Indexed
@@ -33,7 +33,6 @@ from depthwalker.shell.lab.players import Player
 from depthwalker.shell.lab.progress import Progress
 from depthwalker.shell.lab.space import Frame, variants
 from depthwalker.shell.lab.sweep import Found, Half, Market, Search, tasks, tried
-from depthwalker.shell.lab.sweep_command import run_sweep
 from depthwalker.shell.lab.sweep_report import ranked
 from depthwalker.shell.lab.sweep_store import NOTE, ParquetKept, done
 from depthwalker.shell.recording import load, save
@@ -61,11 +60,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sweep(folder: Path, out: Path, *words: str) -> int:
-    parser = argparse.ArgumentParser()
-    arguments(parser)
+    with out.open("w", encoding="utf-8") as file, redirect_stdout(file):
+        return main([*asked(folder, *words), "--json"])
+
+
+def asked(folder: Path, *words: str) -> list[str]:
     a, b = (str(folder / f"{name}.jsonl.gz") for name in "ab")
-    given = [a, "--judge", b, "--space", str(folder / "space.toml"), "--json", str(out), *ASKED, *words]
-    return run_sweep(parser.parse_args(given))
+    return ["sweep", a, "--judge", b, "--space", str(folder / "space.toml"), *ASKED, *words]
 
 
 def rows_of(path: Path) -> list[dict[str, object]]:
@@ -121,7 +122,7 @@ class TestSpace:
             ("vary = 3", "vary is no table"),
             ("[alone]\nnothing = 3", "nothing is no table"),
             ("[alone]\nless = {'policy.patience_per_tick' = 2}", "policy.patience_per_tick: "),
-            ("[vary", "cannot be read as execution_config and vary"),
+            ("[vary", "is not TOML"),
         ],
     )
     def test_what_is_wrong_is_named(self, tmp_path: Path, text: str, reason: str) -> None:
@@ -205,6 +206,7 @@ def test_both_halves_are_reported_and_the_choice_is_the_tuning_halfs(
     assert len(tuned) == found["policies"] == 5
     assert tuned[found["chosen"]] == min(tuned.values())
     assert {row["half"] for row in found["rows"]} == {"tuning", "judging"}
+    assert main(asked(folder, "--out", str(tmp_path / "s.parquet"))) == 0
     shown = capsys.readouterr().out
     assert "as it stands" in shown
     assert " judging " in shown
@@ -248,7 +250,7 @@ def _by_task(rows: list[Found]) -> Iterator[list[Found]]:
 def test_ctrl_c_keeps_what_was_done(folder: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "depthwalker.shell", "sweep", str(folder / "a.jsonl.gz"), "--judge"]
     words += [str(folder / "b.jsonl.gz"), "--space", str(folder / "space.toml"), "--horizon", "2", "--every", "1"]
-    words += ["--count", "5", "--queue", "worst", "--out", str(tmp_path / "s.parquet")]
+    words += ["--count", "5", "--queue-model", "worst", "--out", str(tmp_path / "s.parquet")]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     assert process.stderr is not None
     while " done, " not in process.stderr.readline():  # the first blocks are done

@@ -1,8 +1,33 @@
-"""`python -m depthwalker.shell`."""
+"""The program: `depthwalker`, or `python -m depthwalker.shell`. Ctrl-C is quiet from the first import to the last line."""
 
+import os
+import signal
 import sys
+from types import FrameType
 
-from depthwalker.shell.cli import main
+INTERRUPTED = 130  # as in `ending`, which is yet to be imported
+
+
+def program() -> int:
+    """Run the command line and return its exit code."""
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not so in the background
+    if interruptible:
+        signal.signal(signal.SIGINT, _leave)
+    from depthwalker.shell.cli import main
+
+    try:
+        if interruptible:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return main()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said and done: a late one changes neither
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    os._exit(INTERRUPTED)
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

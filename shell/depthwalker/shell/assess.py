@@ -16,6 +16,7 @@ from depthwalker.shell.db import CONNECT_S, database
 from depthwalker.shell.ending import OK
 from depthwalker.shell.queries import PAPER_QUALITY, TRADE_QUALITY
 from depthwalker.shell.settings import Settings
+from depthwalker.shell.terminal import show
 from depthwalker.shell.voice import say
 
 WIDTH: Final = 120
@@ -54,7 +55,7 @@ def _exact(cost: int | None, volume: int | None, profit: int | None) -> tuple[Mo
 def _show(found: Assessment) -> None:
     say(f"{found.answer.value} ({found.trades} trades)", *(f"  {reason}" for reason in found.reasons))
     console = Console(width=WIDTH, highlight=False)
-    console.print(_table("for an advanced algorithm", found.criteria), _table("against it", found.against))
+    show(console, _table("for an advanced algorithm", found.criteria), _table("against it", found.against))
     lines = Table(
         "liquidity", "trades", "average slippage", "volatility", "failed", box=SIMPLE_HEAD, title="by liquidity"
     )
@@ -62,7 +63,7 @@ def _show(found: Assessment) -> None:
         liquidity = "not told" if line.liquidity is None else line.liquidity.value
         ratios = (_ratio(line.slippage), _ratio(line.volatility), _ratio(line.failed))
         lines.add_row(liquidity, str(line.trades), *ratios)
-    console.print(lines)
+    show(console, lines)
 
 
 def _table(title: str, findings: tuple[Finding, ...]) -> Table:

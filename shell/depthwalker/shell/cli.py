@@ -1,97 +1,142 @@
 """The command line. Commands import what they need when they run: help and mistakes are answered at once.
 
-Every error is a line or two that say what is wrong and what to do; no key and no database password is ever shown.
+Every error is a line or two that say what is wrong and what to do, and with --json an object with them on standard output; no
+key and no database password is ever shown.
 """
 
 import argparse
+import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from io import StringIO
 from typing import Final
 
 from depthwalker.shell.commands import TABLE, command
-from depthwalker.shell.ending import EXPLAINED, FAILED, INTERRUPTED, REFUSED
-from depthwalker.shell.voice import complain
+from depthwalker.shell.ending import EXPLAINED, FAILED, INTERRUPTED, OK, UNREAD, UNRESOLVED, Ended, Wrong
+from depthwalker.shell.voice import complain, say
 
 TRACEBACK: Final = "DEPTHWALKER_TRACEBACK"
 LOG: Final = "DEPTHWALKER_LOG"
+TEXT: Final = "Fills orders on prediction markets."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code. Raises SystemExit after help, as argparse does."""
     given = sys.argv[1:] if argv is None else list(argv)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        parser = _parser(given[0] if given else "")
-    except ModuleNotFoundError as missing:
-        return _lacking(given[0], missing)
-    arguments = parser.parse_args(given)
+        return _run(given)
+    except BrokenPipeError:
+        return _unread()
+    except KeyboardInterrupt:
+        return _tell(Ended(INTERRUPTED, "interrupted"), as_json="--json" in given)
+    except Exception as error:
+        if os.environ.get(TRACEBACK) and not isinstance(error, Ended):
+            raise
+        return _tell(_ended(error, given), as_json="--json" in given)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(given: list[str]) -> int:
+    if given == ["--version"]:
+        from importlib.metadata import version
+
+        say(f"depthwalker {version('depthwalker')}")
+        return OK
+    arguments = _parsed(given)
     run: Callable[[argparse.Namespace], int] = arguments.run
     if os.environ.get(LOG) == "json":
         from depthwalker.shell.logs import structured_logs
 
         structured_logs()
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return run(arguments)
+
+
+def _parsed(given: Sequence[str]) -> argparse.Namespace:
+    """Return what is asked for. Raises Wrong with what argparse says of a mistake, and SystemExit after help."""
+    said = StringIO()
     try:
-        return run(arguments)
-    except ModuleNotFoundError as missing:
-        return _lacking(given[0], missing)
-    except KeyboardInterrupt:
-        complain("interrupted")
-        return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more when it exits
-        return FAILED
-    except Exception as error:
-        if os.environ.get(TRACEBACK):
-            raise
-        complain(_in_words(error))
-        return _code(error)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        with redirect_stderr(said):
+            arguments, unknown = _parser(given[0] if given else "").parse_known_args(given)
+            if unknown:
+                arguments.mistaken(f"unrecognized arguments: {' '.join(unknown)}")
+            return arguments
+    except SystemExit as end:
+        if end.code:
+            raise Wrong(said.getvalue().strip()) from end
+        raise
 
 
-def _lacking(name: str, missing: ModuleNotFoundError) -> int:
-    """Say which extra brings what a command needs. Raises the error where none does."""
-    extra = TABLE[name].extra
-    if not extra:
-        raise missing
-    complain(f"{name} needs {missing.name}: pip install 'depthwalker[{extra}]'")
-    return REFUSED
+def _tell(ended: Ended, *, as_json: bool) -> int:
+    complain(str(ended))
+    if as_json:
+        try:
+            say(json.dumps({"error": str(ended), "exit_code": ended.code}))
+        except BrokenPipeError:
+            return _unread()
+    return ended.code
 
 
-def _in_words(error: Exception) -> str:
+def _unread() -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more when it exits
+    return UNREAD
+
+
+def _ended(error: Exception, given: Sequence[str]) -> Ended:
+    """Return how a command ended by this error."""
+    match error:
+        case Ended():
+            return error
+        case ModuleNotFoundError() if given and given[0] in TABLE and TABLE[given[0]].extra:
+            return Wrong(f"{given[0]} needs {error.name}: pip install 'depthwalker[{TABLE[given[0]].extra}]'")
+        case _:
+            return _translated(error)
+
+
+def _translated(error: Exception) -> Ended:
     """Return what went wrong outside the program, or that it is a bug. A connection string is never repeated."""
     from psycopg import Error, OperationalError
+    from psycopg.errors import UndefinedColumn, UndefinedFunction, UndefinedTable
 
+    from depthwalker.shell.api import DepthwalkerError, ExchangeTrouble, Unresolved
     from depthwalker.shell.db import NoSchema
     from depthwalker.shell.journal import StoreError
     from depthwalker.shell.postmaster import PostgresUnavailable
-    from depthwalker.shell.settings import SettingsError
+    from depthwalker.shell.settings import Settings, SettingsError
 
     match error:
-        case PostgresUnavailable() | SettingsError() | NoSchema():
-            return str(error)
+        case SettingsError():
+            return Wrong(str(error))
+        case Unresolved():
+            return Ended(UNRESOLVED, str(error))
+        case ExchangeTrouble():
+            asked = f"asked at {Settings.load().base_url}; `depthwalker doctor` looks at what it takes"
+            return Ended(FAILED, f"{error} ({asked})")
+        case PostgresUnavailable() | NoSchema() | DepthwalkerError():
+            return Ended(FAILED, str(error))
         case StoreError():
-            return f"the database cannot be used: {error}"
+            return Ended(FAILED, f"the database cannot be used: {error}; `depthwalker doctor` looks at what it takes")
+        case UndefinedColumn() | UndefinedFunction() | UndefinedTable():
+            said = error.diag.message_primary
+            return Ended(
+                FAILED, f"the database is another version's ({said}): `depthwalker db load` brings it up to this one"
+            )
         case OperationalError():
             said = " ".join(str(error).split())
-            return f"the database cannot be used: {said}; unset DATABASE_URL to use the embedded one"
+            return Ended(FAILED, f"the database cannot be used: {said}; unset DATABASE_URL to use the embedded one")
         case Error():
             said = (
                 error.diag.message_primary or "DATABASE_URL is not a connection string such as postgresql://host/name"
             )
-            return f"the database cannot be used: {said}"
+            return Ended(FAILED, f"the database cannot be used: {said}")
         case OSError() if error.strerror:
-            return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+            return Ended(FAILED, f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
         case _:
-            return f"a bug: {type(error).__name__}; {TRACEBACK}=1 shows where"
-
-
-def _code(error: Exception) -> int:
-    from depthwalker.shell.settings import SettingsError
-
-    return REFUSED if isinstance(error, SettingsError) else FAILED
+            return Ended(FAILED, f"a bug: {type(error).__name__}; {TRACEBACK}=1 shows where")
 
 
 def parser_of_all() -> argparse.ArgumentParser:
@@ -111,11 +156,11 @@ def _installed(name: str) -> bool:
 
 def _parser(*called: str) -> argparse.ArgumentParser:
     """Return the parser, in which only the commands that are called have their arguments."""
-    text = "Fills orders on prediction markets."
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="depthwalker", usage=_usage("COMMAND"), description=text, epilog=EXPLAINED, formatter_class=raw
+        prog="depthwalker", usage=_usage("COMMAND"), description=TEXT, epilog=EXPLAINED, formatter_class=raw
     )
+    parser.add_argument("--version", action="store_true", help="show the program's version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, prog="depthwalker")
     for name, entry in TABLE.items():
         examples = "\n".join(("examples:", *(f"  depthwalker {line}" for line in entry.examples)))
@@ -130,7 +175,7 @@ def _parser(*called: str) -> argparse.ArgumentParser:
         if name in called:
             module = command(name)
             module.arguments(added)
-            added.set_defaults(run=module.run)
+            added.set_defaults(run=module.run, mistaken=added.error)
     return parser
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import psycopg
 
-from depthwalker.shell.ending import FAILED, OK, REFUSED
+from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
 from depthwalker.shell.postgres import connect_string, schema_marking, schema_path
 from depthwalker.shell.postmaster import PostgresUnavailable, find_binaries
 from depthwalker.shell.settings import Settings
@@ -71,8 +71,7 @@ def run_database(what: str, *, as_json: bool = False, dry_run: bool = False) -> 
     """Run `depthwalker db WHAT` and return the exit code."""
     own = "DATABASE_URL" not in os.environ
     if what == "start" and not own:
-        complain("DATABASE_URL names a server already: unset it to start the embedded one")
-        return REFUSED
+        raise Wrong("DATABASE_URL names a server already: unset it to start the embedded one")
     with connect_string(Settings.load().state_directory / "postgres") as dsn:
         match what:
             case "load":
@@ -125,8 +124,9 @@ def _retain(dsn: str, *, own: bool, as_json: bool, dry_run: bool) -> int:
         try:
             found = retain(connection, dry_run=dry_run)
         except psycopg.errors.LockNotAvailable:
-            complain("order_book_snapshots is in constant use: nothing is lost; run it again when less is going on")
-            return FAILED
+            raise Ended(
+                FAILED, "order_book_snapshots is in constant use: nothing is lost; run it again when less is going on"
+            ) from None
     if as_json:
         say(in_words(found))
         return OK
@@ -148,7 +148,8 @@ def _shell(dsn: str) -> int:
     try:
         return subprocess.run([str(psql) if psql.exists() else "psql", dsn], check=False).returncode
     except FileNotFoundError:
-        complain(f"there is no psql here: install PostgreSQL's client, then run: psql {shlex.quote(dsn)}")
-        return FAILED
+        raise Ended(
+            FAILED, f"there is no psql here: install PostgreSQL's client, then run: psql {shlex.quote(dsn)}"
+        ) from None
     finally:
         signal.signal(signal.SIGINT, before)

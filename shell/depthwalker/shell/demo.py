@@ -7,9 +7,10 @@ of one market play the same tape, so the algorithms meet the same flow.
 import asyncio
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -24,7 +25,7 @@ from depthwalker.shell.api import DepthwalkerError, Trade, Unresolved
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.db import how_to_look, prepare
 from depthwalker.shell.dossier import page_of
-from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, UNRESOLVED
+from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, UNRESOLVED, Wrong
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.figures import short_count, short_price
 from depthwalker.shell.follow import Follower, is_live
@@ -37,6 +38,7 @@ from depthwalker.shell.scene import Scene, job, recorded_scene, save_scenes, syn
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.table import comparison, query_text, request_key, table
+from depthwalker.shell.terminal import show, show_lines
 
 ALGORITHMS: Final = ((Algorithm.SIMPLE_LIMIT, "simple"), (Algorithm.DYNAMIC_DEPTH_WALKER, "walker"))
 CASH: Final = Money(1_000_000 * MILLION)
@@ -78,21 +80,19 @@ def run_demo(wish: Wish) -> int:
     console = Console(stderr=wish.as_json, highlight=False)
     scenes = _scenes(wish, seed)
     if isinstance(scenes, str):
-        voice.complain(scenes)
-        return REFUSED
-    say = _Voice(console)
+        raise Wrong(scenes)
+    say = partial(show_lines, console)
     say(f"seed {seed}; SEED={seed} repeats {'the market' if len(scenes) == 1 else 'the markets'}")
     if wish.save is not None:
         try:
             say(*(f"saved the market as {file}" for file in save_scenes(scenes, wish.save)))
         except OSError as error:
-            voice.complain(f"{wish.save} cannot be written: {error.strerror}")
-            return REFUSED
+            raise Wrong(f"{wish.save} cannot be written: {error.strerror}") from error
     say(*(_order(scene) for scene in scenes))
     return _run(wish, scenes, seed, console, say)
 
 
-def _run(wish: Wish, scenes: tuple[Scene, ...], seed: int, console: Console, say: "_Voice") -> int:
+def _run(wish: Wish, scenes: tuple[Scene, ...], seed: int, console: Console, say: Callable[..., None]) -> int:
     run = secrets.token_hex(RUN_DIGITS // 2)
     heading = f"depthwalker demo, seed {seed}; Ctrl-C cancels what rests and stops"
     follower = Follower(heading, console, live=is_live(console, plain=wish.plain or wish.as_json))
@@ -107,7 +107,7 @@ def _run(wish: Wish, scenes: tuple[Scene, ...], seed: int, console: Console, say
         voice.say(json.dumps({"seed": seed, "run": run, "executions": [row.plain() for row in rows]}, indent=2))
     else:
         if rows:
-            console.print(table(rows, console.width))
+            show(console, table(rows, console.width))
         if follower.interrupted():
             say(follower.after_interrupt())
         say("the table is this query, which you can repeat with", f"  {how_to_look()}", query_text(run))
@@ -230,14 +230,3 @@ def _code(ends: Sequence[End], *, interrupted: bool) -> int:
     if interrupted:
         return INTERRUPTED
     return FAILED if any(isinstance(end, DepthwalkerError) for end in ends) else OK
-
-
-class _Voice:
-    """Says lines on a console as they are, whatever brackets they hold."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def __call__(self, *lines: str) -> None:
-        for line in lines:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -25,7 +25,7 @@ from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.tape import Tape, hastened, two_sided, window
 from depthwalker.core.units import MILLION, SECOND, Micros, Money, format_count
 from depthwalker.shell.clock import SystemChance, SystemClock
-from depthwalker.shell.ending import FAILED, OK, REFUSED
+from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
 from depthwalker.shell.figures import short_price
 from depthwalker.shell.paper import Account, Listing, PaperExchange, Side
 from depthwalker.shell.paper.reply import Refusal
@@ -59,32 +59,25 @@ class Stall:
     as_json: bool = False
 
 
-class Unplayable(Exception):
-    """What is wrong with what the exchange was to play."""
-
-
 def run_exchange(stall: Stall) -> int:
     """Run a paper exchange until Ctrl-C and return the exit code."""
-    try:
-        tapes = _tapes(stall)
-    except Unplayable as wrong:
-        complain(str(wrong))
-        return REFUSED
+    tapes = _tapes(stall)
     with _key_file() as (key, file):
         account = Account(NAME, NAME, key.public_key(), CASH)
         try:
             asyncio.run(_serve(tapes, account, file, stall))
         except OSError as error:
-            complain(f"port {stall.port} cannot be used: {error.strerror}; leave --port out for a free one")
-            return FAILED
+            raise Ended(
+                FAILED, f"port {stall.port} cannot be used: {error.strerror}; leave --port out for a free one"
+            ) from error
         except Refusal as refused:
-            complain(f"--fault: {read_error(refused.reply.body).detail or 'it is not one that can be planned'}")
-            return REFUSED
+            said = read_error(refused.reply.body).detail or "it is not one that can be planned"
+            raise Wrong(f"--fault: {said}") from refused
     return OK
 
 
 def _tapes(stall: Stall) -> list[Tape]:
-    """Return what is played. Raises Unplayable."""
+    """Return what is played. Raises Wrong."""
     if not stall.data:
         seed = secrets.randbelow(MILLION) if stall.seed is None else stall.seed
         tapes = [synthesize(PROFILES[stall.profile], seed, stall.seconds)]
@@ -93,12 +86,12 @@ def _tapes(stall: Stall) -> list[Tape]:
     names = [tape.ticker for tape in tapes]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise Unplayable(f"two of the recordings are of {twice}: a market can be played once")
+        raise Wrong(f"two of the recordings are of {twice}: a market can be played once")
     return tapes if stall.speed == 1_000 else [hastened(tape, stall.speed) for tape in tapes]
 
 
 def playable(file: Path) -> Tape:
-    """Return what a recording plays, from where its book first has both sides. Raises Unplayable."""
+    """Return what a recording plays, from where its book first has both sides. Raises Wrong."""
     try:
         match load(file):
             case Success(tape):
@@ -106,9 +99,9 @@ def playable(file: Path) -> Tape:
                 start = stretches[0][0] if stretches else Micros(0)
                 return window(tape, start, Micros(tape.span - start))
             case Failure(unplayable):
-                raise Unplayable(f"{file} cannot be replayed: {unplayable.reason}")
+                raise Wrong(f"{file} cannot be replayed: {unplayable.reason}")
     except OSError as error:
-        raise Unplayable(f"{file} cannot be read: {error.strerror}; give the path of a recording") from error
+        raise Wrong(f"{file} cannot be read: {error.strerror}; give the path of a recording") from error
 
 
 @contextmanager

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import secrets
-import tomllib
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -14,19 +12,17 @@ from typing import Final, TypeVar
 from rich.console import Console
 
 from depthwalker.core.book import Leg
-from depthwalker.core.config import ExecutionConfig
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.parent import Action, RefusalKind, Ticket
 from depthwalker.core.units import DOLLAR, Malformed, Price, format_price, parse_count, parse_price
-from depthwalker.shell.api import DepthwalkerError, ExchangeTrouble, OrderRefused, Trade, Unresolved
-from depthwalker.shell.config import parse_config
+from depthwalker.shell.api import OrderRefused, Trade
 from depthwalker.shell.db import database
-from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, UNRESOLVED
+from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, Ended, Wrong
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.follow import Follower, is_live
 from depthwalker.shell.job_queue import Entry
-from depthwalker.shell.journal import StoreError
-from depthwalker.shell.opening import load_key, open_store
+from depthwalker.shell.method import read_method
+from depthwalker.shell.opening import open_store, require_key
 from depthwalker.shell.scene import terminal_job
 from depthwalker.shell.settings import Recovering, Settings
 from depthwalker.shell.ticket import Job
@@ -59,30 +55,21 @@ class Order:
     queue: bool = False
 
 
-class Wrong(Exception):
-    """Something on the command line, or in what it names, that will never do; the text says what would."""
-
-
 def run_execute(order: Order) -> int:
     """Execute an order and return the exit code."""
-    try:
-        job = _job(order)
-        settings = _settings()
-    except Wrong as wrong:
-        complain(str(wrong))
-        return REFUSED
+    job = _job(order)
+    settings = Settings.load()
+    require_key(settings)
     if order.queue:
         return _queue(job, settings, as_json=order.as_json)
-    console = Console(stderr=order.as_json, highlight=False)
+    console = Console(highlight=False, stderr=order.as_json)
     heading = f"depthwalker execute {order.ticker}, request key {job.request_key}; Ctrl-C cancels what rests and stops"
     follower = Follower(heading, console, live=is_live(console, plain=order.plain or order.as_json))
     with database(settings) as dsn:
         try:
             trade = asyncio.run(_execute(job, settings, dsn, follower))
-        except DepthwalkerError as error:
-            asked = f" (asked at {settings.base_url})" if isinstance(error, ExchangeTrouble) else ""
-            complain(f"{error}{asked}")
-            return _refused(error)
+        except OrderRefused as refused:
+            raise _for_the_command_line(refused) from refused
     if (trade.market_id, trade.side, trade.action, trade.target_price) != _terms(job):
         complain(f"request key {job.request_key} names an earlier, different order: this is what became of that one")
     say(_json(trade) if order.as_json else _summary(trade, job.request_key))
@@ -95,11 +82,7 @@ def run_execute(order: Order) -> int:
 def _queue(job: Job, settings: Settings, *, as_json: bool) -> int:
     """Leave the order to the workers."""
     with database(settings) as dsn:
-        try:
-            entry = asyncio.run(_put(job, settings, dsn))
-        except (DepthwalkerError, StoreError) as error:
-            complain(str(error))
-            return FAILED
+        entry = asyncio.run(_put(job, settings, dsn))
     if as_json:
         say(json.dumps({"request_key": job.request_key, "standing": entry.standing.value}))
     else:
@@ -144,52 +127,6 @@ def _job(order: Order) -> Job:
     return terminal_job(key, ticket, read_method(order.method), order.ticker)
 
 
-def read_method(file: Path | None) -> ExecutionConfig:
-    """Return the configuration in a method's file, or the defaults. Raises Wrong."""
-    given = {} if file is None else _table(file)
-    match parse_config(given):
-        case Success(config):
-            return config
-        case Failure(errors):
-            raise Wrong(f"{file}: {errors.in_words()}")
-
-
-def _table(file: Path) -> Mapping[str, object]:
-    """Return a method's configuration: the file's own keys, or those under `execution_config`."""
-    try:
-        text = file.read_text(encoding="utf-8")
-        found = (
-            json.loads(text, parse_float=Decimal)
-            if file.suffix == ".json"
-            else tomllib.loads(text, parse_float=Decimal)
-        )
-    except OSError as error:
-        raise Wrong(f"{file} cannot be read: {error.strerror}") from error
-    except (ValueError, ArithmeticError, RecursionError) as error:
-        kind = "JSON" if file.suffix == ".json" else "TOML"
-        raise Wrong(
-            f"{file} is not {kind}: {error}; write the keys of execution_config, or end its name in .toml or .json"
-        ) from error
-    table = found.get("execution_config", found) if isinstance(found, dict) else found
-    if not isinstance(table, dict):
-        raise Wrong(f"{file} holds no table: write the keys of execution_config")
-    return table
-
-
-def _settings() -> Settings:
-    settings = Settings.load()
-    if settings.key_id is None:
-        raise Wrong(
-            "no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE; "
-            "to try without money, `depthwalker exchange` prints what to set"
-        )
-    try:
-        load_key(settings)
-    except ExchangeTrouble as error:
-        raise Wrong(str(error)) from error
-    return settings
-
-
 def _read(what: str, parsed: Outcome[T, Malformed]) -> T:
     match parsed:
         case Success(number):
@@ -198,14 +135,9 @@ def _read(what: str, parsed: Outcome[T, Malformed]) -> T:
             raise Wrong(f"{what} {malformed.text}: it must be {malformed.allowed}")
 
 
-def _refused(error: DepthwalkerError) -> int:
-    match error:
-        case Unresolved():
-            return UNRESOLVED
-        case OrderRefused(refusal=refusal) if refusal.kind in WRONG_ORDER:
-            return REFUSED
-        case _:
-            return FAILED
+def _for_the_command_line(refused: OrderRefused) -> Ended:
+    """Return the end of a command whose order was refused: wrong for good, or as things stand."""
+    return Ended(REFUSED if refused.refusal.kind in WRONG_ORDER else FAILED, str(refused))
 
 
 def _summary(trade: Trade, key: str) -> str:

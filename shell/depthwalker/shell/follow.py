@@ -1,6 +1,7 @@
 """Runs work while the terminal follows it: a live view, or plain lines where there is no terminal.
 
-Ctrl-C asks what runs to cancel what rests and to confirm it; a second one leaves, and says what may still rest.
+Ctrl-C asks what runs to cancel what rests and to confirm it; a second one leaves, and says what may still rest. Whoever reads
+the lines and goes, as `head` does, asks for the same as the first.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from depthwalker.shell.happening import Happening
 from depthwalker.shell.interrupt import Interrupts
 from depthwalker.shell.lane import Lane
 from depthwalker.shell.screen import Screen
+from depthwalker.shell.terminal import show_lines
 from depthwalker.shell.voice import complain
 
 T = TypeVar("T")
@@ -100,8 +102,7 @@ class Follower:
             return
         self._head()
         span = Micros(happening.at - (lane.started() or happening.at))
-        line = f"{lane.name:{self._width}} {seconds(span):>5} {happening.kind:9} {happening.text}"
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._show(f"{lane.name:{self._width}} {seconds(span):>5} {happening.kind:9} {happening.text}")
 
     def _head(self) -> None:
         """Say once what this is, where nothing is drawn."""
@@ -111,7 +112,15 @@ class Follower:
 
     def _say(self, text: str) -> None:
         if not self._live:
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._show(text)
+
+    def _show(self, text: str) -> None:
+        """Print a line; where its reader has gone, nobody watches the orders any more, and they are stopped."""
+        try:
+            show_lines(self._console, text)
+        except OSError:  # a pipe, or a terminal that is gone
+            if self._interrupts is not None:
+                self._interrupts.stop()
 
     def _leave(self, shown: ExitStack) -> None:
         self._live = False

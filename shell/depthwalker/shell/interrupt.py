@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while orders work: the first asks to stop, the second leaves at once and says what it leaves."""
+"""Ctrl-C, SIGTERM and a terminal that is gone while orders work: the first asks to stop, the second leaves at once and says what it leaves."""
 
 import asyncio
 import os
@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Final, Self
 
 CODE: Final = 130
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+ASKED: Final = {signal.SIGINT, signal.SIGTERM}  # heard even where they were ignored; `nohup` means what it says
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
@@ -22,16 +23,23 @@ class Interrupts:
         self.count = 0
         self._stop = stop
         self._leave = leave
+        self._heard = [number for number in SIGNALS if number in ASKED or signal.getsignal(number) != signal.SIG_IGN]
 
     def __enter__(self) -> Self:
-        for number in SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self._received)
+        for number in self._heard:
+            received = self.stop if number == signal.SIGHUP else self._received  # a closing terminal sends it twice
+            asyncio.get_running_loop().add_signal_handler(number, received)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for number in SIGNALS:
+        for number in self._heard:
             asyncio.get_running_loop().remove_signal_handler(number)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def stop(self) -> None:
+        """Ask to stop as the first signal does; more of this changes nothing."""
+        if not self.count:
+            self._received()
 
     def _received(self) -> None:
         self.count += 1

@@ -2,15 +2,31 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import assert_never
+from typing import Final, assert_never
 
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.shell.api import DatabaseTrouble, ExchangeTrouble
+from depthwalker.shell.ending import Wrong
 from depthwalker.shell.journal import StoreError
 from depthwalker.shell.postgres import connect_string
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.signing import Signer, load_signer
 from depthwalker.shell.store import PostgresStore
+
+NO_KEY: Final = (
+    "no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE; "
+    "to try without money, `depthwalker exchange` prints what to set"
+)
+
+
+def require_key(settings: Settings) -> None:
+    """See that there is a key, and that it can be used. Raises Wrong."""
+    if settings.key_id is None:
+        raise Wrong(NO_KEY)
+    try:
+        load_key(settings)
+    except ExchangeTrouble as error:
+        raise Wrong(str(error)) from error
 
 
 def load_key(settings: Settings) -> Signer | None:

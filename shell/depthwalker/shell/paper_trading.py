@@ -22,18 +22,19 @@ from depthwalker.core.rollout import Stage, read
 from depthwalker.core.schedule import Schedule
 from depthwalker.core.tape import Tape
 from depthwalker.core.units import CONTRACT, MILLION, SECOND, Count, Micros, Money
-from depthwalker.shell.api import DepthwalkerError, Trade, TradingStopped, Unresolved
+from depthwalker.shell.api import Trade, TradingStopped, Unresolved
 from depthwalker.shell.board import Board
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.db import database
-from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, UNRESOLVED
+from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, UNRESOLVED, Wrong
 from depthwalker.shell.engine import Engine
-from depthwalker.shell.exchange import Unplayable, playable
-from depthwalker.shell.execute import Wrong, read_method
+from depthwalker.shell.exchange import playable
 from depthwalker.shell.follow import Follower, is_live
 from depthwalker.shell.kalshi import KalshiVenue
+from depthwalker.shell.markets import succeeded
+from depthwalker.shell.method import read_method
 from depthwalker.shell.mirrors import mirrored
-from depthwalker.shell.opening import load_key, open_store
+from depthwalker.shell.opening import load_key, open_store, require_key
 from depthwalker.shell.paper import Account, PaperExchange
 from depthwalker.shell.paper_markets import SESSION, Draw, Elsewhere, Place, Sessions, recorded, session_of, synthetic
 from depthwalker.shell.paper_run import NAMES, End, Left, PaperRun, heading, left_by, prefix
@@ -90,21 +91,13 @@ class Came:
 def run_paper(wish: Wish) -> int:
     """Execute a run's parents, or go on with them, and return the exit code."""
     settings = Settings.load()
-    try:
-        config = _config(wish, settings)
-        tapes = tuple(playable(file) for file in wish.data)
-    except (Wrong, Unplayable) as wrong:
-        complain(str(wrong))
-        return REFUSED
-    console = Console(stderr=wish.as_json, highlight=False)
+    config = _config(wish, settings)
+    tapes = tuple(playable(file) for file in wish.data)
+    console = Console(highlight=False, stderr=wish.as_json)
     live = is_live(console, plain=wish.plain or wish.as_json)
     follower = Follower(heading(wish.run, f"{wish.parents} parents"), console, live=live, brief=True)
     with database(settings) as dsn:
-        try:
-            came = asyncio.run(_Paper(wish, settings, config, tapes, dsn, follower).run())
-        except DepthwalkerError as error:
-            complain(str(error))
-            return FAILED
+        came = asyncio.run(_Paper(wish, settings, config, tapes, dsn, follower).run())
     _tell(wish, came, interrupted=follower.interrupted())
     if follower.interrupted():
         complain(follower.after_interrupt(), f"the same command goes on with run {wish.run}")
@@ -168,8 +161,10 @@ class _Paper:
         if self._wish.venue == "exchange":
             wire = AioHttpTransport(self._own.base_url)
             stack.push_async_callback(wire.close)
-            place = Elsewhere(self._wish.tickers, KalshiVenue(wire, None, self._clock))
-            return Stand(self._own, load_key(self._own), place)
+            venue = KalshiVenue(wire, None, self._clock)
+            for ticker in self._wish.tickers:
+                succeeded(ticker, await venue.market(ticker))
+            return Stand(self._own, load_key(self._own), Elsewhere(self._wish.tickers, venue))
         return await self._own_exchange(stack, left)
 
     async def _own_exchange(self, stack: AsyncExitStack, left: Sequence[Left]) -> Stand:
@@ -227,8 +222,8 @@ def _config(wish: Wish, settings: Settings) -> ExecutionConfig:
         raise Wrong(
             f"{settings.base_url} is a real exchange, and paper sends no orders there: --venue feed uses its market data"
         )
-    if wish.venue == "exchange" and settings.key_id is None:
-        raise Wrong("no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE")
+    if wish.venue == "exchange":
+        require_key(settings)
     return read_method(wish.method)
 
 
@@ -275,4 +270,4 @@ def _code(came: Came, *, interrupted: bool) -> int:
     if any(isinstance(end, TradingStopped) for end in came.ends):
         return FAILED
     filled = any(isinstance(end, Trade) and end.quantity for end in came.ends)
-    return OK if filled or not came.ends else FAILED
+    return OK if filled or not (came.ends or came.skipped) else FAILED

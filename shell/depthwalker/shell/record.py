@@ -17,16 +17,15 @@ from typing import Final
 from depthwalker.core.recorder import Recorder, begin, close, record_look, unknown_from
 from depthwalker.core.recording import Line, Print
 from depthwalker.core.units import SECOND, Micros
-from depthwalker.shell.api import ExchangeTrouble
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.dialler import AioHttpDialler, socket_url
-from depthwalker.shell.ending import FAILED, OK, REFUSED
+from depthwalker.shell.ending import OK, Wrong
 from depthwalker.shell.feed import Feed
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.markets import Markets
 from depthwalker.shell.news import NewsRoom
-from depthwalker.shell.opening import load_key
+from depthwalker.shell.opening import load_key, require_key
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.recording import line_text, resume
 from depthwalker.shell.settings import Settings
@@ -91,15 +90,10 @@ class Reel:
 def run_record(wish: Wish) -> int:
     """Record until Ctrl-C, or for as long as was asked, and return the exit code."""
     settings = Settings.load()
-    try:
-        wish.folder.mkdir(parents=True, exist_ok=True)
-        reels = asyncio.run(_record(wish, settings))
-    except ExchangeTrouble as error:
-        complain(f"{error} (asked at {settings.base_url})")
-        return FAILED
-    except ValueError as wrong:
-        complain(str(wrong))
-        return REFUSED
+    if settings.key_id is not None:
+        require_key(settings)
+    wish.folder.mkdir(parents=True, exist_ok=True)
+    reels = asyncio.run(_record(wish, settings))
     told = [reel.told() for reel in reels]
     if wish.as_json:
         say(json.dumps(told, indent=2))
@@ -140,7 +134,10 @@ def _open(
     """Open the files, then watch the markets; they are left and closed in the opposite order."""
     reels: list[Reel] = []
     for ticker, feed in feeds.items():
-        reel = Reel(ticker, folder / f"{ticker}.jsonl", clock, stale_after)
+        try:
+            reel = Reel(ticker, folder / f"{ticker}.jsonl", clock, stale_after)
+        except ValueError as wrong:
+            raise Wrong(str(wrong)) from wrong
         stack.callback(reel.close)
         listener = partial(reel.look, feed)
         feed.watch(listener)

@@ -5,27 +5,22 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 
-from depthwalker.shell.api import DepthwalkerError, Recovered
+from depthwalker.shell.api import Recovered
 from depthwalker.shell.db import database
-from depthwalker.shell.ending import FAILED, OK, REFUSED, UNRESOLVED
+from depthwalker.shell.ending import OK, UNRESOLVED
 from depthwalker.shell.engine import Engine
+from depthwalker.shell.opening import require_key
 from depthwalker.shell.settings import Recovering, Settings
-from depthwalker.shell.voice import complain, say
+from depthwalker.shell.voice import say
 
 
 def run_recover(*, wind_down: bool, cancel_strays: bool, as_json: bool) -> int:
     """Recover and return the exit code: UNRESOLVED where an execution has not ended."""
     given = Settings.load()
-    if given.key_id is None:
-        complain("no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE, those whose orders are to be looked for")
-        return REFUSED
+    require_key(given)
     settings = replace(given, recovery=Recovering.OFF)  # what is taken up here is waited for
     with database(settings) as dsn:
-        try:
-            found = asyncio.run(_recover(settings, dsn, wind_down=wind_down, cancel_strays=cancel_strays))
-        except DepthwalkerError as error:
-            complain(str(error))
-            return FAILED
+        found = asyncio.run(_recover(settings, dsn, wind_down=wind_down, cancel_strays=cancel_strays))
     say(json.dumps(asdict(found), indent=2, default=str)) if as_json else say(*_told(found, cancelled=cancel_strays))
     return UNRESOLVED if found.troubles else OK
 

@@ -10,11 +10,11 @@ from depthwalker.core.replay import Difference, Newer, Reading, Replayed, replay
 from depthwalker.core.units import format_count
 from depthwalker.shell import codec
 from depthwalker.shell.db import database
-from depthwalker.shell.ending import FAILED, OK, REFUSED
+from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
 from depthwalker.shell.journal import NoSuchExecution
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.store import PostgresStore
-from depthwalker.shell.voice import complain, say
+from depthwalker.shell.voice import say
 
 
 def run_replay(executions: tuple[int, ...], *, every: bool, as_json: bool) -> int:
@@ -24,11 +24,9 @@ def run_replay(executions: tuple[int, ...], *, every: bool, as_json: bool) -> in
         try:
             found = asyncio.run(_read(dsn, executions, every=every))
         except NoSuchExecution as error:
-            complain(f"{error}: in `depthwalker db shell` the table execution_state lists them")
-            return REFUSED
+            raise Wrong(f"{error}: in `depthwalker db shell` the table execution_state lists them") from error
         except codec.Unreadable as error:
-            complain(f"a journal cannot be read: {error}")
-            return FAILED
+            raise Ended(FAILED, f"a journal cannot be read: {error}; a newer version reads it") from error
     if as_json:
         say(json.dumps([_fields(number, reading) for number, reading in found], indent=2))
     else:

@@ -15,7 +15,7 @@ from depthwalker.shell.browser import NoPicture, picture
 from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.db import database
 from depthwalker.shell.dossier import page_of, plain
-from depthwalker.shell.ending import FAILED, OK, REFUSED
+from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
 from depthwalker.shell.journal import NoSuchExecution
 from depthwalker.shell.period_page import Period, period_page, plain_period
 from depthwalker.shell.settings import Settings
@@ -37,23 +37,25 @@ def report_execution(execution_id: int, wanted: Wanted) -> int:
         try:
             story = asyncio.run(read_story(dsn, execution_id))
         except NoSuchExecution as missing:
-            complain(str(missing))
-            return REFUSED
+            raise Wrong(str(missing)) from missing
         except Unreadable as unreadable:
-            complain(f"the journal of execution {execution_id} is not this version's: {unreadable}")
-            return FAILED
+            raise Ended(
+                FAILED, f"the journal of execution {execution_id} is not this version's: {unreadable}"
+            ) from unreadable
+    _write(page_of(story, execution_id), Path(f"report-{execution_id}.html"), wanted)
     if wanted.as_json:
         say(json.dumps(plain(story, execution_id), indent=2))
-    return written(page_of(story, execution_id), Path(f"report-{execution_id}.html"), wanted)
+    return OK
 
 
 def report_period(span: int, wanted: Wanted, *, paper: bool = False) -> int:
     """Write the report of what ended within a span (microseconds) until now, and return the exit code."""
     with database(Settings.load()) as dsn:
         period = asyncio.run(read_period(dsn, Micros(span), paper=paper))
+    _write(period_page(period), Path("report-period.html"), wanted)
     if wanted.as_json:
         say(json.dumps(plain_period(period), indent=2))
-    return written(period_page(period), Path("report-period.html"), wanted)
+    return OK
 
 
 def report_backtest(file: Path, wanted: Wanted) -> int:
@@ -61,14 +63,13 @@ def report_backtest(file: Path, wanted: Wanted) -> int:
     try:
         results = read_results(file)
     except OSError as error:
-        complain(f"{file} cannot be read: {error.strerror}")
-        return REFUSED
+        raise Wrong(f"{file} cannot be read: {error.strerror}; name what `backtest --json` wrote") from error
     except NotResults as wrong:
-        complain(str(wrong))
-        return REFUSED
+        raise Wrong(str(wrong)) from wrong
+    _write(backtest_page(results), Path("report-backtest.html"), wanted)
     if wanted.as_json:
         say(msgspec.json.encode(results).decode())
-    return written(backtest_page(results), Path("report-backtest.html"), wanted)
+    return OK
 
 
 async def read_story(dsn: str, execution_id: int) -> Story:
@@ -83,19 +84,16 @@ async def read_period(dsn: str, span: Micros, *, paper: bool) -> Period:
         return await archive.period(span, paper=paper)
 
 
-def written(page: str, usual: Path, wanted: Wanted) -> int:
-    """Write a page to where it is wanted, say where, and return the exit code. Raises OSError."""
+def _write(page: str, usual: Path, wanted: Wanted) -> None:
+    """Write a page to where it is wanted, and say where. Raises Ended and OSError."""
     say_where = complain if wanted.as_json else say
     html = wanted.html or (None if wanted.as_json or wanted.png else usual)
     if html is not None:
         html.write_text(page, encoding="utf-8")
         say_where(f"the report is {html}")
-    if wanted.png is None:
-        return OK
-    try:
-        picture(page, wanted.png)
-    except NoPicture as trouble:
-        complain(str(trouble))
-        return FAILED
-    say_where(f"its picture is {wanted.png}")
-    return OK
+    if wanted.png is not None:
+        try:
+            picture(page, wanted.png)
+        except NoPicture as trouble:
+            raise Ended(FAILED, str(trouble)) from trouble
+        say_where(f"its picture is {wanted.png}")

@@ -30,21 +30,23 @@ from depthwalker.core.rollout import (
     read,
 )
 from depthwalker.core.units import SECOND, Micros, Money, format_money
-from depthwalker.shell.api import DepthwalkerError
 from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.db import database
-from depthwalker.shell.ending import FAILED, OK, REFUSED
+from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
 from depthwalker.shell.evidence import evidence, parents
-from depthwalker.shell.journal import Store, StoreError
+from depthwalker.shell.journal import Store
 from depthwalker.shell.opening import open_store
 from depthwalker.shell.settings import Settings
-from depthwalker.shell.voice import complain, say
+from depthwalker.shell.voice import say
 
 MOVES: Final = {"advance": Move.ADVANCE, "hold": Move.HOLD, "stop": Move.STOP}
 
 
-class NotMoved(Exception):
+class NotMoved(Ended):
     """A move that is not made, and why."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(FAILED, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,9 @@ def run_rollout(what: str, reason: str, *, anyway: bool, as_json: bool) -> int:
     """Show the rollout or make a move, and return the exit code: FAILED where the move is not made."""
     settings = Settings.load()
     if not reason.strip():
-        complain("--reason: say why, in a word or more")
-        return REFUSED
+        raise Wrong("--reason: say why, in a word or more")
     with database(settings) as dsn:
-        try:
-            standing = asyncio.run(_run(dsn, settings.account, MOVES.get(what), reason.strip(), anyway=anyway))
-        except (NotMoved, DepthwalkerError, StoreError) as error:
-            complain(str(error))
-            return FAILED
+        standing = asyncio.run(_run(dsn, settings.account, MOVES.get(what), reason.strip(), anyway=anyway))
     say(json.dumps(_fields(standing), indent=2)) if as_json else say(*_told(standing))
     return OK
 

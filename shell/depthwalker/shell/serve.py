@@ -27,7 +27,7 @@ from depthwalker.shell.archive import Archive
 from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.db import database
 from depthwalker.shell.dossier import page_of
-from depthwalker.shell.ending import FAILED, OK, REFUSED
+from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
 from depthwalker.shell.journal import NoSuchExecution, Store, StoreError
 from depthwalker.shell.live import Lookout
 from depthwalker.shell.live_page import (
@@ -293,15 +293,16 @@ def run_serve(place: Place, *, as_json: bool) -> int:
     settings = Settings.load()
     token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(24)
     if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or set(token) & set(' ;,&#%+"\\'):
-        complain(f"{TOKEN_VARIABLE}: at least {SHORTEST_TOKEN} letters, digits, - or _")
-        return REFUSED
+        raise Wrong(f"{TOKEN_VARIABLE}: at least {SHORTEST_TOKEN} letters, digits, - or _")
     with database(settings) as dsn:
         try:
             asyncio.run(_serve(place, dsn, token, as_json=as_json))
         except OSError as error:
             said = error.strerror or str(error)
-            complain(f"{place.host} port {place.port} cannot be used: {said}; give --port another, or leave it out")
-            return FAILED
+            raise Ended(
+                FAILED,
+                f"{place.host} port {place.port} cannot be used: {said}; give another --host or --port (0: a free one)",
+            ) from error
     return OK
 
 

@@ -13,7 +13,7 @@ from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.api import DepthwalkerError, Recovered
 from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.db import database
-from depthwalker.shell.ending import FAILED, OK, REFUSED, UNRESOLVED
+from depthwalker.shell.ending import FAILED, OK, UNRESOLVED, Ended, Wrong
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.journal import Store, StoreError
 from depthwalker.shell.opening import open_store
@@ -40,14 +40,12 @@ def run_stop(reason: str, *, as_json: bool) -> int:
     """Stop everything and return the exit code: UNRESOLVED where an execution has not ended."""
     settings = Settings.load()
     if not reason.strip():
-        complain("--reason: say why, in a word or more")
-        return REFUSED
+        raise Wrong("--reason: say why, in a word or more")
     with database(settings) as dsn:
         try:
             found = asyncio.run(_stop(settings, dsn, reason.strip()))
         except (DepthwalkerError, StoreError) as error:
-            complain(f"{error}: the kill switch may not be pulled")
-            return FAILED
+            raise Ended(FAILED, f"{error}: the kill switch may not be pulled") from error
     say(json.dumps(asdict(found), indent=2, default=str)) if as_json else say(*_told(found))
     return UNRESOLVED if found.unfinished or found.trouble else OK
 
@@ -56,11 +54,7 @@ def run_release(*, as_json: bool) -> int:
     """Release the kill switch and return the exit code."""
     settings = Settings.load()
     with database(settings) as dsn:
-        try:
-            released = asyncio.run(_release(dsn))
-        except (DepthwalkerError, StoreError) as error:
-            complain(str(error))
-            return FAILED
+        released = asyncio.run(_release(dsn))
     if as_json:
         say(json.dumps({"released": released}))
     else:

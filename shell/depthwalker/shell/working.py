@@ -5,32 +5,25 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 
-from depthwalker.shell.api import DepthwalkerError, Trade
+from depthwalker.shell.api import Trade
 from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.db import database
-from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED
+from depthwalker.shell.ending import INTERRUPTED, OK
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.interrupt import Interrupts
 from depthwalker.shell.job_queue import Taken
+from depthwalker.shell.opening import require_key
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.voice import complain, say
 from depthwalker.shell.worker import Worker
-
-NO_KEY = "no API key: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE"
 
 
 def run_worker(slots: int, *, drain: bool, as_json: bool) -> int:
     """Work and return the exit code."""
     settings = Settings.load()
-    if settings.key_id is None:
-        complain(NO_KEY)
-        return REFUSED
+    require_key(settings)
     with database(settings) as dsn:
-        try:
-            interrupted = asyncio.run(_work(settings, dsn, slots, _teller(as_json=as_json), drain=drain))
-        except DepthwalkerError as error:
-            complain(str(error))
-            return FAILED
+        interrupted = asyncio.run(_work(settings, dsn, slots, _teller(as_json=as_json), drain=drain))
     return INTERRUPTED if interrupted else OK
 
 
@@ -39,7 +32,16 @@ async def _work(
 ) -> bool:
     async with Engine.open(settings, dsn=dsn) as engine:
         assert engine.queue is not None, "its store is PostgreSQL"
-        worker = Worker(engine, engine.queue, SystemClock(), engine.worker, slots, told)
+        gone: list[OSError] = []
+
+        def tell(taken: Taken, end: Trade | str) -> None:
+            try:
+                told(taken, end)
+            except OSError as error:  # nobody reads it any more
+                gone.append(error)
+                worker.stop()
+
+        worker = Worker(engine, engine.queue, SystemClock(), engine.worker, slots, tell)
 
         def stop() -> None:
             complain("stopping: what rests is cancelled, what is queued stays queued; once more leaves at once")
@@ -51,6 +53,8 @@ async def _work(
         with Interrupts(stop, leave) as interrupts:
             complain(f"worker {engine.worker} takes what is queued for account {settings.account}; Ctrl-C stops it")
             await worker.run(drain=drain)
+            if gone:
+                raise gone[0]
             return interrupts.count > 0
 
 

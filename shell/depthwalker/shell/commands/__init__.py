@@ -57,7 +57,10 @@ TABLE: Final[Mapping[str, Entry]] = {
     ),
     "backtest": Entry(
         "execute parents sampled from recordings by every algorithm",
-        ("backtest thin --count 10 --count 100", "backtest market.jsonl.gz --json backtest.json --html backtest.html"),
+        (
+            "backtest thin --count 10 --count 100",
+            "backtest market.jsonl.gz --html backtest.html --json > backtest.json",
+        ),
         "DATA ... [OPTION ...]",
         "lab",
     ),
@@ -86,12 +89,12 @@ TABLE: Final[Mapping[str, Entry]] = {
     "replay": Entry(
         "recompute the decisions of executions from their journals",
         ("replay 17", "replay --all --json"),
-        "EXECUTION ...|--all [OPTION ...]",
+        "EXECUTION_ID ...|--all [OPTION ...]",
     ),
     "report": Entry(
         "write a report as a page, a picture or JSON",
         ("report 17", "report --since 24h --html day.html", "report --backtest backtest.json --png backtest.png"),
-        "EXECUTION_ID|--since SPAN|--backtest JSON [OPTION ...]",
+        "EXECUTION_ID|--since SPAN|--backtest FILE [OPTION ...]",
     ),
     "serve": Entry(
         "show executions as they work on a page of this machine, with the kill switch, until Ctrl-C",

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 PROFILES: Final = ("thin", "moderate", "liquid")
@@ -30,7 +31,42 @@ def span(text: str) -> int:
     return found
 
 
-def output(parser: argparse.ArgumentParser) -> None:
-    """Add how a result is shown."""
-    parser.add_argument("--plain", action="store_true", help="a line an event instead of the live view")
-    parser.add_argument("--json", action="store_true", help="the result as JSON on standard output")
+def target_file(text: str) -> Path:
+    """Return where a file is to be written, once its folder is there: better now than after the work."""
+    file = Path(text)
+    if not file.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: there is no folder {file.parent}")
+    if file.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: it is a folder")
+    return file
+
+
+def output(parser: argparse.ArgumentParser, *, live: bool = False, result: str = "the result") -> None:
+    """Add how a result is shown: where there is a live view, that it may be left out."""
+    if live:
+        parser.add_argument("--plain", action="store_true", help="a line an event instead of the live view")
+    parser.add_argument("--json", action="store_true", help=f"{result} as JSON on standard output, nothing else there")
+
+
+def method(parser: argparse.ArgumentParser) -> None:
+    """Add the configuration that is executed."""
+    parser.add_argument(
+        "--method", type=Path, metavar="FILE", help="execution_config as .toml or .json (default: its defaults)"
+    )
+
+
+def page(parser: argparse.ArgumentParser, what: str, default: str) -> None:
+    """Add where a page goes."""
+    parser.add_argument("--html", type=target_file, metavar="FILE", help=f"where {what} goes (default: {default})")
+
+
+def seed(parser: argparse.ArgumentParser, default: int | None = None) -> None:
+    """Add what synthetic markets are drawn by."""
+    said = "drawn, and told" if default is None else str(default)
+    parser.add_argument(
+        "--seed",
+        type=whole(0, 2**63),
+        default=default,
+        metavar="N",
+        help=f"of synthetic markets: the same one draws the same again (default: {said})",
+    )

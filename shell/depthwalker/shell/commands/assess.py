@@ -2,19 +2,19 @@
 
 import argparse
 
-from depthwalker.shell.commands.arguments import span
+from depthwalker.shell.commands.arguments import output, span
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--since", type=span, default="90d", metavar="SPAN", help="trades of the last 90d, 12h, ... (default: 90d)"
+        "--since", type=span, default="90d", metavar="SPAN", help="trades of the last 30m, 12h, 7d, ... (default: 90d)"
     )
     parser.add_argument(
-        "--profitable", choices=("yes", "no"), help="whether the system earns money, where the trades do not say"
+        "--profitable", choices=("yes", "no"), help="whether the system earns money (default: what the trades say)"
     )
     parser.add_argument("--paper", action="store_true", help="judge what `depthwalker paper` executed instead")
-    parser.add_argument("--json", action="store_true", help="the assessment as JSON on standard output")
+    output(parser, result="the assessment")
 
 
 def run(given: argparse.Namespace) -> int:

@@ -1,10 +1,9 @@
 """`depthwalker backtest`: the laboratory's command."""
 
 import argparse
-from pathlib import Path
 from typing import Final
 
-from depthwalker.shell.commands.arguments import PROFILES, whole
+from depthwalker.shell.commands.arguments import PROFILES, method, output, page, seed, whole
 
 CAP: Final = "0.03"
 
@@ -13,32 +12,65 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     names = ", ".join(PROFILES)
     parser.add_argument("data", nargs="+", metavar="DATA", help=f"a recording, or a synthetic market: {names}")
-    parser.add_argument("--algorithm", action="append", metavar="NAME", help="who competes; left out, everyone")
-    parser.add_argument("--policy", type=Path, metavar="FILE", help="execution_config as .toml or .json")
+    parser.add_argument(
+        "--algorithm", action="append", metavar="NAME", help="who competes; again for another (default: everyone)"
+    )
+    method(parser)
     parents(parser)
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write everything as JSON")
-    parser.add_argument("--html", type=Path, metavar="OUT", help="write a page with figures: docs/report.md reads it")
+    page(parser, "a page with figures", "none is written")
+    output(parser, result="everything")
 
 
 def parents(parser: argparse.ArgumentParser) -> None:
     """Add which parents are drawn, and what they meet."""
-    parser.add_argument("--count", action="append", metavar="N", help="contracts of a parent (default 10 and 100)")
-    parser.add_argument("--every", type=whole(1, 86_400), default=30, metavar="SECONDS", help="default 30")
-    parser.add_argument("--outcome", choices=("yes", "no", "both"), default="both")
-    parser.add_argument("--action", choices=("buy", "sell"), default="buy")
     parser.add_argument(
-        "--target", type=_aim, default=("offer", 0), metavar="bid|mid|offer[+TICKS]", help="default offer"
+        "--count", action="append", metavar="N", help="contracts of a parent; again for another (default: 10 and 100)"
     )
-    parser.add_argument("--horizon", type=whole(1, 86_400), default=40, metavar="SECONDS", help="default 40")
-    parser.add_argument("--latency", type=whole(0, 60_000), default=100, metavar="MS", help="of an action: 100")
-    parser.add_argument("--queue", choices=("worst", "prorata", "both"), default="both")
+    parser.add_argument(
+        "--every",
+        type=whole(1, 86_400),
+        default=30,
+        metavar="SECONDS",
+        help="from one parent to the next (default: 30)",
+    )
+    parser.add_argument(
+        "--outcome", choices=("yes", "no", "both"), default="both", help="of the parents (default: both)"
+    )
+    parser.add_argument("--action", choices=("buy", "sell"), default="buy", help="of the parents (default: buy)")
+    parser.add_argument(
+        "--target",
+        type=_aim,
+        default=("offer", 0),
+        metavar="bid|mid|offer[+TICKS]",
+        help="of a parent: a side of the book, and ticks beyond it (default: offer)",
+    )
+    parser.add_argument(
+        "--horizon",
+        type=whole(1, 86_400),
+        default=40,
+        metavar="SECONDS",
+        help="time-out of each execution (default: 40)",
+    )
+    parser.add_argument(
+        "--latency",
+        type=whole(0, 60_000),
+        default=100,
+        metavar="MS",
+        help="milliseconds until an action reaches the exchange (default: 100)",
+    )
+    parser.add_argument(
+        "--queue-model",
+        choices=("worst", "prorata", "both"),
+        default="both",
+        help="whose orders ahead of ours are cancelled: never, or in proportion (default: both)",
+    )
     parser.add_argument(
         "--cap",
         default=CAP,
         metavar="D|P%|D,P%",
-        help=f"above the target: dollars, percent or the tighter of both ({CAP})",
+        help=f"above the target: dollars, percent or the tighter of both (default: {CAP})",
     )
-    parser.add_argument("--seed", type=whole(0, 2**63), default=0, metavar="N", help="of synthetic markets")
+    seed(parser, 0)
 
 
 def run(given: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ import json
 
 import shtab
 
+from depthwalker.shell.commands.arguments import output
 from depthwalker.shell.ending import OK
 from depthwalker.shell.voice import say
 
@@ -12,7 +13,7 @@ from depthwalker.shell.voice import say
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("shell", choices=("bash", "zsh"), help="for which shell")
-    parser.add_argument("--json", action="store_true", help="the script within JSON on standard output")
+    output(parser, result="the script")
 
 
 def run(given: argparse.Namespace) -> int:

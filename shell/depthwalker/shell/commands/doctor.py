@@ -2,10 +2,12 @@
 
 import argparse
 
+from depthwalker.shell.commands.arguments import output
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--json", action="store_true", help="what was found as JSON on standard output")
+    output(parser, result="what was found")
 
 
 def run(given: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from depthwalker.shell.commands.arguments import PROFILES, whole
+from depthwalker.shell.commands.arguments import PROFILES, output, seed, whole
 
 FASTEST = 1_000
 
@@ -14,20 +14,26 @@ FASTEST = 1_000
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     market = parser.add_mutually_exclusive_group()
-    market.add_argument("--profile", choices=PROFILES, help="a synthetic market (default thin)")
+    market.add_argument("--profile", choices=PROFILES, help="a synthetic market (default: thin)")
     market.add_argument("--data", type=Path, nargs="+", metavar="FILE", help="recordings, each a market of its own")
-    parser.add_argument("--seed", type=whole(0, 2**63), metavar="N", help="of the synthetic market")
+    seed(parser)
     parser.add_argument(
         "--seconds",
         type=whole(1, 86_400),
         default=1800,
-        metavar="N",
-        help="how long the synthetic market moves (default 1800); then it stands still",
+        metavar="SECONDS",
+        help="how long the synthetic market moves ; then it stands still (default: 1800)",
     )
     parser.add_argument(
-        "--speed", type=_speed, default=1_000, metavar="X", help="play the flow X times as fast (0.001 to 1000)"
+        "--speed",
+        type=_speed,
+        default=1_000,
+        metavar="X",
+        help="play the flow so many times as fast, 0.001 to 1000 (default: 1)",
     )
-    parser.add_argument("--port", type=whole(0, 65_535), default=0, metavar="N", help="on 127.0.0.1; else a free one")
+    parser.add_argument(
+        "--port", type=whole(0, 65_535), default=0, metavar="PORT", help="on 127.0.0.1 (default: a free one)"
+    )
     parser.add_argument(
         "--fault",
         type=_fault,
@@ -37,9 +43,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="what goes wrong, such as create:answer_lost or frame.trade:drop,nth=3; again for another; "
         "the control endpoint lists them",
     )
-    parser.add_argument("--partition", choices=("requests", "answers"), default="", help="lose all of these")
-    parser.add_argument("--skew", type=_skew, default=0, metavar="MS", help="how far its clock is ahead of this one")
-    parser.add_argument("--json", action="store_true", help="what to set and what is played as a line of JSON")
+    parser.add_argument(
+        "--partition", choices=("requests", "answers"), default="", help="lose all of these (default: none)"
+    )
+    parser.add_argument(
+        "--skew",
+        type=_skew,
+        default=0,
+        metavar="MS",
+        help="milliseconds that its clock is ahead of this one (default: 0)",
+    )
+    output(parser, result="what to set and what is played")
 
 
 def run(given: argparse.Namespace) -> int:

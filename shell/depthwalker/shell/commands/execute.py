@@ -1,26 +1,25 @@
 """`depthwalker execute`."""
 
 import argparse
-from pathlib import Path
 
-from depthwalker.shell.commands.arguments import output
+from depthwalker.shell.commands.arguments import method, output
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("ticker", metavar="TICKER", help="the market")
-    parser.add_argument("--outcome", required=True, choices=("yes", "no"))
-    parser.add_argument("--action", required=True, choices=("buy", "sell"))
+    parser.add_argument("--outcome", required=True, choices=("yes", "no"), help="which contracts")
+    parser.add_argument("--action", required=True, choices=("buy", "sell"), help="what to do with them")
     parser.add_argument("--count", required=True, metavar="N", help="contracts, with at most 2 decimals")
-    parser.add_argument("--target", required=True, metavar="P", help="target price in dollars, such as 0.48")
+    parser.add_argument("--target", required=True, metavar="DOLLARS", help="target price in dollars, such as 0.48")
+    method(parser)
     parser.add_argument(
-        "--method", type=Path, metavar="FILE", help="execution_config as .toml or .json; else its defaults"
+        "--key", metavar="REQUEST_KEY", help="calling again with the same never buys twice (default: a fresh one)"
     )
-    parser.add_argument("--key", metavar="REQUEST_KEY", help="calling again with the same key never buys twice")
     parser.add_argument(
         "--queue", action="store_true", help="leave it to `depthwalker worker` processes and return at once"
     )
-    output(parser)
+    output(parser, live=True)
 
 
 def run(given: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from depthwalker.shell.commands.arguments import PROFILES, output, whole
+from depthwalker.shell.commands.arguments import PROFILES, method, output, page, whole
 
 VENUES: Final = ("own", "feed", "exchange")
 REPORT: Final = Path("paper-report.html")
@@ -19,37 +19,35 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--venue",
         choices=VENUES,
         default=VENUES[0],
-        help="own: an exchange in this process (default); feed: the same, whose markets follow the settings' exchange by its "
-        "public market data, real ones too; exchange: the demo or paper exchange that the settings name",
+        help="own: an exchange in this process; feed: the same, whose markets follow the settings' exchange by its "
+        "public market data, real ones too; exchange: the demo or paper exchange that the settings name (default: own)",
     )
     market = parser.add_mutually_exclusive_group()
     market.add_argument("--profile", nargs="+", choices=PROFILES, help="our own markets (default: all three)")
     market.add_argument("--data", type=Path, nargs="+", metavar="FILE", help="recordings as our own markets")
     parser.add_argument(
-        "--run", dest="name", default="week", metavar="NAME", help="the run to begin or to go on with (default week)"
+        "--run", dest="name", default="week", metavar="NAME", help="the run to begin or to go on with (default: week)"
     )
     parser.add_argument(
         "--parents",
         type=whole(1, 1_000_000),
         default=A_WEEK,
         metavar="N",
-        help=f"in the whole run (default {A_WEEK}, a week)",
+        help=f"in the whole run (default: {A_WEEK}, a week)",
     )
     parser.add_argument(
         "--every",
         type=whole(1, 86_400),
         default=SECONDS,
-        metavar="S",
-        help=f"seconds from one parent to the next (default {SECONDS})",
-    )
-    parser.add_argument("--count", type=whole(1, 1_000_000), default=20, metavar="N", help="contracts of each (20)")
-    parser.add_argument(
-        "--method", type=Path, metavar="FILE", help="execution_config as .toml or .json; else its defaults"
+        metavar="SECONDS",
+        help=f"seconds from one parent to the next (default: {SECONDS})",
     )
     parser.add_argument(
-        "--html", type=Path, metavar="OUT", help=f"where the run's report goes (default {REPORT}; none with --json)"
+        "--count", type=whole(1, 1_000_000), default=20, metavar="N", help="contracts of each (default: 20)"
     )
-    output(parser)
+    method(parser)
+    page(parser, "the run's report", f"{REPORT}; none with --json")
+    output(parser, live=True)
 
 
 def run(given: argparse.Namespace) -> int:

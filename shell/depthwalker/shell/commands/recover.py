@@ -2,6 +2,8 @@
 
 import argparse
 
+from depthwalker.shell.commands.arguments import output
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -11,7 +13,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cancel-strays", action="store_true", help="cancel resting orders of ours that belong to no execution"
     )
-    parser.add_argument("--json", action="store_true", help="what was found as JSON on standard output")
+    output(parser, result="what was found")
 
 
 def run(given: argparse.Namespace) -> int:

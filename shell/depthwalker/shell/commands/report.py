@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from depthwalker.shell.commands.arguments import span, whole
+from depthwalker.shell.commands.arguments import output, page, span, target_file, whole
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,14 +16,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="EXECUTION_ID",
         help="one execution, as `execute` names it",
     )
-    about.add_argument("--backtest", type=Path, metavar="JSON", help="a backtest, from what its --json wrote")
+    about.add_argument("--backtest", type=Path, metavar="FILE", help="a backtest, from what its --json wrote")
     about.add_argument("--since", type=span, metavar="SPAN", help="what ended lately: 90m, 24h, 7d")
     parser.add_argument("--paper", action="store_true", help="with --since: what `depthwalker paper` executed instead")
+    page(parser, "the page", "a file here that it names; none with --png or --json")
     parser.add_argument(
-        "--html", type=Path, metavar="OUT", help="where the page goes; left out, a file here that it names"
+        "--png", type=target_file, metavar="FILE", help="a picture of the page (needs Chromium or Chrome)"
     )
-    parser.add_argument("--png", type=Path, metavar="OUT", help="a picture of the page (needs Chromium or Chrome)")
-    parser.add_argument("--json", action="store_true", help="the report's numbers as JSON on standard output")
+    output(parser, result="the report's numbers")
 
 
 def run(given: argparse.Namespace) -> int:

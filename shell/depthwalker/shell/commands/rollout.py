@@ -2,6 +2,8 @@
 
 import argparse
 
+from depthwalker.shell.commands.arguments import output
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -14,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--anyway", action="store_true", help="advance against the advice; never past the week of paper and its parents"
     )
-    parser.add_argument("--json", action="store_true", help="where it stands, as JSON on standard output")
+    output(parser, result="where it stands")
 
 
 def run(given: argparse.Namespace) -> int:

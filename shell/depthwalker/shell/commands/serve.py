@@ -3,7 +3,7 @@
 import argparse
 from typing import Final
 
-from depthwalker.shell.commands.arguments import whole
+from depthwalker.shell.commands.arguments import output, whole
 
 PORT: Final = 8787
 
@@ -12,9 +12,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--host", default="127.0.0.1", metavar="HOST", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument(
-        "--port", type=whole(0, 65_535), default=PORT, metavar="PORT", help=f"default {PORT}; 0 takes a free one"
+        "--port", type=whole(0, 65_535), default=PORT, metavar="PORT", help=f"0 takes a free one (default: {PORT})"
     )
-    parser.add_argument("--json", action="store_true", help="address and token as a line of JSON")
+    output(parser, result="address and token")
 
 
 def run(given: argparse.Namespace) -> int:

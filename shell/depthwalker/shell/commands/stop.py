@@ -2,12 +2,14 @@
 
 import argparse
 
+from depthwalker.shell.commands.arguments import output
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--release", action="store_true", help="let trading go on")
     parser.add_argument("--reason", default="by hand", metavar="TEXT", help="why, for the journals (default: by hand)")
-    parser.add_argument("--json", action="store_true", help="what came of it as JSON on standard output")
+    output(parser, result="what came of it")
 
 
 def run(given: argparse.Namespace) -> int:

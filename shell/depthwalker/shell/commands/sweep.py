@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from depthwalker.shell.commands.arguments import whole
+from depthwalker.shell.commands.arguments import output, target_file, whole
 from depthwalker.shell.commands.backtest import parents
 
 JOBS: Final = 2
@@ -24,14 +24,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="what is tried, as .toml or .json: docs/guides/policy.md",
     )
     parser.add_argument(
-        "--most", type=whole(1, 100_000), metavar="N", help="try so many of the policies, drawn by --seed"
+        "--most",
+        type=whole(1, 100_000),
+        metavar="N",
+        help="try so many of the policies, drawn by --seed (default: all)",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "--out", type=Path, default=Path("sweep.parquet"), metavar="FILE", help="a Parquet file (default sweep.parquet)"
+        "--out",
+        type=target_file,
+        default=Path("sweep.parquet"),
+        metavar="FILE",
+        help="a Parquet file (default: sweep.parquet)",
     )
     where.add_argument("--database", action="store_true", help="keep the results in the settings' database instead")
-    parser.add_argument("--jobs", type=whole(1, 1_024), default=JOBS, metavar="N", help=f"processes (default {JOBS})")
+    parser.add_argument("--jobs", type=whole(1, 1_024), default=JOBS, metavar="N", help=f"processes (default: {JOBS})")
     parser.add_argument(
         "--dask",
         nargs="?",
@@ -40,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="on a Dask cluster: this machine's, or that of a scheduler",
     )
     parents(parser)
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the report as JSON")
+    output(parser, result="the report")
 
 
 def run(given: argparse.Namespace) -> int:

@@ -15,7 +15,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="executions at once in this process (default: 10)",
     )
     parser.add_argument("--drain", action="store_true", help="end when the queue is empty instead of waiting for more")
-    parser.add_argument("--json", action="store_true", help="a JSON object a line for each parent that has ended here")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="a JSON object a line for each parent that has ended here, nothing else there",
+    )
 
 
 def run(given: argparse.Namespace) -> int:

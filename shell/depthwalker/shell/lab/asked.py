@@ -1,8 +1,6 @@
 """What the laboratory's commands read of their command lines: markets, execution_config, caps, counts."""
 
 import argparse
-import json
-import tomllib
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +12,7 @@ from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.parent import Action
 from depthwalker.core.tape import Tape
 from depthwalker.core.units import MILLION, SECOND, Count, Micros, Price, parse_count
-from depthwalker.shell.config import parse_config
+from depthwalker.shell.ending import Wrong
 from depthwalker.shell.exact import PLAIN_NUMBER
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.parents import Aim, Sampling
@@ -24,10 +22,6 @@ from depthwalker.shell.synthetic import synthesize
 
 SYNTHETIC_SECONDS: Final = 3600
 BLOCK: Final = 10  # horizons
-
-
-class Wrong(Exception):
-    """What is wrong with the command line or with a file that it names."""
 
 
 def sampling_of(given: argparse.Namespace, config: ExecutionConfig) -> Sampling:
@@ -45,7 +39,7 @@ def sampling_of(given: argparse.Namespace, config: ExecutionConfig) -> Sampling:
 
 def models_of(given: argparse.Namespace) -> tuple[QueueModel, ...]:
     """Return the queue models that are asked for."""
-    return tuple(QueueModel) if given.queue == "both" else (QueueModel(given.queue),)
+    return tuple(QueueModel) if given.queue_model == "both" else (QueueModel(given.queue_model),)
 
 
 def tape_of(name: str, seed: int, seconds: int = SYNTHETIC_SECONDS) -> Tape:
@@ -56,38 +50,14 @@ def tape_of(name: str, seed: int, seconds: int = SYNTHETIC_SECONDS) -> Tape:
     try:
         loaded = load(Path(name))
     except OSError as error:
-        raise Wrong(f"{name} cannot be read: {error.strerror}") from error
+        raise Wrong(
+            f"{name} cannot be read: {error.strerror}; give the path of a recording, or {', '.join(PROFILES)}"
+        ) from error
     match loaded:
         case Success(tape):
             return tape
         case Failure(unplayable):
             raise Wrong(f"{name} cannot be replayed: {unplayable.reason}")
-
-
-def table_in(file: Path, what: str) -> dict[str, object]:
-    """Return the table that a .toml or .json file holds, its numbers exact. Raises Wrong."""
-    try:
-        text = file.read_text(encoding="utf-8")
-        is_json = file.suffix == ".json"
-        raw: object = json.loads(text, parse_float=Decimal) if is_json else tomllib.loads(text, parse_float=Decimal)
-    except (OSError, ValueError, ArithmeticError, RecursionError) as error:
-        raise Wrong(f"{file} cannot be read as {what}: {error}") from error
-    if not isinstance(raw, dict):
-        raise Wrong(f"{file} holds no table: write the keys of {what}")
-    return raw
-
-
-def config_of(file: Path | None) -> ExecutionConfig:
-    """Return the configuration in a file, the defaults without one. Raises Wrong."""
-    raw = {} if file is None else table_in(file, "execution_config")
-    table = raw.get("execution_config", raw)
-    if not isinstance(table, dict):
-        raise Wrong(f"{file} holds no table: write the keys of execution_config")
-    match parse_config(table):
-        case Success(config):
-            return config
-        case Failure(errors):
-            raise Wrong(f"{file}: {errors.in_words()}")
 
 
 def capped(config: ExecutionConfig, text: str) -> ExecutionConfig:

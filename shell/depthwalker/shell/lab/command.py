@@ -6,33 +6,27 @@ from pathlib import Path
 
 from depthwalker.core.units import Micros
 from depthwalker.shell.backtest_page import backtest_page, results_of
-from depthwalker.shell.ending import OK, REFUSED
-from depthwalker.shell.lab.asked import BLOCK, Wrong, capped, config_of, models_of, sampling_of, tape_of
+from depthwalker.shell.ending import OK, Wrong
+from depthwalker.shell.lab.asked import BLOCK, capped, models_of, sampling_of, tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment, indexed
 from depthwalker.shell.lab.players import players
 from depthwalker.shell.lab.report import report
 from depthwalker.shell.lab.shown import shown
+from depthwalker.shell.method import read_method
 from depthwalker.shell.voice import complain, say
 
 
 def run_backtest(given: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    try:
-        design = _design(given)
-        markets = ((name, indexed(tape_of(name, given.seed + index))) for index, name in enumerate(given.data))
-        measured = experiment(((Path(name).name, index) for name, index in markets), design, complain)
-    except Wrong as wrong:
-        complain(str(wrong))
-        return REFUSED
+    design = _design(given)
+    markets = ((name, indexed(tape_of(name, given.seed + index))) for index, name in enumerate(given.data))
+    measured = experiment(((Path(name).name, index) for name, index in markets), design, complain)
     if not measured.outcomes:
-        complain(f"no parent could be sampled: {_reasons(measured)}")
-        return REFUSED
+        raise Wrong(f"no parent could be sampled: {_reasons(measured)}")
     found = report(measured)
-    if given.json is not None:
-        given.json.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     if given.html is not None:
         given.html.write_text(backtest_page(results_of(json.dumps(found).encode(), "the report")), encoding="utf-8")
-    say(*shown(found))
+    say(*([json.dumps(found, indent=1, allow_nan=False)] if given.json else shown(found)))
     return OK
 
 
@@ -42,7 +36,7 @@ def _reasons(measured: Measured) -> str:
 
 
 def _design(given: argparse.Namespace) -> Design:
-    sampling = sampling_of(given, capped(config_of(given.policy), given.cap))
+    sampling = sampling_of(given, capped(read_method(given.method), given.cap))
     everyone = players(sampling.config)
     names = given.algorithm or list(everyone)
     unknown = [name for name in names if name not in everyone]

@@ -22,8 +22,10 @@ from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.policy import Policy, policy_for
 from depthwalker.core.units import Micros
 from depthwalker.shell.config import NAME, parse_config
+from depthwalker.shell.ending import Wrong
 from depthwalker.shell.exact import Table, optional, parse_table, whole
-from depthwalker.shell.lab.asked import Wrong, capped, table_in
+from depthwalker.shell.lab.asked import capped
+from depthwalker.shell.method import table_in
 
 CONSTANTS: Final = "policy"
 VARY: Final = "vary"

@@ -14,8 +14,8 @@ import psycopg
 
 from depthwalker.core.units import Micros
 from depthwalker.shell.db import CONNECT_S, database
-from depthwalker.shell.ending import INTERRUPTED, OK, REFUSED
-from depthwalker.shell.lab.asked import BLOCK, Wrong, models_of, sampling_of, tape_of
+from depthwalker.shell.ending import INTERRUPTED, OK, Ended, Wrong
+from depthwalker.shell.lab.asked import BLOCK, models_of, sampling_of, tape_of
 from depthwalker.shell.lab.progress import Progress
 from depthwalker.shell.lab.space import Frame, variants
 from depthwalker.shell.lab.sweep import Found, Half, Market, Search, Task, tasks, tried
@@ -30,31 +30,23 @@ JUDGED_SEED: Final = 1_000_003  # added to the seed of a synthetic market that j
 
 def run_sweep(given: argparse.Namespace) -> int:
     """Run the command and return its exit code; what was done before Ctrl-C is kept."""
-    try:
-        search = _search(given)
-        markets = _markets(given)
-        with _kept(given, search) as kept:
-            try:
-                _run(given, search, _left(search, markets, kept), kept)
-            except KeyboardInterrupt:
-                kept.close()
-                complain("interrupted: the same command goes on from here")
-                return INTERRUPTED
+    search = _search(given)
+    markets = _markets(given)
+    with _kept(given, search) as kept:
+        try:
+            _run(given, search, _left(search, markets, kept), kept)
+        except KeyboardInterrupt as interrupt:
             kept.close()
-            found = [row for row in kept.all() if row.digest in {market.digest for market in markets}]
-    except Wrong as wrong:
-        complain(str(wrong))
-        return REFUSED
+            raise Ended(INTERRUPTED, "interrupted: the same command goes on from here") from interrupt
+        kept.close()
+        found = [row for row in kept.all() if row.digest in {market.digest for market in markets}]
     for half in Half:
         if not any(row.half == half.value for row in found):
-            complain(
+            raise Wrong(
                 f"no parent could be sampled on the {half.value} half: give longer markets, or a shorter --horizon"
             )
-            return REFUSED
     report = sweep_report(found, search.variants)
-    if given.json is not None:
-        given.json.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    say(*shown(report))
+    say(*([json.dumps(report, indent=1, allow_nan=False)] if given.json else shown(report)))
     return OK
 
 

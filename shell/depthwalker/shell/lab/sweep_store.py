@@ -15,7 +15,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier, Placeholder
 
-from depthwalker.shell.lab.asked import Wrong
+from depthwalker.shell.ending import Wrong
 from depthwalker.shell.lab.parquet import Broken, note, rows, write
 from depthwalker.shell.lab.sweep import COLUMNS, Found, Search
 

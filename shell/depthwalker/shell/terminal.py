@@ -1,0 +1,17 @@
+"""What is shown on a console, rich text and plain."""
+
+from rich.console import Console, RenderableType
+
+
+def show(console: Console, *shown: RenderableType) -> None:
+    """Draw tables. Raises BrokenPipeError where nobody reads it any more: rich would end the process, with orders at rest."""
+    with console.capture() as drawn:
+        console.print(*shown)
+    console.file.write(drawn.get())
+    console.file.flush()
+
+
+def show_lines(console: Console, *lines: str) -> None:
+    """Write lines as they are, whatever brackets they hold. Raises OSError where nobody reads them any more."""
+    console.file.write("".join(f"{line}\n" for line in lines))
+    console.file.flush()
