@@ -57,6 +57,17 @@ def test_in_words_each_piece_is_a_line_and_its_remedy_another(
     assert any("-> set DEPTHWALKER_KEY_ID" in line for line in lines)
 
 
+def test_what_cannot_be_looked_at_is_named_too(
+    venue: Venue, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEPTHWALKER_BASE_URL", "http://127.0.0.1:9/trade-api/v2")
+    assert main(["doctor", "--json"]) == 1
+    found = told(capsys)
+    assert [found[piece][:2] for piece in ("clock", "budget")] == [
+        ("note", "not known: the exchange was not reached")
+    ] * 2
+
+
 @pytest.mark.parametrize(
     ("name", "value", "piece", "remedy"),
     [

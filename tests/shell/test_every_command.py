@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -172,6 +174,24 @@ def test_a_file_that_cannot_be_written_is_told_before_the_work(name: str, capsys
     assert "it is a folder" in refusal([*name.split(), str(ROOT)], 2, capsys)
 
 
+def test_the_database_that_a_file_names_is_meant_everywhere(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "depthwalker.toml"
+    file.write_text(f'database_url = "{postgres}"', encoding="utf-8")
+    monkeypatch.setenv("DEPTHWALKER_CONFIG", str(file))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+    assert main(["db", "url"]) == 0
+    assert capsys.readouterr().out == f"{postgres}\n"
+
+
+@pytest.mark.parametrize(("what", "option"), [("shell", "--json"), ("load", "--dry-run")])
+def test_an_option_that_says_nothing_is_refused(what: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["db", what, option]) == 2
+    assert f"db {what}: " in capsys.readouterr().err
+
+
 def test_an_old_schema_says_how_it_is_brought_up(
     postgres: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,6 +202,22 @@ def test_an_old_schema_says_how_it_is_brought_up(
     assert "another version's" in refusal(["assess"], 1, capsys)
     assert main(["db", "load"]) == 0
     assert main(["assess"]) == 0
+
+
+# Progress
+
+
+def test_a_terminal_sees_what_is_waited_for_and_a_pipe_does_not(venue: Venue) -> None:
+    shown, end = pty.openpty()
+    done = subprocess.run([*PROGRAM, "replay", "--all", "--json"], stdout=subprocess.PIPE, stderr=end, check=True)
+    os.close(end)
+    seen = os.read(shown, 10_000)
+    os.close(shown)
+    assert b"replaying" in seen
+    assert json.loads(done.stdout) == []
+
+    done = subprocess.run([*PROGRAM, "replay", "--all", "--json"], capture_output=True, check=True)
+    assert (json.loads(done.stdout), done.stderr) == ([], b"")
 
 
 # Ctrl-C, and whoever stops reading

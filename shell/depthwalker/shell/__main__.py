@@ -18,11 +18,17 @@ def program() -> int:
     try:
         if interruptible:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        return main()
+        code = main()
     except KeyboardInterrupt:
-        return INTERRUPTED
+        code = INTERRUPTED
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said and done: a late one changes neither
+    if code == INTERRUPTED:
+        sys.stdout.flush()
+        os._exit(
+            code
+        )  # Python would end by SIGINT instead, where it struck a string that was evaluated (CPython's exit_sigint)
+    return code
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -26,7 +26,10 @@ TEXT: Final = "Fills orders on prediction markets."
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Raises SystemExit after help, as argparse does."""
     given = sys.argv[1:] if argv is None else list(argv)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # `nohup` means what it says
+            signal.signal(number, signal.default_int_handler)
     try:
         return _run(given)
     except BrokenPipeError:
@@ -38,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _tell(_ended(error, given), as_json="--json" in given)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(given: list[str]) -> int:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import shlex
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from depthwalker.shell.postgres import connect_string, schema_marking, schema_pa
 from depthwalker.shell.postmaster import PostgresUnavailable, find_binaries
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.voice import complain, say
+from depthwalker.shell.waiting import waiting
 
 CONNECT_S: Final = 5
 PASSING: Final = "the embedded server runs only while somebody uses it: keep it up with `depthwalker db start`"
@@ -53,9 +53,17 @@ def prepare(dsn: str, *, own: bool) -> None:
 def database(settings: Settings) -> Iterator[str]:
     """Give the connection string of the settings' database, or of the embedded server, with our tables in it."""
     with ExitStack() as stack:
-        dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
+        dsn = _server(stack, settings)
         prepare(dsn, own=settings.database_url is None)
         yield dsn
+
+
+def _server(stack: ExitStack, settings: Settings) -> str:
+    """Return the connection string of the settings' database, or of the embedded server for as long as the stack is open."""
+    if settings.database_url is not None:
+        return settings.database_url
+    with waiting("starting the embedded database"):
+        return stack.enter_context(connect_string(settings.state_directory / "postgres"))
 
 
 def how_to_look() -> str:
@@ -69,10 +77,12 @@ def how_to_look() -> str:
 
 def run_database(what: str, *, as_json: bool = False, dry_run: bool = False) -> int:
     """Run `depthwalker db WHAT` and return the exit code."""
-    own = "DATABASE_URL" not in os.environ
+    settings = Settings.load()
+    own = settings.database_url is None
     if what == "start" and not own:
         raise Wrong("DATABASE_URL names a server already: unset it to start the embedded one")
-    with connect_string(Settings.load().state_directory / "postgres") as dsn:
+    with ExitStack() as stack:
+        dsn = _server(stack, settings)
         match what:
             case "load":
                 load_schema(dsn)
@@ -105,7 +115,10 @@ def _measure(dsn: str, *, own: bool, as_json: bool) -> int:
     from depthwalker.shell.measuring import in_words, measure_due
 
     prepare(dsn, own=own)
-    with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
+    with (
+        psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection,
+        waiting("measuring executions"),
+    ):
         found = measure_due(connection, SystemClock().now())
     if as_json:
         say(in_words(found))
@@ -122,7 +135,8 @@ def _retain(dsn: str, *, own: bool, as_json: bool, dry_run: bool) -> int:
     prepare(dsn, own=own)
     with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
         try:
-            found = retain(connection, dry_run=dry_run)
+            with waiting("folding snapshots into hours"):
+                found = retain(connection, dry_run=dry_run)
         except psycopg.errors.LockNotAvailable:
             raise Ended(
                 FAILED, "order_book_snapshots is in constant use: nothing is lost; run it again when less is going on"

@@ -56,11 +56,13 @@ class Finding:
 
 def run_doctor(*, as_json: bool) -> int:
     """Look at everything, say what was found, and return FAILED if something must be mended."""
-    findings = tuple(_findings())
+    findings: list[Finding] = []
+    for one in _findings():
+        findings.append(one)
+        if not as_json:
+            say(*_lines(one))
     if as_json:
         say(json.dumps([{**asdict(one), "verdict": one.verdict.value} for one in findings], indent=2))
-    else:
-        say(*(line for one in findings for line in _lines(one)))
     return FAILED if any(one.verdict is Verdict.BAD for one in findings) else OK
 
 
@@ -150,10 +152,15 @@ async def _exchange(settings: Settings, signer: Signer | None) -> list[Finding]:
         if isinstance(reached, Failure):
             why = f"{settings.base_url}: {describe(reached.failure())}"
             remedy = "check the network and DEPTHWALKER_BASE_URL (prod, demo, or a URL)"
-            return [Finding("exchange", Verdict.BAD, why, remedy)]
+            unknown = [
+                Finding(piece, Verdict.NOTE, "not known: the exchange was not reached") for piece in ("clock", "budget")
+            ]
+            return [Finding("exchange", Verdict.BAD, why, remedy), *unknown]
         status = reached.unwrap()
         found = [_status(trades=status.exchange_active and status.trading_active), _clock(venue.rest.skew)]
-        return found if signer is None else [*found, await _account(KalshiAccount(venue.rest))]
+        if signer is None:
+            return [*found, Finding("budget", Verdict.NOTE, "not known: it is the key's")]
+        return [*found, await _account(KalshiAccount(venue.rest))]
     finally:
         await transport.close()
 

@@ -8,7 +8,6 @@ import json
 import os
 import secrets
 import shlex
-import signal
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from depthwalker.core.units import MILLION, SECOND, Micros, Money, format_count
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
 from depthwalker.shell.figures import short_price
+from depthwalker.shell.interrupt import until_interrupted
 from depthwalker.shell.paper import Account, Listing, PaperExchange, Side
 from depthwalker.shell.paper.reply import Refusal
 from depthwalker.shell.paper.server import PREFIX
@@ -132,9 +132,7 @@ class _Exchange(PaperExchange):
 
 
 async def _serve(tapes: list[Tape], account: Account, key_file: Path, stall: Stall) -> None:
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopped = until_interrupted()
     async with _Exchange(tapes, account, stall.port) as exchange:
         for fault in stall.faults:
             exchange.plan(fault)

@@ -12,6 +12,18 @@ ASKED: Final = {signal.SIGINT, signal.SIGTERM}  # heard even where they were ign
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def until_interrupted() -> asyncio.Event:
+    """Return what is set by Ctrl-C, SIGTERM or a terminal that is closed, within a running event loop."""
+    stopped = asyncio.Event()
+    for number in _heard():
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+def _heard() -> list[signal.Signals]:
+    return [number for number in SIGNALS if number in ASKED or signal.getsignal(number) != signal.SIG_IGN]
+
+
 class Interrupts:
     """`with Interrupts(stop, leave)` inside an event loop; `count` tells how many have come.
 
@@ -23,7 +35,7 @@ class Interrupts:
         self.count = 0
         self._stop = stop
         self._leave = leave
-        self._heard = [number for number in SIGNALS if number in ASKED or signal.getsignal(number) != signal.SIG_IGN]
+        self._heard = _heard()
 
     def __enter__(self) -> Self:
         for number in self._heard:
@@ -34,7 +46,8 @@ class Interrupts:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for number in self._heard:
             asyncio.get_running_loop().remove_signal_handler(number)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in self._heard:
+            signal.signal(number, signal.default_int_handler)
 
     def stop(self) -> None:
         """Ask to stop as the first signal does; more of this changes nothing."""

@@ -6,7 +6,6 @@ what it missed is an empty book there (core `recorder`). Needs no database; with
 
 import asyncio
 import json
-import signal
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.dialler import AioHttpDialler, socket_url
 from depthwalker.shell.ending import OK, Wrong
 from depthwalker.shell.feed import Feed
+from depthwalker.shell.interrupt import until_interrupted
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.markets import Markets
@@ -105,9 +105,7 @@ def run_record(wish: Wish) -> int:
 
 async def _record(wish: Wish, settings: Settings) -> list[Reel]:
     clock, chance = SystemClock(), SystemChance()
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopped = until_interrupted()
     async with AsyncExitStack() as stack:
         key = load_key(settings)
         wire = AioHttpTransport(settings.base_url)

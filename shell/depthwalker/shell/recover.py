@@ -12,6 +12,7 @@ from depthwalker.shell.engine import Engine
 from depthwalker.shell.opening import require_key
 from depthwalker.shell.settings import Recovering, Settings
 from depthwalker.shell.voice import say
+from depthwalker.shell.waiting import waiting
 
 
 def run_recover(*, wind_down: bool, cancel_strays: bool, as_json: bool) -> int:
@@ -27,7 +28,8 @@ def run_recover(*, wind_down: bool, cancel_strays: bool, as_json: bool) -> int:
 
 async def _recover(settings: Settings, dsn: str, *, wind_down: bool, cancel_strays: bool) -> Recovered:
     async with Engine.open(settings, dsn=dsn) as engine:
-        return await engine.recover(wind_down=wind_down, cancel_strays=cancel_strays)
+        with waiting("taking up what was left, until it has ended"):
+            return await engine.recover(wind_down=wind_down, cancel_strays=cancel_strays)
 
 
 def _told(found: Recovered, *, cancelled: bool) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import assert_never
 
 from depthwalker.core.execution import total_filled
@@ -15,6 +15,7 @@ from depthwalker.shell.journal import NoSuchExecution
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.voice import say
+from depthwalker.shell.waiting import waiting
 
 
 def run_replay(executions: tuple[int, ...], *, every: bool, as_json: bool) -> int:
@@ -35,13 +36,14 @@ def run_replay(executions: tuple[int, ...], *, every: bool, as_json: bool) -> in
 
 
 async def _read(dsn: str, executions: tuple[int, ...], *, every: bool) -> list[tuple[int, Reading]]:
+    found: list[tuple[int, Reading]] = []
     async with PostgresStore(dsn) as store:
-        return [read async for read in _readings(store, await store.executions() if every else executions)]
-
-
-async def _readings(store: PostgresStore, executions: tuple[int, ...]) -> AsyncIterator[tuple[int, Reading]]:
-    for number in executions:
-        yield number, replay(await store.load(number))
+        asked = await store.executions() if every else executions
+        with waiting("replaying") as told:
+            for number in asked:
+                told(f"replaying execution {number}, {len(found) + 1} of {len(asked)}")
+                found.append((number, replay(await store.load(number))))
+    return found
 
 
 def _lines(number: int, reading: Reading) -> Iterator[str]:

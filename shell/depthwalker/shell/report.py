@@ -20,6 +20,7 @@ from depthwalker.shell.journal import NoSuchExecution
 from depthwalker.shell.period_page import Period, period_page, plain_period
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.voice import complain, say
+from depthwalker.shell.waiting import waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ def _write(page: str, usual: Path, wanted: Wanted) -> None:
         say_where(f"the report is {html}")
     if wanted.png is not None:
         try:
-            picture(page, wanted.png)
+            with waiting("drawing the picture"):
+                picture(page, wanted.png)
         except NoPicture as trouble:
             raise Ended(FAILED, str(trouble)) from trouble
         say_where(f"its picture is {wanted.png}")

@@ -12,7 +12,6 @@ import ipaddress
 import json
 import os
 import secrets
-import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -28,6 +27,7 @@ from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.db import database
 from depthwalker.shell.dossier import page_of
 from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
+from depthwalker.shell.interrupt import until_interrupted
 from depthwalker.shell.journal import NoSuchExecution, Store, StoreError
 from depthwalker.shell.live import Lookout
 from depthwalker.shell.live_page import (
@@ -307,9 +307,7 @@ def run_serve(place: Place, *, as_json: bool) -> int:
 
 
 async def _serve(place: Place, dsn: str, token: str, *, as_json: bool) -> None:
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopped = until_interrupted()
     async with AsyncExitStack() as stack:
         url = await serving(stack, place, dsn, token)
         address = f"{url}/?token={token}"

@@ -20,6 +20,7 @@ from depthwalker.shell.opening import open_store
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.settings import Recovering, Settings
 from depthwalker.shell.voice import complain, say
+from depthwalker.shell.waiting import waiting
 
 PATIENCE: Final = Micros(15 * SECOND)  # a worker obeys within a second, and then has its orders' records to read
 LOOK: Final = Micros(SECOND // 4)
@@ -78,7 +79,8 @@ async def _stop(settings: Settings, dsn: str, reason: str) -> Stopped:
     async with _store(dsn) as store:
         await store.pull_switch(reason, _somebody())
         complain(f"the kill switch is pulled: {reason}")
-        await _obeyed(store, clock)
+        with waiting("waiting until every worker has obeyed"):
+            await _obeyed(store, clock)
         recovered, trouble = None, ""
         if settings.key_id is None:
             trouble = NO_KEY if await store.unfinished() else ""
@@ -111,7 +113,7 @@ def _told(found: Stopped) -> Iterator[str]:
         yield from recovered.troubles
         yield from (f"order {order} belonged to no execution: its cancel was sent" for order in recovered.strays)
     if found.trouble:
-        yield found.trouble
+        yield f"{found.trouble}: mend it, and `depthwalker stop` again"
     yield from (f"execution {number} has not ended: `depthwalker stop` again, or look" for number in found.unfinished)
     if not found.unfinished and not found.trouble:
         yield "everything has ended and nothing rests"

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from depthwalker.core.units import Micros
@@ -9,18 +10,20 @@ from depthwalker.shell.backtest_page import backtest_page, results_of
 from depthwalker.shell.ending import OK, Wrong
 from depthwalker.shell.lab.asked import BLOCK, capped, models_of, sampling_of, tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment, indexed
+from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.players import players
 from depthwalker.shell.lab.report import report
 from depthwalker.shell.lab.shown import shown
 from depthwalker.shell.method import read_method
 from depthwalker.shell.voice import complain, say
+from depthwalker.shell.waiting import waiting
 
 
 def run_backtest(given: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     design = _design(given)
-    markets = ((name, indexed(tape_of(name, given.seed + index))) for index, name in enumerate(given.data))
-    measured = experiment(((Path(name).name, index) for name, index in markets), design, complain)
+    with waiting("reading markets") as told:
+        measured = experiment(_markets(given, told), design, complain)
     if not measured.outcomes:
         raise Wrong(f"no parent could be sampled: {_reasons(measured)}")
     found = report(measured)
@@ -28,6 +31,12 @@ def run_backtest(given: argparse.Namespace) -> int:
         given.html.write_text(backtest_page(results_of(json.dumps(found).encode(), "the report")), encoding="utf-8")
     say(*([json.dumps(found, indent=1, allow_nan=False)] if given.json else shown(found)))
     return OK
+
+
+def _markets(given: argparse.Namespace, told: Callable[[str], None]) -> Iterator[tuple[str, Index]]:
+    for place, name in enumerate(given.data):
+        told(f"executing on {name}, market {place + 1} of {len(given.data)}")
+        yield Path(name).name, indexed(tape_of(name, given.seed + place))
 
 
 def _reasons(measured: Measured) -> str:

@@ -24,6 +24,7 @@ from depthwalker.shell.lab.sweep_store import Kept, ParquetKept, PostgresKept, d
 from depthwalker.shell.profiles import PROFILES
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.voice import complain, say
+from depthwalker.shell.waiting import waiting
 
 JUDGED_SEED: Final = 1_000_003  # added to the seed of a synthetic market that judges
 
@@ -71,8 +72,11 @@ def _search(given: argparse.Namespace) -> Search:
 
 
 def _markets(given: argparse.Namespace) -> tuple[Market, ...]:
-    tuning = [_market(name, given.seed + place, Half.TUNING) for place, name in enumerate(given.data)]
-    judging = [_market(name, given.seed + JUDGED_SEED + place, Half.JUDGING) for place, name in enumerate(given.judge)]
+    with waiting("reading markets"):
+        tuning = [_market(name, given.seed + place, Half.TUNING) for place, name in enumerate(given.data)]
+        judging = [
+            _market(name, given.seed + JUDGED_SEED + place, Half.JUDGING) for place, name in enumerate(given.judge)
+        ]
     return halves(tuning, judging)
 
 
