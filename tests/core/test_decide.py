@@ -260,7 +260,7 @@ def test_a_simple_limit_waits_without_ticks() -> None:
 def test_a_short_execution_still_takes_before_its_end() -> None:
     short: Parent = parent(seconds=8)
     state = fold(intended(), accepted(), state=planned((49, 100), of=short))
-    assert waits(decided(state, view(after(2)))).at == after(3)
+    assert waits(decided(state, view(after(2)))).at == after(4) - 4 * SECOND // 3
 
 
 def test_the_working_order_of_a_take_is_one_crossing_amend_and_ioc_is_only_for_what_has_none() -> None:

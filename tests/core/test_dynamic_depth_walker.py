@@ -145,10 +145,10 @@ def test_the_parent_s_last_walk_is_the_first_split_s(name: PolicyName, seen: Vie
 
 
 def test_it_changes_its_mind_at_the_next_tick_and_when_taking_begins() -> None:
-    assert moments(live(), view(after(3)), TUNED) == (after(4), after(28))
-    assert moments(live(), view(after(4)), TUNED) == (after(8), after(28)), "this tick is being decided"
-    short = planned((49, 100), of=parent(seconds=20))
-    assert moments(short, view(after(1)), TUNED)[1] == after(12), "a quarter of sixteen seconds before their end"
+    assert moments(live(), view(after(3)), TUNED) == (after(4), after(26))
+    assert moments(live(), view(after(4)), TUNED) == (after(8), after(26)), "this tick is being decided"
+    short = planned((49, 100), of=parent(seconds=28))
+    assert moments(short, view(after(1)), TUNED)[1] == after(16), "a third of twenty-four seconds before their end"
 
 
 def test_it_follows_a_market_that_comes_to_us() -> None:
@@ -280,8 +280,8 @@ def test_what_is_filled_is_not_taken_again() -> None:
     assert quote(half, view(after(34), offers=((51, 60), (52, 60)))).price == cents(51)
 
 
-@pytest.mark.parametrize(("at", "style"), [(after(28), Style.TAKE), (Micros(after(28) - 1), Style.REST)])
-def test_the_end_begins_eight_seconds_before_winding_down(at: Micros, style: Style) -> None:
+@pytest.mark.parametrize(("at", "style"), [(after(26), Style.TAKE), (Micros(after(26) - 1), Style.REST)])
+def test_the_end_begins_ten_seconds_before_winding_down(at: Micros, style: Style) -> None:
     assert quote(live(), view(at)).style is style
 
 

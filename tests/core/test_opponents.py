@@ -125,7 +125,7 @@ def test_a_static_split_rests_what_the_queue_should_bring_and_takes_the_rest() -
     assert quoted(STATIC_SPLIT, state, some) == [(1, 48, Style.REST), (2, 52, Style.TAKE)]
     assert quoted(STATIC_SPLIT, state, view(after(28))) == [(1, 52, Style.TAKE), (2, 52, Style.TAKE)]
     assert quoted(STATIC_SPLIT, state, view(offers=())) == [(1, 48, Style.REST), (2, 48, Style.REST)]
-    assert STATIC_SPLIT.moments(state, some, SIMPLE) == (after(28),)
+    assert STATIC_SPLIT.moments(state, some, SIMPLE) == (after(26),)
 
 
 def test_a_static_split_without_flow_or_queue() -> None:

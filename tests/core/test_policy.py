@@ -34,6 +34,6 @@ def test_a_longer_execution_may_make_more_calls() -> None:
 
 def test_the_constants() -> None:
     policy = policy_for(DEFAULT_EXECUTION)
-    assert (policy.stale_after, policy.take_before, policy.lookup_every) == (5 * SECOND, 8 * SECOND, 20 * SECOND)
+    assert (policy.stale_after, policy.take_before, policy.lookup_every) == (5 * SECOND, 10 * SECOND, 20 * SECOND)
     assert policy.sparing_from == 12
     assert (policy.patience_per_tick, policy.most_patience) == (300_000, 900_000)

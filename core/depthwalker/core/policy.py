@@ -11,7 +11,7 @@ from depthwalker.core.config import ExecutionConfig, PolicyName
 from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
 from depthwalker.core.units import SECOND, Micros
 
-VERSION: Final = 7
+VERSION: Final = 8
 USUAL: Final = Micros(40 * SECOND)
 CALLS: Final = 12  # in the usual time
 INSURANCE: Final = 5  # walk intervals: whatever says that an order was filled has it read soon
@@ -52,6 +52,6 @@ def policy_for(config: ExecutionConfig, thresholds: Thresholds = SPEC_THRESHOLDS
         thresholds=thresholds,
         stale_after=Micros(5 * SECOND),
         lookup_every=Micros(times * config.walker.walk_interval),
-        take_before=Micros(8 * SECOND),
+        take_before=Micros(10 * SECOND),
         sparing_from=CALLS * max(1, config.timeout // USUAL),
     )

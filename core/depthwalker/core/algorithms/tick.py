@@ -25,5 +25,5 @@ def tick_after(state: State, view: View, policy: Policy) -> Micros:
 def take_from(state: State, policy: Policy) -> Micros:
     """Return the instant from which what is unfilled is taken; later in a short execution."""
     parent = state.parent
-    lead = min(policy.take_before, (parent.wind_down - parent.started) // 4)
+    lead = min(policy.take_before, (parent.wind_down - parent.started) // 3)
     return Micros(parent.wind_down - lead)
