@@ -67,6 +67,20 @@ def test_a_level_that_the_crowd_leaves_is_gone() -> None:
     assert pit == Pit()
 
 
+def test_a_hundredth_of_a_contract_comes_and_goes() -> None:
+    pit = seed(levels((4700, 300)), [], Rules())
+    for changed, _ in (
+        arrive(pit, YES, Price(4700), Count(1), NOW),
+        replace(pit, levels((4700, 301)), [], NOW),
+    ):
+        assert book(changed, NOW).yes == tuple(levels((4700, 301)))
+    for changed, _ in (
+        withdraw(pit, YES, Price(4700), Count(1), NOW),
+        replace(pit, levels((4700, 299)), [], NOW),
+    ):
+        assert book(changed, NOW).yes == tuple(levels((4700, 299)))
+
+
 def test_nothing_does_nothing() -> None:
     pit = with_ours(seed(levels((4700, 300)), [], Rules()))
     for count in (Count(0), Count(-5)):

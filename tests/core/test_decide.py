@@ -6,6 +6,7 @@ import pytest
 from tests.core.scenes import (
     FIRST,
     NOW,
+    SECOND_SPLIT,
     accepted,
     after,
     cents,
@@ -243,6 +244,13 @@ def test_it_wakes_when_a_refused_split_may_try_again() -> None:
     assert waits(decided(state, view(after(0.1)))).at == after(1)
 
 
+def test_it_wakes_when_an_order_that_had_trouble_may_be_tried_again() -> None:
+    cancel = (Requested(FIRST, Kind.CANCEL, after(1)), Deferred(FIRST, Kind.CANCEL, "rate limited", after(1)))
+    state = winding(live(49, 100, *cancel))
+    assert decided(state, view(after(1.1))) == (WaitUntil(after(1.5), ()),)
+    assert decided(state, view(after(1.5)))[0] == Cancel(FIRST, name(FIRST))
+
+
 def test_it_wakes_for_another_cancel() -> None:
     stale = winding(
         live(49, 100, Requested(FIRST, Kind.CANCEL, NOW), CancelAcknowledged(FIRST, NOW), record(OrderStatus.RESTING))
@@ -316,6 +324,9 @@ def over(at: float = 1) -> View:
 def test_that_the_market_is_over_is_remembered_once_where_an_order_is_in_doubt() -> None:
     doubtful = winding(fold(intended(), OutcomeUnknown(FIRST, Kind.PLACE, "time-out", NOW), state=planned((49, 100))))
     assert decide(doubtful, over(), POLICY) == (MarkOver(),)
+    two = fold(intended(count=60), intended(SECOND_SPLIT, count=40), state=planned((49, 60), (48, 40)))
+    one_of_them = winding(fold(OutcomeUnknown(FIRST, Kind.PLACE, "time-out", NOW), state=two))
+    assert decide(one_of_them, over(), POLICY) == (MarkOver(),)
     marked = fold(MarketOver(after(1)), state=doubtful)
     assert MarkOver() not in decide(marked, over(), POLICY)
     assert MarkOver() not in decide(doubtful, view(after(1), is_open=False), POLICY)

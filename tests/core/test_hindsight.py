@@ -60,6 +60,7 @@ def test_what_was_seen_long_before_is_left_out() -> None:
 def test_a_gap_is_told() -> None:
     seen = (sight(0), sight(10), sight(20))
     assert unseen(seen, at(1), at(25)) == ""
+    assert unseen(seen, at(0), at(25)) == "", "the first book is of its beginning"
     assert unseen((), at(1), at(2)) == "no book from its beginning"
     assert unseen(seen, at(-1), at(2)) == "no book from its beginning"
     assert unseen(seen, at(1), at(36)) == "no book for 16 s, from 19 s on"
@@ -77,6 +78,7 @@ def test_what_we_took_is_still_there_and_no_trade() -> None:
     seen = (sight(0), sight(1, trade("ours", 0.5, Leg.YES, 47), trade("theirs", 0.6), offered=700))
     alone = without_takes(seen, (fill(0.5, taker=True),))
     assert alone == (sight(0), sight(1, trade("theirs", 0.6)))
+    assert without_takes((sight(1, offered=700),), (fill(1, taker=True),)) == (sight(1),), "in the book of its instant"
     assert without_takes(seen, (fill(0.5, taker=False),)) == seen, "whoever sold to us would have sold to somebody"
 
 
@@ -123,5 +125,6 @@ def test_a_market_without_both_sides_is_no_tape() -> None:
 @given(parents(), st.integers(0, 10**9))
 def test_a_moved_parent_is_the_same_one_later(parent: Parent, by: int) -> None:
     later = moved(parent, by)
-    assert (later.started - parent.started, later.deadline - parent.deadline) == (by, by)
+    for instant in ("started", "wind_down", "deadline", "expires"):
+        assert getattr(later, instant) - getattr(parent, instant) == by
     assert moved(later, -by) == parent

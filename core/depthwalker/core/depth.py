@@ -77,8 +77,8 @@ def analyze(ladders: Ladders, cap: Price, target: Price, count: Count, threshold
         spread=ladders.spread(),
         liquidity_category=categorize(near_queue, near_offers, thresholds),
         market_volume=Count(near_queue + near_offers),
-        sweet_spot_price=sweet.price if sweet else target,
-        sweet_spot_quantity=sweet.cumulative_quantity if sweet else Count(0),
+        sweet_spot_price=target if sweet is None else sweet.price,
+        sweet_spot_quantity=Count(0) if sweet is None else sweet.cumulative_quantity,
     )
 
 
