@@ -3,7 +3,7 @@
 from depthwalker.core.book import Leg
 from depthwalker.core.crowd import arrive, replace, seed, take, withdraw
 from depthwalker.core.matching import submit
-from depthwalker.core.pit import NewOrder, Pit, Rules, book, find, queue_ahead
+from depthwalker.core.pit import NewOrder, Order, Pit, Queue, Rules, book, find, queue_ahead
 from depthwalker.core.reports import Matched, Rested, Withdrawn
 from depthwalker.core.units import Count, Micros, Price
 
@@ -23,6 +23,11 @@ def with_ours(pit: Pit, order_id: str = "a", price: int = 4700, count: int = 100
 def test_a_seeded_pit_shows_the_book_it_was_given_in_any_order() -> None:
     pit = seed(levels((4600, 5), (4700, 3), (4500, 0)), levels((4800, 2)), Rules())
     assert (book(pit, NOW).yes, book(pit, NOW).no) == (tuple(levels((4700, 3), (4600, 5))), tuple(levels((4800, 2))))
+
+
+def test_an_order_of_the_crowd_has_no_name_and_is_as_it_came() -> None:
+    (queue,) = seed(levels((4700, 3)), [], Rules()).yes
+    assert queue == Queue(Price(4700), Count(3), (Order("", "", YES, Price(4700), Count(0), Count(3)),))
 
 
 def test_seeded_levels_that_cross_have_traded() -> None:

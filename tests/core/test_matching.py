@@ -90,6 +90,7 @@ class TestSubmit:
         assert matches(events) == [("a", "c", 5000, 100), ("b", "c", 5000, 50)]
         assert ends(events) == [("a", EndReason.FILLED, 100, 0), ("c", EndReason.FILLED, 150, 0)]
         assert isinstance(events[1], Ended)
+        assert events[1].rested
         assert find(pit, "a") is None
         found = find(pit, "b")
         assert found is not None

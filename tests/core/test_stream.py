@@ -344,9 +344,10 @@ def test_a_market_that_is_refused_is_left_out_and_the_others_are_asked_for() -> 
     step = heard(connected("A", "B").stream, failed(16, 1, "B"))
     assert step.news == (Declined(Channel.BOOK, ("B",), "error 16: no"),)
     assert step.asks == (Subscribe(3, Channel.BOOK, ("A",), use_yes_price=True),)
-    all_of_them = heard(connected("A", "B").stream, failed(26, 1))
-    assert all_of_them.news == (Declined(Channel.BOOK, ("A", "B"), "error 26: no"),)
-    assert all_of_them.asks == ()
+    for named in (None, "X"):  # nobody, or none that was asked for
+        all_of_them = heard(connected("A", "B").stream, failed(26, 1, named))
+        assert all_of_them.news == (Declined(Channel.BOOK, ("A", "B"), "error 26: no"),)
+        assert all_of_them.asks == ()
 
 
 def test_a_refused_market_is_asked_for_again_when_it_is_wanted_anew() -> None:

@@ -51,7 +51,7 @@ def _match(pit: Pit, taker: Order) -> tuple[Pit, Order, tuple[Event, ...], bool]
     side = pit.side(taker.leg.other())
     events: list[Event] = []
     gone: list[str] = []
-    met = _Meeting((), taker.remaining, taker.roundings, pit.trades, (), (), blocked=False)
+    met = _Meeting((), taker.remaining, taker.roundings, pit.trades)
     index = 0
     while index < len(side) and not met.left and met.remaining and side[index].price + taker.price >= DOLLAR:
         met = _meet(pit.rules, side[index], taker, met)
@@ -72,9 +72,9 @@ class _Meeting:
     remaining: Count
     roundings: Accumulator
     trades: int
-    events: tuple[Event, ...]
-    gone: tuple[str, ...]
-    blocked: bool
+    events: tuple[Event, ...] = ()
+    gone: tuple[str, ...] = ()
+    blocked: bool = False
 
 
 def _meet(rules: Rules, queue: Queue, taker: Order, before: _Meeting) -> _Meeting:
@@ -85,9 +85,11 @@ def _meet(rules: Rules, queue: Queue, taker: Order, before: _Meeting) -> _Meetin
     orders = queue.orders
     for index, maker in enumerate(queue.orders):
         orders = queue.orders[index:]
+        if not remaining:
+            break
         own = maker.account == taker.account != ""
-        blocked = own and remaining > 0 and taker.self_trade is SelfTrade.TAKER_AT_CROSS
-        if blocked or not remaining:
+        if own and taker.self_trade is SelfTrade.TAKER_AT_CROSS:
+            blocked = True
             break
         if own:
             left = Count(left - maker.remaining)
