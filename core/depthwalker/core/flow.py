@@ -77,8 +77,8 @@ def observe(history: History, book: Book, at: Micros) -> History:
         Count(sum([count for _, count in book.yes]) + sum([count for _, count in book.no])),
     )
     first = _first(history.samples, at)
-    before = history.near[-1] if history.near else (0, 0)
-    near = (*history.near[first:], _plus(before, _near(sample)))
+    added = _near(sample)
+    near = (*history.near[first:], _plus(history.near[-1], added) if history.near else added)
     return History((*history.samples[first:], sample), history.trades, near, history.taken)
 
 
