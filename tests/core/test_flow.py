@@ -85,6 +85,14 @@ def test_what_takers_supplied_at_a_price_is_what_they_sold_there_or_lower_afterw
     assert supplied(history, leg, price, since) == sum(sold)
 
 
+@pytest.mark.parametrize(("leg", "at"), [(YES, 4_700), (NO, 5_300)])
+def test_a_trade_exactly_at_a_price_comes_out_of_its_queue(leg: Leg, at: int) -> None:
+    history = gather((), (trade("a", leg.other(), yes_price=4_700),))
+    waiting = Micros(NOW - 1)
+    assert [supplied(history, leg, Price(price), waiting) for price in (at - 1, at)] == [0, 100]
+    assert supplied(history, leg, Price(at), NOW) == 0, "it had traded before"
+
+
 @given(HISTORIES, st.lists(st.integers(0, 5), max_size=8))
 def test_a_trade_counts_once_however_often_it_is_reported(history: History, redelivered: list[int]) -> None:
     fresh = tuple(trade(f"n{number}", ago=number) for number in redelivered)
