@@ -168,7 +168,7 @@ def test_at_its_level_it_stays_and_says_so() -> None:
 
 
 def test_without_room_it_joins_and_above_the_cap_it_stays_at_the_cap() -> None:
-    assert quote(live(), view(after(4), queue=((50, 4),), offers=((51, 5),))).price == cents(50)
+    assert quote(live(), view(after(4), queue=((50, 1),), offers=((51, 6),))).price == cents(50)
     assert quote(live(), view(after(4), queue=((60, 5),), offers=((62, 5),))).price == cents(53)
     lowest = planned((1, 60), (1, 40))
     assert [each.price for each in desire(lowest, view(after(4), queue=(), offers=((2, 5),)), TUNED).quotes] == [
@@ -182,12 +182,12 @@ def test_without_room_it_joins_and_above_the_cap_it_stays_at_the_cap() -> None:
 @pytest.mark.parametrize(
     ("spread", "bid", "takes"),
     [
-        (1, 500, True),  # walking would be crossing: whatever does not speak against it takes
-        (1, 400, False),
-        (2, 1000, True),  # one tick of room: 0.30
-        (2, 900, False),
-        (3, 2100, True),  # two ticks: 0.60
-        (3, 1900, False),
+        (1, 90, True),  # no room: -0.70
+        (1, 88, False),
+        (2, 453, True),  # one tick of room: -0.05
+        (2, 452, False),
+        (3, 2_000, True),  # two ticks: 0.60
+        (3, 1_997, False),
         (4, 9600, True),  # 0.90, and no more in a wider spread
         (4, 9400, False),
         (5, 9600, True),
@@ -196,21 +196,35 @@ def test_without_room_it_joins_and_above_the_cap_it_stays_at_the_cap() -> None:
 def test_it_takes_the_best_offer_when_the_bids_outweigh_it_by_enough(spread: int, bid: int, takes: bool) -> None:
     found = quote(live(48, 100), weighed(bid, 500, 1, spread=spread))
     assert (found.style is Style.TAKE) is takes
-    assert (found.reason == "the bids outweigh the offer") is takes
+    told = "the bids outweigh the offer" if bid > 500 else "little room inside the spread"
+    assert (found.reason == told) is takes
     assert found.price == (cents(48 + spread) if takes else cents(48))
 
 
 @pytest.mark.parametrize(("bid", "takes"), [(40_000, True), (39_997, False)])
 def test_without_slippage_lately_it_is_twice_as_patient(bid: int, takes: bool) -> None:
-    """One tick of room: 0.60, which 40,000 contracts against 10,000 are, and 39,997 all but."""
-    found = quote(live(48, 100), weighed(bid, 10_000, 1, spread=2, ema_slippage=0))
+    """0.30 of patience: 0.60, which 40,000 contracts against 10,000 are, and 39,997 all but."""
+    patient = replace(TUNED, least_patience=0, patience_per_tick=300_000)
+    found = quote(live(48, 100), weighed(bid, 10_000, 1, spread=2, ema_slippage=0), patient)
     assert (found.style is Style.TAKE) is takes
 
 
 def test_slippage_paid_lately_makes_it_less_patient() -> None:
-    assert quote(live(48, 100), weighed(800, 500, 1, spread=2)).style is Style.REST
-    assert quote(live(48, 100), weighed(800, 500, 1, spread=2, ema_slippage=30_000)).style is Style.TAKE
-    assert quote(live(48, 100), weighed(1100, 500, 1, spread=2, ema_slippage=-5_000)).style is Style.REST
+    assert quote(live(48, 100), weighed(1_400, 500, 1, spread=3)).style is Style.REST
+    assert quote(live(48, 100), weighed(1_400, 500, 1, spread=3, ema_slippage=30_000)).style is Style.TAKE
+    assert quote(live(48, 100), weighed(2_200, 500, 1, spread=3, ema_slippage=-5_000)).style is Style.REST
+
+
+@pytest.mark.parametrize("slippage", [0, 10_000, 30_000])
+def test_where_even_a_larger_offer_is_taken_slippage_changes_nothing(slippage: int) -> None:
+    """475 against 525 are -0.05, which one tick of room asks for."""
+    taken = [quote(live(48, 100), weighed(bid, 525, 1, spread=2, ema_slippage=slippage)).style for bid in (475, 474)]
+    assert taken == [Style.TAKE, Style.REST]
+
+
+def test_bids_as_large_as_the_offer_do_not_outweigh_it_and_the_least_more_does() -> None:
+    assert quote(live(48, 100), weighed(500, 500, 1, spread=2)).reason == "little room inside the spread"
+    assert quote(live(48, 100), weighed(1_000_001, 999_999, 1, spread=2)).reason == "the bids outweigh the offer"
 
 
 def test_an_offer_above_the_cap_is_not_taken_and_nobody_s_bid_outweighs_nothing() -> None:

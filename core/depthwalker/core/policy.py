@@ -11,7 +11,7 @@ from depthwalker.core.config import ExecutionConfig, PolicyName
 from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
 from depthwalker.core.units import SECOND, Micros
 
-VERSION: Final = 8
+VERSION: Final = 9
 USUAL: Final = Micros(40 * SECOND)
 CALLS: Final = 12  # in the usual time
 INSURANCE: Final = 5  # walk intervals: whatever says that an order was filled has it read soon
@@ -27,9 +27,9 @@ class Policy:
     `sparing_from`: after so many exchange calls the price is left where it is until the rest is taken, so that a parent of
     the usual length makes at most twenty (docs/ablation.md: it costs nothing).
 
-    `take_before`: how long before winding down the unfilled remainder is taken. `patience_per_tick`: by how much (ppm) the
-    best bid must outweigh the best offer before that offer is taken, for each tick of room inside the spread, and
-    `most_patience` in a wide one: with one tick there is no room and whatever outweighs the offer takes it.
+    `take_before`: how long before winding down the unfilled remainder is taken. `least_patience`: by how much (ppm of both
+    together) the best bid must outweigh the best offer before that offer is taken where there is no tick inside the spread;
+    below zero that offer may be the larger one. `patience_per_tick` is added for each tick of room, up to `most_patience`.
     """
 
     version: int
@@ -38,7 +38,8 @@ class Policy:
     stale_after: Micros
     lookup_every: Micros
     take_before: Micros
-    patience_per_tick: int = 300_000
+    least_patience: int = -700_000
+    patience_per_tick: int = 650_000
     most_patience: int = 900_000
     sparing_from: int = 12
 

@@ -4,7 +4,7 @@ Two policies. `spec` is the specification to the letter: splits on the first off
 each unfilled split walks when the absolute volume momentum reaches the threshold. `tuned` is what the laboratory found:
 at every tick the splits rest inside the spread and one level behind, up and down with the book; whenever the best bid
 outweighs the best offer by enough it takes that offer and no more; shortly before the end it takes the rest. How much is
-enough grows with the room inside the spread.
+enough grows with the room inside the spread: without any the offer may well be the larger one.
 """
 
 from typing import assert_never
@@ -145,8 +145,9 @@ def _taking(state: State, view: View, policy: Policy) -> tuple[Price, str] | Non
     offer = view.best_offer()
     if offer is None or offer > state.cap:
         return None
-    if state.calls < policy.sparing_from and imbalance(view.ladders) >= _patience(state, view, policy, offer):
-        return offer, "the bids outweigh the offer"
+    weight = imbalance(view.ladders)
+    if state.calls < policy.sparing_from and weight >= _patience(state, view, policy, offer):
+        return offer, "the bids outweigh the offer" if weight > 0 else "little room inside the spread"
     return None
 
 
@@ -157,8 +158,9 @@ def _patience(state: State, view: View, policy: Policy, offer: Price) -> int:
     """
     bid, patience = view.best_bid(), policy.most_patience
     if bid is not None:
-        patience = min(patience, policy.patience_per_tick * state.grid.between(bid, offer))
-    return patience * 2 * DEFAULT_SLIPPAGE // (DEFAULT_SLIPPAGE + max(0, view.conditions.ema_slippage))
+        patience = min(patience, policy.least_patience + policy.patience_per_tick * state.grid.between(bid, offer))
+    waits = max(0, patience) * 2 * DEFAULT_SLIPPAGE // (DEFAULT_SLIPPAGE + max(0, view.conditions.ema_slippage))
+    return waits + min(0, patience)
 
 
 def _take(

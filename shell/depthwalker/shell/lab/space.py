@@ -58,17 +58,24 @@ class _Constants(Table):
             description="calls from 0 to 100000: after so many the price is left where it is until the end; null is as it stands"
         ),
     ] = None
+    least_patience: Annotated[
+        int,
+        BeforeValidator(whole(6, "-1", "1")),
+        Field(
+            description="a fraction from -1 to 1: by how much the bid must outweigh the offer where there is no tick inside the spread"
+        ),
+    ] = _PLAIN.least_patience
     patience_per_tick: Annotated[
         int,
         BeforeValidator(whole(6, "0", "1")),
         Field(
-            description="a fraction from 0 to 1: by how much the bid must outweigh the offer, for each tick inside the spread"
+            description="a fraction from 0 to 1: by how much more the bid must outweigh the offer for each tick inside the spread"
         ),
     ] = _PLAIN.patience_per_tick
     most_patience: Annotated[
         int,
         BeforeValidator(whole(6, "0", "1")),
-        Field(description="a fraction from 0 to 1: the most that patience_per_tick comes to in a wide spread"),
+        Field(description="a fraction from 0 to 1: the most that both come to in a wide spread"),
     ] = _PLAIN.most_patience
 
 
@@ -156,6 +163,7 @@ def _read(file: Path, raw: Mapping[str, object], constants: Mapping[str, object]
                 stale_after=Micros(chosen.stale_after_seconds),
                 take_before=Micros(chosen.take_before_seconds),
                 sparing_from=usual.sparing_from if chosen.sparing_from is None else chosen.sparing_from,
+                least_patience=chosen.least_patience,
                 patience_per_tick=chosen.patience_per_tick,
                 most_patience=chosen.most_patience,
             )
