@@ -258,6 +258,14 @@ def test_everything_that_happened_is_told_once() -> None:
     assert told(folded(*facts()), folded(*facts())) == []
 
 
+def test_a_move_that_is_no_walk_is_told_too() -> None:
+    before = folded(*facts())
+    followed = AmendIntended(FIRST, 2, Price(4_600), Count(3_600), Style.REST, Count(0), False, 0, "it came to us", NOW)
+    held = Held(((1, "it came to us"), (2, "momentum below the threshold")), NOW)
+
+    assert told(before, evolve(evolve(before, followed), held)) == ["moved split 1 0.47 -> 0.46: it came to us"]
+
+
 def test_a_fill_is_told_before_its_price_is_known() -> None:
     before = folded(*facts())
     seen = Observed(FIRST, "one", 1, OrderStatus.RESTING, Price(4_700), Count(2_000), Count(1_600), NOW)

@@ -32,10 +32,9 @@ def _told(before: State, after: State) -> Iterator[tuple[str, str]]:
     if after.stop and not before.stop:
         yield "stopping", after.stop
     known = {order.key: order for order in before.orders}
-    walked = {part.number: len(part.walks) for part in before.splits}
+    stood = {part.number: part for part in before.splits}
     for part in after.splits:
-        for step in part.walks[walked.get(part.number, 0) :]:
-            yield "walked", _walk(after, part, step)
+        yield from _moves(after, stood.get(part.number), part)
     for order in after.orders:
         yield from _order(after, known.get(order.key), order)
     yield from _refused(before, after)
@@ -48,6 +47,15 @@ def _told(before: State, after: State) -> Iterator[tuple[str, str]]:
 def _splits(state: State) -> str:
     told = ", ".join(f"{short_count(part.count)} at {_price(state, part.price)}" for part in state.splits)
     return f"{len(state.splits)} split{'s' if len(state.splits) != 1 else ''}: {told}"
+
+
+def _moves(state: State, before: SplitState | None, after: SplitState) -> Iterator[tuple[str, str]]:
+    steps = after.walks[len(before.walks) if before is not None else 0 :]
+    for step in steps:
+        yield "walked", _walk(state, after, step)
+    if before is not None and not steps and after.price != before.price:
+        why = f": {after.held}" if after.held else ""
+        yield "moved", f"split {after.number} {_price(state, before.price)} -> {_price(state, after.price)}{why}"
 
 
 def _walk(state: State, part: SplitState, step: WalkStep) -> str:
