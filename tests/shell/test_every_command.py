@@ -279,6 +279,15 @@ def test_whoever_reads_an_execution_and_goes_stops_it(venue: Venue, tmp_path: Pa
     assert venue.resting() == 0
 
 
+@pytest.fixture
+def not_under_nohup() -> Iterator[None]:
+    """What is started hears SIGHUP, even where whoever runs the tests does not."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("not_under_nohup")
 def test_a_terminal_that_is_closed_stops_an_execution(venue: Venue, tmp_path: Path) -> None:
     slow = method(tmp_path / "slow.json", SLOW)
     with started(order(method=slow, target="0.40"), "placed") as process:
