@@ -130,7 +130,9 @@ def load(folder: Path) -> Columns:
     """Return the tape; what nobody asks about is never read from the disk."""
 
     def column(name: str) -> Ints:
-        found: Ints = np.load(folder / f"{name}.npy", mmap_mode="r")
+        found: Ints = np.asarray(
+            np.load(folder / f"{name}.npy", mmap_mode="r")
+        )  # mapped still, but sliced as any array
         return found
 
     yes, no = (Side(*(column(f"{leg}_{name}") for name in SIDE)) for leg in ("yes", "no"))

@@ -300,15 +300,18 @@ def _printed(taken: Taken) -> tuple[tuple[int, int], ...]:
 
 def _sampled(at: memoryview) -> list[int]:
     """Return the instants at which a live history takes its samples: each the first event of half a second or more later."""
-    found, place, end = [int(ORIGIN)], 0, len(at)
+    first, place, end = int(ORIGIN), 0, len(at)
+    found, wanted = [first], first + SAMPLE_SPACING
     while True:
-        wanted, stride = found[-1] + SAMPLE_SPACING, _STRIDE
-        while place + stride < end and at[place + stride] < wanted:
-            stride *= 2
-        place = bisect_left(at, wanted, place, min(end, place + stride))
+        far = place + _STRIDE
+        while far < end and at[far] < wanted:
+            far += far - place
+        place = bisect_left(at, wanted, place, far if far < end else end)  # noqa: FURB136 - min() is a quarter dearer
         if place == end:
             return found
-        found.append(at[place])
+        sample = at[place]
+        found.append(sample)
+        wanted = sample + SAMPLE_SPACING
 
 
 def _sums(counts: Ints) -> memoryview:
