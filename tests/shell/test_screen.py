@@ -38,6 +38,7 @@ from depthwalker.shell.frame import Frame, Rung, frame
 from depthwalker.shell.happening import Happening, happenings
 from depthwalker.shell.lane import Lane
 from depthwalker.shell.screen import fitting_columns, picture, shares, visible
+from depthwalker.shell.terminal import show_lines
 
 NOW = Micros(1_000 * SECOND)
 FIRST, SECOND_SPLIT = OrderKey(1, 0), OrderKey(2, 0)
@@ -317,3 +318,10 @@ def test_our_orders_are_shown_however_far_behind_they_are() -> None:
     assert [one.price for one in visible(side, 3)] == [5_000, 4_900, 4_400]
     assert [one.price for one in visible(side, 1)] == [4_400]
     assert visible(side[:2], 5) == side[:2]
+
+
+@pytest.mark.parametrize(("quiet", "written"), [(False, "[a line] of it\n"), (True, "")])
+def test_lines_are_written_as_they_are_and_not_on_a_quiet_console(quiet: bool, written: str) -> None:
+    output = io.StringIO()
+    show_lines(Console(file=output, quiet=quiet), "[a line] of it")
+    assert output.getvalue() == written

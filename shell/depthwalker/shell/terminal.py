@@ -12,6 +12,11 @@ def show(console: Console, *shown: RenderableType) -> None:
 
 
 def show_lines(console: Console, *lines: str) -> None:
-    """Write lines as they are, whatever brackets they hold. Raises OSError where nobody reads them any more."""
+    """Write lines as they are, whatever brackets they hold, on a console that is not quiet.
+
+    Raises OSError where nobody reads them any more.
+    """
+    if console.quiet:
+        return
     console.file.write("".join(f"{line}\n" for line in lines))
     console.file.flush()
