@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from depthwalker.core.execution import START, evolve, total_cost, total_filled, total_walks
-from depthwalker.core.fact import Fact, Refused
+from depthwalker.core.fact import Fact, Refused, Started
 from depthwalker.core.ledger import Kind, OrderKey, settled
+from depthwalker.core.policy import VERSION
 from depthwalker.core.units import Micros, format_count, format_money, format_price
 from depthwalker.shell import codec
 
@@ -113,6 +114,15 @@ class Grown:
 
 def test_keys_that_an_earlier_version_did_not_write_take_their_defaults() -> None:
     assert codec.reader(Grown)('{"at":7}') == Grown(Micros(7), "as before")
+
+
+@pytest.mark.parametrize("path", JOURNALS, ids=lambda path: path.stem)
+def test_an_execution_of_an_earlier_version_goes_on_by_the_patience_that_it_began_with(path: Path) -> None:
+    started = read(path)[0]
+    assert isinstance(started, Started)
+    policy = started.policy
+    assert policy.version < VERSION
+    assert (policy.least_patience, policy.patience_per_tick, policy.most_patience) == (0, 300_000, 900_000)
 
 
 @pytest.mark.parametrize("path", JOURNALS, ids=lambda path: path.stem)

@@ -30,6 +30,8 @@ class Policy:
     `take_before`: how long before winding down the unfilled remainder is taken. `least_patience`: by how much (ppm of both
     together) the best bid must outweigh the best offer before that offer is taken where there is no tick inside the spread;
     below zero that offer may be the larger one. `patience_per_tick` is added for each tick of room, up to `most_patience`.
+
+    The defaults are those of executions begun before a constant was: their journals do not hold it, and they end as they began.
     """
 
     version: int
@@ -38,8 +40,8 @@ class Policy:
     stale_after: Micros
     lookup_every: Micros
     take_before: Micros
-    least_patience: int = -700_000
-    patience_per_tick: int = 650_000
+    least_patience: int = 0
+    patience_per_tick: int = 300_000
     most_patience: int = 900_000
     sparing_from: int = 12
 
@@ -54,5 +56,8 @@ def policy_for(config: ExecutionConfig, thresholds: Thresholds = SPEC_THRESHOLDS
         stale_after=Micros(5 * SECOND),
         lookup_every=Micros(times * config.walker.walk_interval),
         take_before=Micros(10 * SECOND),
+        least_patience=-700_000,
+        patience_per_tick=650_000,
+        most_patience=900_000,
         sparing_from=CALLS * max(1, config.timeout // USUAL),
     )
