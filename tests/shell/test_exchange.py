@@ -115,7 +115,11 @@ def test_wrong_words_are_named(words: tuple[str, ...], says: str, capsys: pytest
     ("fault", "says"),
     [
         ("creat:answer_lost", "kind is one of"),
-        ("create:explode", "no such fault: explode"),
+        (
+            "create:explode",
+            "no such fault: explode; there are request_lost, answer_lost, answer_cut, delay, duplicate, answer",
+        ),
+        ("frame.trade:explode", "there are drop, delay, duplicate, hold, overflow, reset, close, silence"),
         ("create:delay,nth=0", "nth is 1 or more"),
     ],
 )

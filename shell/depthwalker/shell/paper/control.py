@@ -17,7 +17,7 @@ from depthwalker.core.units import Micros, Price, parse_money, parse_price
 from depthwalker.shell.paper import lifecycle
 from depthwalker.shell.paper.channels import TYPES
 from depthwalker.shell.paper.exchange import Exchange
-from depthwalker.shell.paper.fault_forms import blow, frame_fault, number, request_fault, told
+from depthwalker.shell.paper.fault_forms import BLOWS, FRAMES, REQUESTS, blow, frame_fault, number, request_fault, told
 from depthwalker.shell.paper.faults import FRAME, HANDSHAKE, Blow, Faults, Side
 from depthwalker.shell.paper.fee_schedule import Fees
 from depthwalker.shell.paper.fields import BOOL, INT, STRING, Fields, decode, present
@@ -30,17 +30,16 @@ USAGE: Final = {
     "GET /control/faults": "the faults to come, and the kinds of request that can meet one",
     "POST /control/faults": {
         "kind": "create, cancel, amend ... : see GET /control/faults",
-        "fault": "request_lost | answer_lost | answer_cut | delay | duplicate | answer",
+        "fault": " | ".join(REQUESTS),
         "nth": "of the requests of that kind from now; 1, the next, where absent",
         "ms": "how long a delay takes",
         "applied": "whether a delay or an answer comes after the request took effect",
         "last": "whether a duplicate is answered with the second answer (true where absent)",
         "status, body, content_type": "of an answer, such as 502 and text/html",
-        "of a frame (kind frame.trade, frame.orderbook_delta ...)": "drop | delay | duplicate | hold | overflow | reset | "
-        "close | silence",
+        "of a frame (kind frame.trade, frame.orderbook_delta ...)": " | ".join(FRAMES),
     },
     "POST /control/sockets": {
-        "fault": "overflow | reset | close | silence, at once",
+        "fault": f"{' | '.join(BLOWS)}, at once",
         "key_id": "everybody's if absent",
     },
     "DELETE /control/faults": "forget all plans, end partitions, set the clock right",

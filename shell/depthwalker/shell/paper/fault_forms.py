@@ -6,8 +6,11 @@ from typing import Final
 from depthwalker.core.units import Micros
 from depthwalker.shell.paper.faults import Answered, Blow, Cut, Delayed, Duplicated, Fault, FrameFault, Held, Lost
 from depthwalker.shell.paper.fields import Fields
-from depthwalker.shell.paper.reply import Reply, refusal
+from depthwalker.shell.paper.reply import Refusal, Reply, refusal
 
+REQUESTS: Final = ("request_lost", "answer_lost", "answer_cut", "delay", "duplicate", "answer")
+BLOWS: Final = tuple(blow.value for blow in Blow)
+FRAMES: Final = ("drop", "delay", "duplicate", "hold", *BLOWS)
 _MILLI: Final = 1_000
 
 
@@ -37,7 +40,7 @@ def request_fault(fields: Fields) -> Fault:
             body, kind = str(fields.get("body", "")), str(fields.get("content_type", "text/html"))
             return Answered(Reply(number(fields, "status", 503), body.encode(), kind), applied)
         case other:
-            raise refusal(400, "invalid_parameters", f"no such fault: {other}")
+            raise _unknown(other, REQUESTS)
 
 
 def frame_fault(fields: Fields) -> FrameFault:
@@ -52,15 +55,19 @@ def frame_fault(fields: Fields) -> FrameFault:
         case "duplicate":
             return Duplicated()
         case other:
-            return blow(other)
+            return blow(other, FRAMES)
 
 
-def blow(name: object) -> Blow:
-    """Return what ends more than one frame; raises Refusal."""
+def blow(name: object, there: tuple[str, ...] = BLOWS) -> Blow:
+    """Return what ends more than one frame; raises Refusal, which names what is there."""
     try:
         return Blow(name)
     except ValueError as error:
-        raise refusal(400, "invalid_parameters", f"no such fault: {name}") from error
+        raise _unknown(name, there) from error
+
+
+def _unknown(name: object, there: tuple[str, ...]) -> Refusal:
+    return refusal(400, "invalid_parameters", f"no such fault: {name}; there are {', '.join(there)}")
 
 
 def number(fields: Fields, name: str, otherwise: int) -> int:
