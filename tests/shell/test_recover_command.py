@@ -37,7 +37,9 @@ def test_a_killed_execution_is_wound_down_and_told(
         process.kill()
     capsys.readouterr()
     assert main(["recover"]) == 0
-    assert "is run by another worker, or was until a moment ago" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "run by another worker, or until a moment ago: execution" in said
+    assert "it lets go in 15 s: run this again then" in said
     assert venue.resting(), "its lease has not run out: somebody may run it still"
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE execution_leases SET expires_at = clock_timestamp()")

@@ -5,7 +5,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 
+from depthwalker.core.units import SECOND
 from depthwalker.shell.api import Recovered
+from depthwalker.shell.conduct import LEASE
 from depthwalker.shell.db import database
 from depthwalker.shell.ending import OK, UNRESOLVED
 from depthwalker.shell.engine import Engine
@@ -37,7 +39,10 @@ def _told(found: Recovered, *, cancelled: bool) -> Iterator[str]:
         result = trade.result
         yield f"execution {trade.execution_id} {result.status}: {trade.quantity} contracts ({result.reason})"
     yield from found.troubles
-    yield from (f"execution {number} is run by another worker, or was until a moment ago" for number in found.held)
+    if found.held:
+        numbers = ", ".join(str(number) for number in found.held)
+        again = f"if that one has died, it lets go in {LEASE // SECOND} s: run this again then"
+        yield f"run by another worker, or until a moment ago: execution {numbers}; {again}"
     done = "its cancel was sent" if cancelled else "--cancel-strays cancels it"
     yield from (f"order {order} rests and belongs to no unfinished execution: {done}" for order in found.strays)
     if not (found.trades or found.troubles or found.held or found.strays):
