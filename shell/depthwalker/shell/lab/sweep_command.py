@@ -142,7 +142,7 @@ def _dask(address: str, jobs: int) -> Iterator[None]:
                     f"--dask {address}: no scheduler answers there: start one, or leave the address out"
                 ) from error
         else:
-            here = stack.enter_context(LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None))
+            here = stack.enter_context(LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address="127.0.0.1:0"))
             stack.enter_context(Client(here))
         stack.enter_context(joblib.parallel_config(backend="dask"))
         yield
