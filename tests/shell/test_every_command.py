@@ -102,6 +102,8 @@ def test_an_option_is_the_same_in_every_command() -> None:
     assert {option for option, ways in found.items() if len(ways) > 1} == {
         "--target",  # dollars, or a side of a recorded book
         "--out",  # a folder of recordings, or a file
+        "--json",  # the laboratory also keeps it in a file
+        "--queue",  # leave it to workers, or the laboratory's model of a queue
     }
 
 

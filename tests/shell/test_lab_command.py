@@ -84,6 +84,34 @@ def test_everyone_executes_the_same_parents(recording: Path, capsys: pytest.Capt
     assert all(pair[b, a, *rest] == pytest.approx(-mean) for (a, b, *rest), mean in pair.items())
 
 
+def test_several_counts_and_algorithms_a_policy_and_both_reports_as_files(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy, kept, page = tmp_path / "policy.toml", tmp_path / "kept.json", tmp_path / "page.html"
+    policy.write_text('algorithm = "dynamic_depth_walker"\n[dynamic_depth_walker]\nmax_walks = 3\n')
+    words = (
+        str(recording),
+        "--algorithm",
+        "twap",
+        "chase",
+        "--policy",
+        str(policy),
+        "--count",
+        "10",
+        "20",
+        "--queue",
+        "worst",
+    )
+    assert run(*words, "--json", str(kept), "--html", str(page)) == 0
+    assert "chase" in capsys.readouterr().out, "the table is shown beside the file"
+    found = json.loads(kept.read_text())
+    assert {row["algorithm"] for row in found["rows"]} == {"twap", "chase"}
+    assert {row["queue_model"] for row in found["rows"]} == {"worst"}
+    assert page.read_text().startswith("<!doctype html>")
+    assert run(*words, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == found
+
+
 def test_the_same_words_give_the_same_bytes(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     texts = []
     for _ in range(2):

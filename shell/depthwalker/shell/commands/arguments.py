@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 PROFILES: Final = ("thin", "moderate", "liquid")
+STANDARD: Final = Path("-")
 UNITS: Final = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 LONGEST_SPAN: Final = 3_653 * UNITS["d"]
 
@@ -48,10 +49,28 @@ def output(parser: argparse.ArgumentParser, *, live: bool = False, result: str =
     parser.add_argument("--json", action="store_true", help=f"{result} as JSON on standard output, nothing else there")
 
 
-def method(parser: argparse.ArgumentParser) -> None:
-    """Add the configuration that is executed."""
+def output_to(parser: argparse.ArgumentParser, result: str) -> None:
+    """Add that a result is shown as JSON, or kept in a file beside what is shown: None, STANDARD, or the file."""
     parser.add_argument(
-        "--method", type=Path, metavar="FILE", help="execution_config as .toml or .json (default: its defaults)"
+        "--json",
+        type=target_file,
+        nargs="?",
+        const=STANDARD,
+        metavar="OUT",
+        help=f"{result} as JSON: in a file, or without its name on standard output, nothing else there "
+        "(default: as a table alone)",
+    )
+
+
+def method(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add the configuration that is executed, under `names` too."""
+    parser.add_argument(
+        *names,
+        "--method",
+        dest="method",
+        type=Path,
+        metavar="FILE",
+        help="execution_config as .toml or .json (default: its defaults)",
     )
 
 

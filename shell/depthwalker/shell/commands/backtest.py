@@ -3,7 +3,7 @@
 import argparse
 from typing import Final
 
-from depthwalker.shell.commands.arguments import PROFILES, method, output, page, seed, whole
+from depthwalker.shell.commands.arguments import PROFILES, method, output_to, page, seed, whole
 
 CAP: Final = "0.03"
 
@@ -13,18 +13,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     names = ", ".join(PROFILES)
     parser.add_argument("data", nargs="+", metavar="DATA", help=f"a recording, or a synthetic market: {names}")
     parser.add_argument(
-        "--algorithm", action="append", metavar="NAME", help="who competes; again for another (default: everyone)"
+        "--algorithm", action="extend", nargs="+", metavar="NAME", help="who competes (default: everyone)"
     )
-    method(parser)
+    method(parser, "--policy")
     parents(parser)
     page(parser, "a page with figures", "none is written")
-    output(parser, result="everything")
+    output_to(parser, "everything")
 
 
 def parents(parser: argparse.ArgumentParser) -> None:
     """Add which parents are drawn, and what they meet."""
     parser.add_argument(
-        "--count", action="append", metavar="N", help="contracts of a parent; again for another (default: 10 and 100)"
+        "--count", action="extend", nargs="+", metavar="N", help="contracts of a parent (default: 10 and 100)"
     )
     parser.add_argument(
         "--every",
@@ -59,7 +59,9 @@ def parents(parser: argparse.ArgumentParser) -> None:
         help="milliseconds until an action reaches the exchange (default: 100)",
     )
     parser.add_argument(
+        "--queue",
         "--queue-model",
+        dest="queue_model",
         choices=("worst", "prorata", "both"),
         default="both",
         help="whose orders ahead of ours are cancelled: never, or in proportion (default: both)",

@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=whole(1, 86_400),
         default=1800,
         metavar="SECONDS",
-        help="how long the synthetic market moves ; then it stands still (default: 1800)",
+        help="how long the synthetic market moves; then it stands still (default: 1800)",
     )
     parser.add_argument(
         "--speed",

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from depthwalker.shell.commands.arguments import output, target_file, whole
+from depthwalker.shell.commands.arguments import output_to, target_file, whole
 from depthwalker.shell.commands.backtest import parents
 
 JOBS: Final = 2
@@ -47,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="on a Dask cluster: this machine's, or that of a scheduler",
     )
     parents(parser)
-    output(parser, result="the report")
+    output_to(parser, "the report")
 
 
 def run(given: argparse.Namespace) -> int:

@@ -14,8 +14,9 @@ from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.players import players
 from depthwalker.shell.lab.report import report
 from depthwalker.shell.lab.shown import shown
+from depthwalker.shell.lab.telling import tell
 from depthwalker.shell.method import read_method
-from depthwalker.shell.voice import complain, say
+from depthwalker.shell.voice import complain
 from depthwalker.shell.waiting import waiting
 
 
@@ -29,7 +30,7 @@ def run_backtest(given: argparse.Namespace) -> int:
     found = report(measured)
     if given.html is not None:
         given.html.write_text(backtest_page(results_of(json.dumps(found).encode(), "the report")), encoding="utf-8")
-    say(*([json.dumps(found, indent=1, allow_nan=False)] if given.json else shown(found)))
+    tell(found, shown(found), given.json)
     return OK
 
 

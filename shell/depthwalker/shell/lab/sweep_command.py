@@ -1,7 +1,6 @@
 """`depthwalker sweep`: policies searched over recordings and synthetic markets, by joblib's processes or on a Dask cluster."""
 
 import argparse
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,9 +20,10 @@ from depthwalker.shell.lab.space import Frame, variants
 from depthwalker.shell.lab.sweep import Found, Half, Market, Search, Task, tasks, tried
 from depthwalker.shell.lab.sweep_report import shown, sweep_report
 from depthwalker.shell.lab.sweep_store import Kept, ParquetKept, PostgresKept, done
+from depthwalker.shell.lab.telling import tell
 from depthwalker.shell.profiles import PROFILES
 from depthwalker.shell.settings import Settings
-from depthwalker.shell.voice import complain, say
+from depthwalker.shell.voice import complain
 from depthwalker.shell.waiting import waiting
 
 JUDGED_SEED: Final = 1_000_003  # added to the seed of a synthetic market that judges
@@ -47,7 +47,7 @@ def run_sweep(given: argparse.Namespace) -> int:
                 f"no parent could be sampled on the {half.value} half: give longer markets, or a shorter --horizon"
             )
     report = sweep_report(found, search.variants)
-    say(*([json.dumps(report, indent=1, allow_nan=False)] if given.json else shown(report)))
+    tell(report, shown(report), given.json)
     return OK
 
 
@@ -142,7 +142,9 @@ def _dask(address: str, jobs: int) -> Iterator[None]:
                     f"--dask {address}: no scheduler answers there: start one, or leave the address out"
                 ) from error
         else:
-            here = stack.enter_context(LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address="127.0.0.1:0"))
+            here = stack.enter_context(
+                LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address="127.0.0.1:0")
+            )
             stack.enter_context(Client(here))
         stack.enter_context(joblib.parallel_config(backend="dask"))
         yield
