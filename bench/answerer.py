@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from depthwalker.shell.listener import Listener
+
 ORDERS: Final = "/trade-api/v2/portfolio/events/orders"
 ANSWER_TS_MS: Final = 1_760_000_000_000
 
@@ -40,13 +42,10 @@ async def serve() -> None:
     """Serve on a free loopback port until standard input ends."""
     app = web.Application()
     app.router.add_post(ORDERS, _accept)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    _, port = runner.addresses[0][:2]
-    print(f"http://127.0.0.1:{port}", flush=True)
+    listener = Listener(app, linger=0.1)
+    print(f"http://127.0.0.1:{await listener.listen('127.0.0.1', 0)}", flush=True)
     await asyncio.to_thread(sys.stdin.read)
-    await runner.cleanup()
+    await listener.close()
 
 
 if __name__ == "__main__":

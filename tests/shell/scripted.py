@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from depthwalker.core.units import Micros
 from depthwalker.shell.kalshi import KalshiVenue
+from depthwalker.shell.listener import Listener
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.signing import PrivateKey, Signer
 from depthwalker.shell.transport import AioHttpTransport
@@ -86,9 +86,12 @@ async def trading(
     exchange = Exchange(answers)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", exchange.answer)
-    async with TestServer(app) as server:
-        exchange.url = str(server.make_url(ROOT))
+    listener = Listener(app, linger=0.1)
+    exchange.url = f"http://127.0.0.1:{await listener.listen('127.0.0.1', 0)}{ROOT}"
+    try:
         transport = AioHttpTransport(exchange.url)
         signer = Signer("key-1", key or Ed25519PrivateKey.generate()) if signed else None
         yield exchange, KalshiVenue(transport, signer, clock or FixedClock(), exchange.calls.append)
         await transport.close()
+    finally:
+        await listener.close()

@@ -29,7 +29,14 @@ from depthwalker.shell.transport import AioHttpTransport
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "shell").rglob("*.py"))
 SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE|DROP|ALTER|COPY|NOTIFY|LISTEN|SET)\b\s+\S")
-LISTENERS = {"TCPSite", "start_server", "create_server", "start_http_server", "run_app", "TestServer"}
+LISTENERS = {
+    "listen": 0,
+    "TCPSite": 1,
+    "start_server": 1,
+    "create_server": 1,
+    "start_http_server": 1,
+    "run_app": 1,
+}  # and where the host stands
 SECRET = "s3cr3t-of-the-user"
 
 
@@ -168,7 +175,8 @@ def exposed(tree: ast.AST) -> Iterator[int]:
             case ast.Constant("0.0.0.0" | "[::]"):
                 yield node.lineno
             case ast.Call(ast.Attribute(_, name) | ast.Name(name), arguments, keywords) if name in LISTENERS:
-                given = [*arguments[1:2], *(word.value for word in keywords if word.arg in {"host", "addr"})]
+                at = LISTENERS[name]
+                given = [*arguments[at : at + 1], *(word.value for word in keywords if word.arg in {"host", "addr"})]
                 if not any(not isinstance(host, ast.Constant) or host.value in {"127.0.0.1", "::1"} for host in given):
                     yield node.lineno
             case _:
@@ -178,11 +186,19 @@ def exposed(tree: ast.AST) -> Iterator[int]:
 def test_whatever_listens_does_so_on_the_loopback() -> None:
     found = [(path.name, line) for path in SOURCES for line in exposed(ast.parse(path.read_text(encoding="utf-8")))]
     assert found == []
-    assert any("TCPSite" in path.read_text(encoding="utf-8") for path in SOURCES)
+    assert any("create_server" in path.read_text(encoding="utf-8") for path in SOURCES)
 
 
 @pytest.mark.parametrize(
-    "source", ['web.TCPSite(r, "0.0.0.0", 1)', "web.TCPSite(r)", 'start_http_server(9, addr="::")', "TCPSite(r, None)"]
+    "source",
+    [
+        'web.TCPSite(r, "0.0.0.0", 1)',
+        "web.TCPSite(r)",
+        'start_http_server(9, addr="::")',
+        "TCPSite(r, None)",
+        'listener.listen("0.0.0.0", 0)',
+        "listener.listen()",
+    ],
 )
 def test_a_listener_on_every_interface_would_be_found(source: str) -> None:
     assert list(exposed(ast.parse(source)))

@@ -18,6 +18,7 @@ from depthwalker.core.line import BookChanged, BookLost, Missed
 from depthwalker.core.subscriptions import News
 from depthwalker.core.units import MILLION, SECOND, Count, Micros, Price
 from depthwalker.shell.dialler import PATH, AioHttpDialler, Connection, Dropped, socket_url
+from depthwalker.shell.listener import Listener
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.socket import USUAL, Socket, pause
 
@@ -212,15 +213,12 @@ async def exchanging() -> AsyncIterator[Exchange]:
     exchange = Exchange()
     app = web.Application()
     app.router.add_get(PATH, exchange.serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    exchange.url = socket_url(f"http://127.0.0.1:{runner.addresses[0][1]}/trade-api/v2")
+    listener = Listener(app, linger=0.1)
+    exchange.url = socket_url(f"http://127.0.0.1:{await listener.listen('127.0.0.1', 0)}/trade-api/v2")
     try:
         yield exchange
     finally:
-        await runner.cleanup()
+        await listener.close()
 
 
 @asynccontextmanager

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -123,10 +122,10 @@ class _Exchange(PaperExchange):
         super().__init__([Listing(tape) for tape in tapes], [account], SystemClock(), SystemChance())
         self._port = port
 
-    async def listen(self) -> str:
+    async def open_port(self) -> str:
         """Return the base URL on the chosen port. Raises OSError where it cannot be had."""
-        if self._port and self._runner is not None:
-            await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        if self._port and self._listener is not None:
+            await self._listener.listen("127.0.0.1", self._port)
             self.url = f"http://127.0.0.1:{self._port}{PREFIX}"
         return self.url
 
@@ -139,7 +138,7 @@ async def _serve(tapes: list[Tape], account: Account, key_file: Path, stall: Sta
         if stall.partition:
             exchange.faults.partition(Side(stall.partition))
         exchange.faults.skew = Micros(stall.skew * 1_000)
-        url = await exchange.listen()
+        url = await exchange.open_port()
         told = _as_json if stall.as_json else _welcome
         say(*told(url, exchange.control_url, tapes, key_file))
         await stopped.wait()

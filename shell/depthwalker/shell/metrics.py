@@ -13,6 +13,7 @@ from depthwalker.core.projection import project
 from depthwalker.core.routing import gave_way
 from depthwalker.core.row import MetricsRow
 from depthwalker.core.units import CONTRACT, MILLION, SECOND
+from depthwalker.shell.listener import Listener
 from depthwalker.shell.watchers import Call, Gauges
 
 CENT: Final = 10_000  # microdollars
@@ -145,14 +146,11 @@ async def served(metrics: Metrics, host: str, port: int) -> AsyncIterator[int]:
 
     app = web.Application()
     app.router.add_get("/metrics", show)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
+    listener = Listener(app, linger=1)
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        yield int(runner.addresses[0][1])
+        yield await listener.listen(host, port)
     finally:
-        await runner.cleanup()
+        await listener.close()
 
 
 def _as_float(ask: Callable[[], int | bool]) -> Callable[[], float]:

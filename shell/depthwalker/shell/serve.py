@@ -29,6 +29,7 @@ from depthwalker.shell.dossier import page_of
 from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
 from depthwalker.shell.interrupt import until_interrupted
 from depthwalker.shell.journal import NoSuchExecution, Store, StoreError
+from depthwalker.shell.listener import Listener
 from depthwalker.shell.live import Lookout
 from depthwalker.shell.live_page import (
     CONFIRM_RELEASE,
@@ -326,11 +327,9 @@ async def serving(stack: AsyncExitStack, place: Place, dsn: str, token: str) -> 
     archive = await stack.enter_async_context(Archive(dsn))
     store = await stack.enter_async_context(PostgresStore(dsn))
     desk = Desk(archive, store, token)
-    runner = web.AppRunner(desk.application(_names(place.host)), access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, place.host, place.port).start()
-    port = runner.addresses[0][1]
+    listener = Listener(desk.application(_names(place.host)), linger=1)
+    stack.push_async_callback(listener.close)
+    port = await listener.listen(place.host, place.port)
     looking = asyncio.create_task(desk.broadcast.run())
     stack.callback(looking.cancel)
     return f"http://{_named(place.host)}:{port}"

@@ -27,6 +27,7 @@ from depthwalker.core.ledger import Fill
 from depthwalker.core.pit import book
 from depthwalker.core.tape import Flow
 from depthwalker.core.units import SECOND, Count, Micros, Money
+from depthwalker.shell.listener import Listener
 from depthwalker.shell.paper import control, lifecycle
 from depthwalker.shell.paper.endpoint import PREFIX
 from depthwalker.shell.paper.exchange import Exchange
@@ -79,7 +80,7 @@ class PaperExchange:
             Exchange, markets, known, clock, chance, options.precision, options.inactive_status, self.notices
         )
         self.exchange = self._open()
-        self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
         self._flow: asyncio.Task[None] | None = None
         self._kinds: frozenset[str] = frozenset()
 
@@ -103,12 +104,10 @@ class PaperExchange:
     async def start(self) -> str:
         """Open the markets now and listen; return the base URL, which ends in /trade-api/v2."""
         self.exchange = self._open()
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self._runner = runner
+        listener = Listener(self._application(), linger=0.1)
+        port = await listener.listen("127.0.0.1", 0)
+        self._listener = listener
         self._flow = asyncio.create_task(self._play())
-        _, port = runner.addresses[0][:2]
         self.url = f"http://127.0.0.1:{port}{PREFIX}"
         return self.url
 
@@ -119,9 +118,9 @@ class PaperExchange:
             flow.cancel()
             with suppress(asyncio.CancelledError):
                 await flow
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await listener.close()
 
     def plan(self, fault: Mapping[str, object]) -> None:
         """Plan a fault as the control endpoint's POST /faults does, once the exchange has started. Raises Refusal."""
