@@ -22,14 +22,16 @@ from tests.core.scenes import (
 )
 
 from depthwalker.core.algorithms.dynamic_depth_walker import desire, moments, plan
+from depthwalker.core.book import Ladders
 from depthwalker.core.config import PolicyName
 from depthwalker.core.execution import State
 from depthwalker.core.fact import Amended, AmendIntended, Fact, Filled, Held, Viewed
 from depthwalker.core.flow import Flow
+from depthwalker.core.grid import Band, PriceGrid
 from depthwalker.core.ledger import Style
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Quote
-from depthwalker.core.units import Count, Micros
+from depthwalker.core.units import DOLLAR, MILLION, Count, Micros, Price
 from depthwalker.core.view import View
 
 TUNED, SPEC = policy(), policy(PolicyName.SPEC)
@@ -184,9 +186,9 @@ def test_without_room_it_joins_and_above_the_cap_it_stays_at_the_cap() -> None:
     [
         (1, 90, True),  # no room: -0.70
         (1, 88, False),
-        (2, 453, True),  # one tick of room: -0.05
+        (2, 453, True),  # one cent of room: -0.05
         (2, 452, False),
-        (3, 2_000, True),  # two ticks: 0.60
+        (3, 2_000, True),  # two cents: 0.60
         (3, 1_997, False),
         (4, 9600, True),  # 0.90, and no more in a wider spread
         (4, 9400, False),
@@ -204,7 +206,7 @@ def test_it_takes_the_best_offer_when_the_bids_outweigh_it_by_enough(spread: int
 @pytest.mark.parametrize(("bid", "takes"), [(40_000, True), (39_997, False)])
 def test_without_slippage_lately_it_is_twice_as_patient(bid: int, takes: bool) -> None:
     """0.30 of patience: 0.60, which 40,000 contracts against 10,000 are, and 39,997 all but."""
-    patient = replace(TUNED, least_patience=0, patience_per_tick=300_000)
+    patient = replace(TUNED, least_patience=0, patience_per_cent=300_000)
     found = quote(live(48, 100), weighed(bid, 10_000, 1, spread=2, ema_slippage=0), patient)
     assert (found.style is Style.TAKE) is takes
 
@@ -215,9 +217,30 @@ def test_slippage_paid_lately_makes_it_less_patient() -> None:
     assert quote(live(48, 100), weighed(2_200, 500, 1, spread=3, ema_slippage=-5_000)).style is Style.REST
 
 
+@pytest.mark.parametrize(
+    ("offer", "least"),
+    [
+        (4801, -700_000),  # no room: the offer is a tick above the bid
+        (4810, -641_500),  # 0.09 cents of room
+        (4900, -56_500),  # 0.99
+        (5000, 593_500),
+    ],
+)
+def test_on_a_finer_grid_patience_goes_by_the_cents_of_room_and_not_by_the_ticks(offer: int, least: int) -> None:
+    fine = PriceGrid((Band(Price(0), DOLLAR, Price(1)),))
+    sizes = [(Count(MILLION + weight), Count(MILLION - weight)) for weight in (least, least - 1)]
+    state = replace(live(48, 100), grid=fine)
+    found = [
+        quote(state, replace(weighed(1, 1), ladders=Ladders(((cents(48), bids),), ((Price(offer), offered),))))
+        for bids, offered in sizes
+    ]
+    assert [each.style for each in found] == [Style.TAKE, Style.REST]
+    assert found[0].price == offer
+
+
 @pytest.mark.parametrize("slippage", [0, 10_000, 30_000])
 def test_where_even_a_larger_offer_is_taken_slippage_changes_nothing(slippage: int) -> None:
-    """475 against 525 are -0.05, which one tick of room asks for."""
+    """475 against 525 are -0.05, which one cent of room asks for."""
     taken = [quote(live(48, 100), weighed(bid, 525, 1, spread=2, ema_slippage=slippage)).style for bid in (475, 474)]
     assert taken == [Style.TAKE, Style.REST]
 

@@ -36,4 +36,4 @@ def test_the_constants() -> None:
     policy = policy_for(DEFAULT_EXECUTION)
     assert (policy.stale_after, policy.take_before, policy.lookup_every) == (5 * SECOND, 10 * SECOND, 20 * SECOND)
     assert policy.sparing_from == 12
-    assert (policy.least_patience, policy.patience_per_tick, policy.most_patience) == (-700_000, 650_000, 900_000)
+    assert (policy.least_patience, policy.patience_per_cent, policy.most_patience) == (-700_000, 650_000, 900_000)

@@ -122,7 +122,7 @@ def test_an_execution_of_an_earlier_version_goes_on_by_the_patience_that_it_bega
     assert isinstance(started, Started)
     policy = started.policy
     assert policy.version < VERSION
-    assert (policy.least_patience, policy.patience_per_tick, policy.most_patience) == (0, 300_000, 900_000)
+    assert (policy.least_patience, policy.patience_per_cent, policy.most_patience) == (0, 300_000, 900_000)
 
 
 @pytest.mark.parametrize("path", JOURNALS, ids=lambda path: path.stem)

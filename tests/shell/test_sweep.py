@@ -122,7 +122,7 @@ class TestSpace:
             ("[varied]\nx = [1]", "varied: there are the tables execution_config, vary and alone"),
             ("vary = 3", "vary is no table"),
             ("[alone]\nnothing = 3", "nothing is no table"),
-            ("[alone]\nless = {'policy.patience_per_tick' = 2}", "policy.patience_per_tick: "),
+            ("[alone]\nless = {'policy.patience_per_cent' = 2}", "policy.patience_per_cent: "),
             ("[vary", "is not TOML"),
         ],
     )

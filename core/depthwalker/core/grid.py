@@ -66,15 +66,6 @@ class PriceGrid:
         """Return the next valid price below `price`, or None at the bottom."""
         return self.floor(price - 1)
 
-    def between(self, low: int, high: int) -> int:
-        """Return how many valid prices lie above `low` and below `high`."""
-        found = 0
-        for band in self.bands:
-            first, last = max(low + 1, band.start, 1), min(high - 1, band.end - 1)
-            if first <= last:
-                found += (last - band.start) // band.step - (first - 1 - band.start) // band.step
-        return found
-
     def lowest(self) -> Price:
         """Return the lowest price an order may carry."""
         found = self.ceil(1)

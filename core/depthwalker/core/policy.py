@@ -11,7 +11,7 @@ from depthwalker.core.config import ExecutionConfig, PolicyName
 from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
 from depthwalker.core.units import SECOND, Micros
 
-VERSION: Final = 9
+VERSION: Final = 10
 USUAL: Final = Micros(40 * SECOND)
 CALLS: Final = 12  # in the usual time
 INSURANCE: Final = 5  # walk intervals: whatever says that an order was filled has it read soon
@@ -28,8 +28,9 @@ class Policy:
     the usual length makes at most twenty (docs/ablation.md: it costs nothing).
 
     `take_before`: how long before winding down the unfilled remainder is taken. `least_patience`: by how much (ppm of both
-    together) the best bid must outweigh the best offer before that offer is taken where there is no tick inside the spread;
-    below zero that offer may be the larger one. `patience_per_tick` is added for each tick of room, up to `most_patience`.
+    together) the best bid must outweigh the best offer before that offer is taken where there is no room inside the spread;
+    below zero that offer may be the larger one. `patience_per_cent` is added for each cent that the offer is above a tick over
+    the bid, up to `most_patience`: what waiting may save is money, whatever the tick.
 
     The defaults are those of executions begun before a constant was: their journals do not hold it, and they end as they began.
     """
@@ -41,7 +42,7 @@ class Policy:
     lookup_every: Micros
     take_before: Micros
     least_patience: int = 0
-    patience_per_tick: int = 300_000
+    patience_per_cent: int = 300_000
     most_patience: int = 900_000
     sparing_from: int = 12
 
@@ -57,7 +58,7 @@ def policy_for(config: ExecutionConfig, thresholds: Thresholds = SPEC_THRESHOLDS
         lookup_every=Micros(times * config.walker.walk_interval),
         take_before=Micros(10 * SECOND),
         least_patience=-700_000,
-        patience_per_tick=650_000,
+        patience_per_cent=650_000,
         most_patience=900_000,
         sparing_from=CALLS * max(1, config.timeout // USUAL),
     )

@@ -19,7 +19,7 @@ from depthwalker.core.momentum import DEFAULT_SLIPPAGE, momentum
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Desire, Quote
 from depthwalker.core.split import Split, split
-from depthwalker.core.units import Count, Micros, Price
+from depthwalker.core.units import CENT, Count, Micros, Price
 from depthwalker.core.view import View
 from depthwalker.core.walk import Hold, Walk, Walker, WalkRules, used_up, walk
 
@@ -158,7 +158,9 @@ def _patience(state: State, view: View, policy: Policy, offer: Price) -> int:
     """
     bid, patience = view.best_bid(), policy.most_patience
     if bid is not None:
-        patience = min(patience, policy.least_patience + policy.patience_per_tick * state.grid.between(bid, offer))
+        inside = state.grid.up(bid)
+        room = 0 if inside is None else max(0, offer - inside)
+        patience = min(patience, policy.least_patience + policy.patience_per_cent * room // CENT)
     waits = max(0, patience) * 2 * DEFAULT_SLIPPAGE // (DEFAULT_SLIPPAGE + max(0, view.conditions.ema_slippage))
     return waits + min(0, patience)
 

@@ -62,16 +62,16 @@ class _Constants(Table):
         int,
         BeforeValidator(whole(6, "-1", "1")),
         Field(
-            description="a fraction from -1 to 1: by how much the bid must outweigh the offer where there is no tick inside the spread"
+            description="a fraction from -1 to 1: by how much the bid must outweigh the offer where there is no room inside the spread"
         ),
     ] = _PLAIN.least_patience
-    patience_per_tick: Annotated[
+    patience_per_cent: Annotated[
         int,
         BeforeValidator(whole(6, "0", "1")),
         Field(
-            description="a fraction from 0 to 1: by how much more the bid must outweigh the offer for each tick inside the spread"
+            description="a fraction from 0 to 1: by how much more the bid must outweigh the offer for each cent inside the spread"
         ),
-    ] = _PLAIN.patience_per_tick
+    ] = _PLAIN.patience_per_cent
     most_patience: Annotated[
         int,
         BeforeValidator(whole(6, "0", "1")),
@@ -164,7 +164,7 @@ def _read(file: Path, raw: Mapping[str, object], constants: Mapping[str, object]
                 take_before=Micros(chosen.take_before_seconds),
                 sparing_from=usual.sparing_from if chosen.sparing_from is None else chosen.sparing_from,
                 least_patience=chosen.least_patience,
-                patience_per_tick=chosen.patience_per_tick,
+                patience_per_cent=chosen.patience_per_cent,
                 most_patience=chosen.most_patience,
             )
         case _:
