@@ -203,20 +203,6 @@ def test_it_takes_the_best_offer_when_the_bids_outweigh_it_by_enough(spread: int
     assert found.price == (cents(48 + spread) if takes else cents(48))
 
 
-@pytest.mark.parametrize(("bid", "takes"), [(40_000, True), (39_997, False)])
-def test_without_slippage_lately_it_is_twice_as_patient(bid: int, takes: bool) -> None:
-    """0.30 of patience: 0.60, which 40,000 contracts against 10,000 are, and 39,997 all but."""
-    patient = replace(TUNED, least_patience=0, patience_per_cent=300_000)
-    found = quote(live(48, 100), weighed(bid, 10_000, 1, spread=2, ema_slippage=0), patient)
-    assert (found.style is Style.TAKE) is takes
-
-
-def test_slippage_paid_lately_makes_it_less_patient() -> None:
-    assert quote(live(48, 100), weighed(1_400, 500, 1, spread=3)).style is Style.REST
-    assert quote(live(48, 100), weighed(1_400, 500, 1, spread=3, ema_slippage=30_000)).style is Style.TAKE
-    assert quote(live(48, 100), weighed(2_200, 500, 1, spread=3, ema_slippage=-5_000)).style is Style.REST
-
-
 @pytest.mark.parametrize(
     ("offer", "least"),
     [
@@ -238,11 +224,12 @@ def test_on_a_finer_grid_patience_goes_by_the_cents_of_room_and_not_by_the_ticks
     assert found[0].price == offer
 
 
-@pytest.mark.parametrize("slippage", [0, 10_000, 30_000])
-def test_where_even_a_larger_offer_is_taken_slippage_changes_nothing(slippage: int) -> None:
-    """475 against 525 are -0.05, which one cent of room asks for."""
-    taken = [quote(live(48, 100), weighed(bid, 525, 1, spread=2, ema_slippage=slippage)).style for bid in (475, 474)]
-    assert taken == [Style.TAKE, Style.REST]
+@pytest.mark.parametrize("slippage", [-5_000, 0, 10_000, 30_000])
+def test_slippage_paid_lately_changes_nothing(slippage: int) -> None:
+    """475 against 525 are -0.05, which one cent of room asks for; 2,000 against 500 are 0.60, which two ask for."""
+    for spread, offer, bids in ((2, 525, (475, 474)), (3, 500, (2_000, 1_997))):
+        seen = [weighed(bid, offer, spread=spread, ema_slippage=slippage) for bid in bids]
+        assert [quote(live(48, 100), each).style for each in seen] == [Style.TAKE, Style.REST]
 
 
 def test_bids_as_large_as_the_offer_do_not_outweigh_it_and_the_least_more_does() -> None:

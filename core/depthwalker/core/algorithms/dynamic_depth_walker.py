@@ -15,7 +15,7 @@ from depthwalker.core.config import PolicyName
 from depthwalker.core.depth import analyze, categorize, imbalance, price_for
 from depthwalker.core.execution import SplitState, State, split_filled, total_filled, total_walks
 from depthwalker.core.ledger import Style
-from depthwalker.core.momentum import DEFAULT_SLIPPAGE, momentum
+from depthwalker.core.momentum import momentum
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Desire, Quote
 from depthwalker.core.split import Split, split
@@ -146,23 +146,18 @@ def _taking(state: State, view: View, policy: Policy) -> tuple[Price, str] | Non
     if offer is None or offer > state.cap:
         return None
     weight = imbalance(view.ladders)
-    if state.calls < policy.sparing_from and weight >= _patience(state, view, policy, offer):
+    if state.calls < policy.sparing_from and weight >= _patience(state, view.best_bid(), offer, policy):
         return offer, "the bids outweigh the offer" if weight > 0 else "little room inside the spread"
     return None
 
 
-def _patience(state: State, view: View, policy: Policy, offer: Price) -> int:
-    """Return by how much the best bid must outweigh the best offer before that is taken.
-
-    Room inside the spread is worth waiting for; slippage paid lately, beyond the usual, makes waiting dearer.
-    """
-    bid, patience = view.best_bid(), policy.most_patience
-    if bid is not None:
-        inside = state.grid.up(bid)
-        room = 0 if inside is None else max(0, offer - inside)
-        patience = min(patience, policy.least_patience + policy.patience_per_cent * room // CENT)
-    waits = max(0, patience) * 2 * DEFAULT_SLIPPAGE // (DEFAULT_SLIPPAGE + max(0, view.conditions.ema_slippage))
-    return waits + min(0, patience)
+def _patience(state: State, bid: Price | None, offer: Price, policy: Policy) -> int:
+    """Return by how much the best bid must outweigh the best offer before that is taken: room inside is worth waiting for."""
+    inside = None if bid is None else state.grid.up(bid)
+    if inside is None:
+        return policy.most_patience
+    room = max(0, offer - inside)
+    return min(policy.most_patience, policy.least_patience + policy.patience_per_cent * room // CENT)
 
 
 def _take(
