@@ -7,7 +7,7 @@ name of yours a table of such paths, each with one value. The first policy is al
 everything is compared with it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from math import prod
@@ -17,7 +17,9 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
-from depthwalker.core.config import DEFAULT_EXECUTION, ExecutionConfig
+from depthwalker.core.algorithms.strategy import Strategy
+from depthwalker.core.algorithms.table import production
+from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, ExecutionConfig
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.policy import Policy, policy_for
 from depthwalker.core.units import Micros
@@ -81,10 +83,11 @@ class _Constants(Table):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A policy that is tried, and what is varied in it, in words; nothing in the first."""
+    """A policy that is tried, and what is varied in it, in words; nothing in the first. `strategy_of` is how algorithms judge."""
 
     varied: str
     policy: Policy
+    strategy_of: Callable[[Algorithm], Strategy] = production
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from depthwalker.core.algorithms.table import production
 from depthwalker.core.depth import Liquidity
 from depthwalker.core.policy import VERSION
 from depthwalker.core.units import CENT, SECOND, Micros
@@ -134,8 +133,13 @@ def _results(index: Index, search: Search, sampled: Sampled, model: QueueModel) 
     def told(run: Run, exchange: Exchange) -> Result:
         return cost(run, exchange, index, sampled, "")
 
-    policies = [variant.policy for variant in search.variants]
-    return replay_all(index, sampled.parent, model, policies, production, search.latency, told)
+    found: dict[int, Result] = {}
+    for strategy_of in dict.fromkeys(variant.strategy_of for variant in search.variants):
+        places = [place for place, variant in enumerate(search.variants) if variant.strategy_of is strategy_of]
+        policies = [search.variants[place].policy for place in places]
+        results = replay_all(index, sampled.parent, model, policies, strategy_of, search.latency, told)
+        found |= zip(places, results, strict=True)
+    return [found[place] for place in range(len(search.variants))]
 
 
 def _found(task: Task, sampled: Sampled, policy: int, result: Result) -> Found:

@@ -73,14 +73,15 @@ def _search(given: argparse.Namespace) -> Search:
 
 def _markets(given: argparse.Namespace) -> tuple[Market, ...]:
     with waiting("reading markets"):
-        tuning = [_market(name, given.seed + place, Half.TUNING) for place, name in enumerate(given.data)]
+        tuning = [market_of(name, given.seed + place, Half.TUNING) for place, name in enumerate(given.data)]
         judging = [
-            _market(name, given.seed + JUDGED_SEED + place, Half.JUDGING) for place, name in enumerate(given.judge)
+            market_of(name, given.seed + JUDGED_SEED + place, Half.JUDGING) for place, name in enumerate(given.judge)
         ]
     return halves(tuning, judging)
 
 
-def _market(name: str, seed: int, half: Half) -> Market:
+def market_of(name: str, seed: int, half: Half) -> Market:
+    """Return a recording, or a synthetic market of this seed, as a market of that half. Raises Wrong."""
     tape = tape_of(name, seed)
     synthetic = name in PROFILES
     content = f"{name} {seed}".encode() if synthetic else Path(name).read_bytes()
