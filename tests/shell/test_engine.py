@@ -32,7 +32,6 @@ from depthwalker.shell import pool
 from depthwalker.shell.api import (
     DatabaseTrouble,
     EngineClosed,
-    ExchangeTrouble,
     InvalidEdge,
     InvalidMethod,
     OrderRefused,
@@ -359,8 +358,9 @@ async def test_what_cannot_be_an_order_is_refused_by_the_value_and_nothing_is_se
                 await engine.execute_trade(wrong, simple())
         with pytest.raises(InvalidMethod, match="max_walk"):
             await engine.execute_trade(AnEdge(1), AMethod({"max_walk": 3}))
-        with pytest.raises(ExchangeTrouble, match="no market NOWHERE"):
+        with pytest.raises(OrderRefused, match="no market NOWHERE") as nowhere:
             await engine.execute_trade(AnEdge(1, market=AMarket("NOWHERE", "NOWHERE")), simple())
+        assert nowhere.value.refusal.kind is RefusalKind.NO_SUCH_MARKET
         with pytest.raises(ValueError, match="vwap"):
             engine.get_executor(AMethod({"algorithm": "vwap"}))
         assert rig.exchange.requests["create"] == 0

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.shell.rig import ME, AnEdge, Moment, Rig, abandon, rests, rigged, simple, walker
+from tests.shell.rig import ME, AMarket, AnEdge, Moment, Rig, abandon, rests, rigged, simple, walker
 from tests.shell.test_cli import FAST, SLOW, Venue, method, order, running_exchange, started
 
 from depthwalker.core.execution import State
@@ -70,10 +70,15 @@ async def test_what_cannot_be_executed_is_told_with_the_reason(postgres: str, tm
             await caller.submit(AnEdge(1, "0.47", 0.001), simple(10))
         await caller.submit(AnEdge(2, "0.47", 5, action="sell"), simple(10))
         await caller.submit(AnEdge(3, "0.47", 5), simple(10), start_within=timedelta(0))
+        await caller.submit(AnEdge(4, "0.47", 5, market=AMarket("NOWHERE", "NOWHERE")), simple(10))
         async with working(rig) as (_, worker, ends):
             await worker.run(drain=True)
         assert dict(ends)["edge 3 method 1"] == "late"
-        for number, reason in ((2, "refused: .*position"), (3, "late: it was not to begin")):
+        for number, reason in (
+            (2, "refused: .*position"),
+            (3, "late: it was not to begin"),
+            (4, "refused: there is no market NOWHERE"),
+        ):
             with pytest.raises(NotExecuted, match=reason):
                 await caller.wait(f"edge {number} method 1")
         with pytest.raises(NotExecuted, match="not in the queue"):

@@ -83,6 +83,7 @@ class Parent:
 class RefusalKind(Enum):
     """Why a parent order was not admitted."""
 
+    NO_SUCH_MARKET = "no_such_market"
     MARKET_NOT_OPEN = "market_not_open"
     INVALID_COUNT = "invalid_count"
     INVALID_TARGET = "invalid_target"

@@ -19,7 +19,7 @@ from depthwalker.core.hindsight import needed_until
 from depthwalker.core.ids import EXECUTION_DIGITS
 from depthwalker.core.momentum import ema_slippage
 from depthwalker.core.outcome import Failure, Success
-from depthwalker.core.parent import Action, Holding, Identity, admit
+from depthwalker.core.parent import Action, Holding, Identity, Refusal, RefusalKind, admit
 from depthwalker.core.policy import policy_for
 from depthwalker.core.rollout import Arm
 from depthwalker.core.routing import TROUBLE_SPAN
@@ -38,7 +38,7 @@ from depthwalker.shell.feed import Feed
 from depthwalker.shell.grouping import Groups
 from depthwalker.shell.journal import Attached, Claimed, Origin, Store, StoreError, StoreUnavailable, SwitchPulled
 from depthwalker.shell.limiter import Limiter
-from depthwalker.shell.markets import Markets, succeeded
+from depthwalker.shell.markets import Markets, NoSuchMarket, succeeded
 from depthwalker.shell.observer import Observer
 from depthwalker.shell.ports import Chance, Clock, Venue
 from depthwalker.shell.result import bounds, trade_of
@@ -154,7 +154,10 @@ class Conductor:
 
     async def _begin(self, job: Job) -> tuple[Feed, State, Seat] | Attached:
         """Admit the parent and make its execution durable. Raises OrderRefused or ExchangeTrouble."""
-        feed = await self._markets.feed(job.ticker)
+        try:
+            feed = await self._markets.feed(job.ticker)
+        except NoSuchMarket as none:
+            raise OrderRefused(Refusal(RefusalKind.NO_SUCH_MARKET, str(none))) from none
         if self._groups is not None:
             await self._groups.join(job.ticker)
         arrival = await feed.fresh_book()

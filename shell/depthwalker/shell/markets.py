@@ -23,6 +23,10 @@ class Follower(Line, Protocol):
     def want(self, tickers: Iterable[str]) -> None: ...
 
 
+class NoSuchMarket(ExchangeTrouble):
+    """The exchange knows no market of that ticker."""
+
+
 class Markets:
     """Feeds by ticker. `own` gives what a market's book may show of our own orders."""
 
@@ -88,12 +92,12 @@ class Markets:
 
 
 def succeeded(ticker: str, outcome: Outcome[T, Trouble]) -> T:
-    """Return what the exchange told of a market. Raises ExchangeTrouble."""
+    """Return what the exchange told of a market. Raises ExchangeTrouble, and NoSuchMarket where there is none."""
     match outcome:
         case Success(found):
             return found
         case Failure(Rejected(404, _, _)):
-            raise ExchangeTrouble(f"there is no market {ticker}: check the ticker and the exchange (base_url)")
+            raise NoSuchMarket(f"there is no market {ticker}: check the ticker and the exchange (base_url)")
         case Failure(trouble):
             raise ExchangeTrouble(f"{ticker}: {describe(trouble)}")
         case _ as never:
