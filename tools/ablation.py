@@ -36,9 +36,10 @@ HEAD: Final = """\
 # What each part of the walker is worth
 
 `make ablation TUNE="recordings" JUDGE="others"` changes one thing at a time (`tools/ablation.toml`; in `tools/ablation.py` what
-no constant of the policy takes away) and runs the laboratory's protocol ([lab](lab.md)) with a parent every {every} s, worst queue: by how many cents a contract it becomes dearer (+) or cheaper (-)
-than the walker as it stands, parent by parent, with the 95 % interval of a block bootstrap. A part is worth having where the
-interval without it is above zero; a change whose interval is below zero on both halves would be an improvement.
+no constant of the policy takes away) and runs the laboratory's protocol ([lab](lab.md)) with a parent every {every} s, worst queue:
+by how many cents a contract it becomes dearer (+) or cheaper (-) than the walker as it stands, parent by parent, with the 95 %
+interval of a block bootstrap. A part is worth having where the interval without it is above zero; a change whose interval is
+below zero on both halves would be an improvement.
 
 Tuning: {tuning}. Judging: {judging}.
 """
