@@ -8,7 +8,7 @@ UV ?= uv
 PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-shell test-whole test-versions test-other check format types arch bench bench-clients bench-peers differential peers bench-snapshots calibration fuzz-exchange simulate crash kill paper-week exhaust mutate guard lab ablation kalshi-demo build lock clean docs docs-figures FORCE
+.PHONY: help setup demo test test-core test-shell test-whole test-versions test-other check format types arch bench bench-clients bench-peers differential peers bench-snapshots calibration fuzz-exchange simulate as-live crash kill paper-week exhaust mutate guard lab ablation kalshi-demo build lock clean docs docs-figures FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -90,6 +90,9 @@ fuzz-exchange: $(STAMP) ## drive the paper exchange with requests from Kalshi's 
 
 simulate: $(STAMP) ## run the engine in simulated worlds with faults; SEEDS=n, SEED=first, PARENTS=n and KEEP=1 (in docs/simulation.md) are optional
 	@$(PY) -m tests.simulation --seeds $(or $(SEEDS),1000) $(if $(SEED),--first $(SEED)) $(if $(PARENTS),--parents $(PARENTS)) $(if $(KEEP),--keep)
+
+as-live: $(STAMP) ## execute parents by the engine in virtual time beside the laboratory; DATA=recordings and KEEP=1 (in docs/as-live.md) are optional
+	@$(PY) -m tests.simulation.as_live $(DATA) $(if $(KEEP),--keep)
 
 crash: $(STAMP) ## kill a simulated execution at every step, start it again, and compare with the exchange; KEEP=1 (in docs/simulation.md) is optional
 	@$(PY) -m tests.simulation --crash $(if $(KEEP),--keep)

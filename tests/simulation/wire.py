@@ -15,6 +15,7 @@ from depthwalker.core.units import MILLION, SECOND, Micros
 from depthwalker.shell.paper import PaperExchange, Reply
 from depthwalker.shell.paper.auth import PublicKey, signer
 from depthwalker.shell.paper.endpoint import PREFIX, PUBLIC, Call, Endpoint
+from depthwalker.shell.paper.exchange import Exchange
 from depthwalker.shell.paper.fields import size
 from depthwalker.shell.paper.options import Options
 from depthwalker.shell.paper.reply import Refusal, throttled
@@ -95,6 +96,28 @@ class Desk:
             return endpoint.act(Call(account, part, MultiDict(request.query), request.body or b""))
         except Refusal as refused:
             return refused.reply
+
+
+class Bell:
+    """Has the exchange do what is due, whenever something is."""
+
+    def __init__(self, exchange: Exchange, clock: Clock) -> None:
+        self._exchange = exchange
+        self._clock = clock
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def ring(self) -> None:
+        """Have it done now, and whenever there is more."""
+        self._exchange.advance()
+        self.stop()
+        due = self._exchange.due()
+        if due is not None:
+            self._alarm = outside((due - self._clock.now()) / SECOND, self.ring)
+
+    def stop(self) -> None:
+        """Have nothing done any more."""
+        if self._alarm is not None:
+            self._alarm.cancel()
 
 
 class SimulatedTransport:

@@ -19,7 +19,7 @@ from tests.simulation.circumstances import Circumstances
 from tests.simulation.line import SimulatedDialler
 from tests.simulation.loop import PROCESS, Loop, Process, VirtualClock, nobody, outside
 from tests.simulation.store import Row, SimulatedStore
-from tests.simulation.wire import WRITING, Desk, SeededChance, SimulatedTransport
+from tests.simulation.wire import WRITING, Bell, Desk, SeededChance, SimulatedTransport
 
 from depthwalker.core.answer import OrderRecord
 from depthwalker.core.book import Leg
@@ -102,11 +102,10 @@ class World:
         self._given_up = False
         self._odds = self.given.odds
         self._losses = dict(self.given.losses)
-        self._alarm: asyncio.TimerHandle | None = None
         self._open_exchange()
         self._store = SimulatedStore(self._clock, self._random, self.given.odds / 8, self.met, self.touched)
         self._interrupt()
-        self._go_on()
+        self._bell.ring()
         workers = [self._process(self.given.dies_at)]
         if self.given.second_worker:
             workers.append(self._process(None))
@@ -129,6 +128,7 @@ class World:
         listing = Listing(self.given.tape, closes_after=Micros(round(self.given.closes * SECOND)))
         self._paper = PaperExchange([listing], [account], self._clock, SeededChance(Random(self.seed + 1)), options)
         self._exchange = self._paper.exchange
+        self._bell = Bell(self._exchange, self._clock)
         self._desk = Desk(self._paper, options, KEY.public_key(), self._clock)
         if self.given.held:
             body = {
@@ -143,14 +143,6 @@ class World:
             headers = SIGNER.sign("POST", ORDERS, self._clock.now())
             reply = self._desk.answer(HttpRequest("POST", ORDERS, (), headers, json.dumps(body).encode()))
             assert reply.status == 201, reply
-
-    def _go_on(self) -> None:
-        """Let the exchange do what is due, now and whenever something is."""
-        self._exchange.advance()
-        if self._alarm is not None:
-            self._alarm.cancel()
-        due = self._exchange.due()
-        self._alarm = None if due is None else outside((due - self._clock.now()) / SECOND, self._go_on)
 
     def _interrupt(self) -> None:
         """Have trading, the exchange or the market stop for a while, some time."""
@@ -168,7 +160,7 @@ class World:
         if note is not None:
             note()
         how(self._exchange)
-        self._go_on()
+        self._bell.ring()
 
     def _untold(self) -> frozenset[str]:
         """Return the parents of which the caller does not know yet what became of them."""
@@ -254,7 +246,7 @@ class World:
             self.trace.append(f"{at:9.3f} {request.method} {request.path} {request.body!r} -> {reply.status}")
         assert reply.status != 429, "a 429 of our own making"
         self._look()
-        self._go_on()
+        self._bell.ring()
 
     def _touch(self, request: HttpRequest) -> None:
         """Note the execution whose order's request meets a fault."""

@@ -1,0 +1,24 @@
+"""The engine does what the laboratory says that it does: the same parents end alike."""
+
+from itertools import islice
+
+import pytest
+from tests.simulation.as_live import pairs
+
+from depthwalker.core.units import SECOND, Micros
+
+PARENTS = 40
+
+
+@pytest.mark.parametrize(("market", "alike"), [("thin", 37), ("moderate", 36), ("liquid", 30)])
+def test_the_engine_executes_parents_as_the_laboratory_replays_them(market: str, alike: int) -> None:
+    """In a liquid market the price moves within the fraction of a latency by which they differ."""
+    found = list(islice(pairs(market, Micros(120 * SECOND)), PARENTS))
+    assert len(found) == PARENTS
+    assert sum(pair.alike for pair in found) >= alike
+    shares = [
+        sum(end.filled / pair.parent.count for pair, end in zip(found, ends, strict=True)) / PARENTS
+        for ends in zip(*((pair.replayed, pair.executed) for pair in found), strict=True)
+    ]
+    assert shares[0] == pytest.approx(shares[1], abs=0.01)
+    assert all(pair.executed.calls <= pair.replayed.calls + 2 for pair in found)
