@@ -227,7 +227,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     told = [f"At commit {commit()}:", "", *HEAD] if given.keep else [*HEAD]
     for source in given.data or PROFILES:
         found = list(islice(pairs(source, Micros(given.every * SECOND)), given.most))
-        told.append(row(Path(source).name.split(".")[0], found))
+        told.append(row(lab.Task(source, lab.EVERY).name, found))
         print(told[-1], flush=True)
     if given.keep:
         put(PAGE, NAME, told)
