@@ -52,7 +52,7 @@ NAME: Final = "as-live"
 BEFORE_S: Final = 15  # of the market an engine has seen when the parent comes
 AFTER_S: Final = 80
 A_DAY: Final = Micros(86_400 * SECOND)
-LATENCY: Final = Micros(15_000)  # what a request takes to the exchange in the mean
+LATENCY: Final = Micros(30_000)  # the market's way to the engine and a request's way back, in the mean
 ME: Final = "me"
 METHOD: Final = AMethod(
     {
@@ -135,6 +135,7 @@ class Desktop:
         seen = parent.started - ORIGIN - begins
         tape = window(self._tape, Micros(begins), Micros(seen + AFTER_S * SECOND))
         options = Options(read_rate=100_000, write_rate=100_000)
+        opened = self._clock.now()
         account, listing = Account(ME, "kid", KEY.public_key(), CASH), Listing(tape, closes_after=A_DAY)
         paper = PaperExchange([listing], [account], self._clock, SeededChance(random), options)
         bell = Bell(paper.exchange, self._clock)
@@ -150,7 +151,8 @@ class Desktop:
             chance=SeededChance(random),
             dialler=SimulatedDialler(paper.exchange, ME, self._clock, random, 0.0, Counter()),
         ) as engine:
-            await asyncio.sleep(seen / SECOND)
+            await engine.watch([tape.ticker])
+            await self._clock.sleep_until(Micros(opened + seen))
             trade = await engine.execute_trade(_edge(parent, tape.ticker), METHOD, request_key=key)
         bell.stop()
         assert not paper.resting(ME), "something rests"
@@ -187,27 +189,24 @@ def _end(state: State) -> End:
 
 
 HEAD: Final = (
-    "| market | parents | alike | filled, laboratory | engine | cents a contract | engine | walks | engine | calls | engine |",
-    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    "| market | parents | alike | filled | | price | | fees | | walks | | calls | |",
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
 )
 
 
 def row(market: str, found: Sequence[Pair]) -> str:
-    """Return a market's line: shares and means over its parents, prices with their fees."""
+    """Return a market's line: means over its parents, each of the laboratory and of the engine; cents a contract."""
     alike = sum(pair.alike for pair in found)
     both = [[pair.replayed for pair in found], [pair.executed for pair in found]]
     counts = [pair.parent.count for pair in found]
     cells = [
         *(f"{_mean(end.filled / count for end, count in zip(ends, counts, strict=True)):.1%}" for ends in both),
-        *(f"{_mean(_cents(end) for end in ends if end.filled):.3f}" for ends in both),
+        *(f"{_mean(end.cost / end.filled / CENT for end in ends if end.filled):.3f}" for ends in both),
+        *(f"{_mean(end.fees / end.filled / CENT for end in ends if end.filled):.3f}" for ends in both),
         *(f"{_mean(end.walks for end in ends):.2f}" for ends in both),
         *(f"{_mean(end.calls for end in ends):.2f}" for ends in both),
     ]
     return f"| {market} | {len(found):,} | {alike:,} | {' | '.join(cells)} |"
-
-
-def _cents(end: End) -> float:
-    return (end.cost + end.fees) / end.filled / CENT
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -10,9 +10,8 @@ from depthwalker.core.units import SECOND, Micros
 PARENTS = 40
 
 
-@pytest.mark.parametrize(("market", "alike"), [("thin", 37), ("moderate", 36), ("liquid", 30)])
+@pytest.mark.parametrize(("market", "alike"), [("thin", 38), ("moderate", 39), ("liquid", 36)])
 def test_the_engine_executes_parents_as_the_laboratory_replays_them(market: str, alike: int) -> None:
-    """In a liquid market the price moves within the fraction of a latency by which they differ."""
     found = list(islice(pairs(market, Micros(120 * SECOND)), PARENTS))
     assert len(found) == PARENTS
     assert sum(pair.alike for pair in found) >= alike
