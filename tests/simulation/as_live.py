@@ -1,6 +1,6 @@
 """The engine beside the laboratory: the same parents on the same market, executed by the real shell in virtual time, and replayed.
 
-`python -m tests.simulation.as_live [RECORDING...] [--every S] [--most N] [--keep]`
+`python -m tests.simulation.as_live [RECORDING...] [--algorithm NAME] [--every S] [--most N] [--keep]`
 
 The engine has its feed by websocket, its store, limiter and recovery, and meets the paper exchange's own handlers; each
 parent has an exchange to itself that opens shortly before, and all of a market share one store, so that what an engine
@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import islice
 from pathlib import Path
@@ -31,6 +31,7 @@ from tests.simulation.wire import Bell, Desk, SeededChance, SimulatedTransport
 from tools import lab
 
 from depthwalker.core.algorithms.table import production
+from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import START, State, evolve, total_cost, total_filled, total_walks
 from depthwalker.core.parent import Parent
 from depthwalker.core.policy import policy_for
@@ -54,14 +55,7 @@ AFTER_S: Final = 80
 A_DAY: Final = Micros(86_400 * SECOND)
 LATENCY: Final = Micros(30_000)  # the market's way to the engine and a request's way back, in the mean
 ME: Final = "me"
-METHOD: Final = AMethod(
-    {
-        "algorithm": "dynamic_depth_walker",
-        "order_timeout_seconds": lab.HORIZON // SECOND,
-        "max_slippage_percent": "0.025",
-        "max_slippage_dollars": "0.03",
-    }
-)
+WALKER: Final = Algorithm.DYNAMIC_DEPTH_WALKER
 
 
 @dataclass(frozen=True)
@@ -89,17 +83,17 @@ class Pair:
         return (self.replayed.filled, self.replayed.cost) == (self.executed.filled, self.executed.cost)
 
 
-def pairs(source: str, every: Micros, seed: int = 1) -> Iterator[Pair]:
+def pairs(source: str, every: Micros, algorithm: Algorithm = WALKER, seed: int = 1) -> Iterator[Pair]:
     """Yield the parents of a recording, or of a synthetic market, both ways. Raises Wrong."""
     tape = tape_of(source, seed)
     index, wanted = indexed(tape), lab.design(every).sampling
-    policy = policy_for(wanted.config)
+    policy = policy_for(replace(wanted.config, algorithm=algorithm))
     replayed: list[tuple[Parent, End]] = []
     for sampled in sample(index, wanted):
         if isinstance(sampled, Sampled):
             run = Replay(Indexed(index, sampled.parent, QueueModel.WORST), policy, production, LATENCY).run()
             replayed.append((sampled.parent, _end(run.state)))
-    with Desktop(tape) as engines:
+    with Desktop(tape, _method(algorithm)) as engines:
         for parent, end in replayed:
             yield Pair(parent, end, engines.execute(parent))
 
@@ -107,8 +101,9 @@ def pairs(source: str, every: Micros, seed: int = 1) -> Iterator[Pair]:
 class Desktop:
     """An engine's computer in virtual time: its store stays, its processes come and go with each parent."""
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Tape, method: AMethod) -> None:
         self._tape = tape
+        self._method = method
         self._loop = Loop()
         self._clock = VirtualClock(self._loop)
         self._store = SimulatedStore(self._clock, Random(1), 0.0, Counter(), set())
@@ -153,7 +148,7 @@ class Desktop:
         ) as engine:
             await engine.watch([tape.ticker])
             await self._clock.sleep_until(Micros(opened + seen))
-            trade = await engine.execute_trade(_edge(parent, tape.ticker), METHOD, request_key=key)
+            trade = await engine.execute_trade(_edge(parent, tape.ticker), self._method, request_key=key)
         bell.stop()
         assert not paper.resting(ME), "something rests"
         return _end(reduce(evolve, self._store.rows[trade.execution_id].facts, START))
@@ -168,6 +163,11 @@ class Desktop:
             liquid_contracts=3_000,
             calls_per_minute=100_000,
         )
+
+
+def _method(algorithm: Algorithm) -> AMethod:
+    given = {"algorithm": algorithm.value, "order_timeout_seconds": lab.HORIZON // SECOND}
+    return AMethod({**given, "max_slippage_percent": "0.025", "max_slippage_dollars": "0.03"})
 
 
 def _edge(parent: Parent, ticker: str) -> AnEdge:
@@ -218,6 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Execute the parents of each market both ways, print a line a market, and keep them if that is wanted."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.as_live")
     parser.add_argument("data", nargs="*", help="recordings; without any, the synthetic markets")
+    parser.add_argument("--algorithm", type=Algorithm, choices=Algorithm, default=WALKER, metavar="NAME")
     parser.add_argument("--every", type=int, default=120, help="seconds from a parent to the next")
     parser.add_argument("--most", type=int, default=100, help="parents of a market")
     parser.add_argument("--keep", action="store_true", help="put the lines into docs/as-live.md")
@@ -225,7 +226,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.disable(logging.WARNING)
     told = [f"At commit {commit()}:", "", *HEAD] if given.keep else [*HEAD]
     for source in given.data or PROFILES:
-        found = list(islice(pairs(source, Micros(given.every * SECOND)), given.most))
+        found = list(islice(pairs(source, Micros(given.every * SECOND), given.algorithm), given.most))
         told.append(row(lab.Task(source, lab.EVERY).name, found))
         print(told[-1], flush=True)
     if given.keep:
