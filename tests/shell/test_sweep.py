@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import cast
 
+import dask
 import psycopg
 import pytest
 from tests.shell.test_lab_command import long_tape
@@ -319,7 +320,9 @@ def test_a_dask_cluster_finds_the_same_whoever_has_its_usual_port(folder: Path, 
 def test_a_cluster_that_is_not_there_is_told(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert sweep(folder, tmp_path / "r.json", "--out", str(tmp_path / "s.parquet"), "--dask", "tcp://127.0.0.1:1") == 2
+    nowhere = ("--out", str(tmp_path / "s.parquet"), "--dask", "tcp://127.0.0.1:1")
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+        assert sweep(folder, tmp_path / "r.json", *nowhere) == 2
     assert "--dask tcp://127.0.0.1:1: no scheduler answers there" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert sweep(folder, tmp_path / "r.json", "--out", str(tmp_path / "s.parquet"), "--dask") == 2
