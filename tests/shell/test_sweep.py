@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import cast
 
-import dask
+import dask.config
 import psycopg
 import pytest
 from tests.shell.test_lab_command import long_tape

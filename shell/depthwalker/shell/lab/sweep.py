@@ -56,8 +56,8 @@ class Search:
     @property
     def key(self) -> str:
         """Return what tells this search from every other one: 32 hexadecimal digits."""
-        policies = tuple(variant.policy for variant in self.variants)
-        told = repr((VERSION, policies, self.sampling, self.latency, self.block))
+        variants = tuple((variant.policy, variant.strategy_of.__qualname__) for variant in self.variants)
+        told = repr((VERSION, variants, self.sampling, self.latency, self.block))
         return sha256(told.encode()).hexdigest()[:32]
 
 
