@@ -34,11 +34,12 @@ test-whole: $(STAMP)
 	@nice -n 10 $(PY) -m pytest -q -p no:cacheprovider --ignore=tests/core --ignore=tests/shell
 
 test-versions: ## run the core's tests, and one execution end to end, on every newer Python that is here
-	@for version in 3.12 3.13; do \
-		if python=$$(tools/python_of.sh $$version); then \
-			$(MAKE) --no-print-directory VENV=.venv-$$version PYTHON="$$python" test-other || exit 1; \
-		else echo "Python $$version is not here"; fi; \
-	done
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target test-on-3.12 test-on-3.13
+
+test-on-%:
+	@if python=$$(tools/python_of.sh $*); then \
+		$(MAKE) --no-print-directory VENV=.venv-$* PYTHON="$$python" test-other; \
+	else echo "Python $* is not here"; fi
 
 test-other: $(STAMP)
 	@$(PY) --version
