@@ -88,10 +88,10 @@ async def trading(
     app.router.add_route("*", "/{path:.*}", exchange.answer)
     listener = Listener(app, linger=0.1)
     exchange.url = f"http://127.0.0.1:{await listener.listen('127.0.0.1', 0)}{ROOT}"
+    transport = AioHttpTransport(exchange.url)
     try:
-        transport = AioHttpTransport(exchange.url)
         signer = Signer("key-1", key or Ed25519PrivateKey.generate()) if signed else None
         yield exchange, KalshiVenue(transport, signer, clock or FixedClock(), exchange.calls.append)
-        await transport.close()
     finally:
+        await transport.close()
         await listener.close()

@@ -216,7 +216,7 @@ async def test_without_a_key_only_market_data_is_asked_for() -> None:
         (400, {"code": "bad_request", "message": "m", "details": "d"}, Rejected(400, "bad_request", "d")),
         (400, {"msg": "limit"}, Rejected(400, "http_400", "limit")),
         (404, {"error": {"code": "not_found", "message": "m"}}, Rejected(404, "not_found", "m")),
-        (404, b"<html>", Rejected(404, "not_found", "")),
+        (404, b"<html>", Rejected(404, "http_404", "")),
         (409, {"error": {"code": "order_already_exists", "message": "m"}}, Rejected(409, "order_already_exists", "m")),
         (
             409,
@@ -401,7 +401,7 @@ async def test_fees_are_the_series_without_an_override() -> None:
 
 async def test_fees_that_cannot_be_read_are_trouble_and_never_a_guess() -> None:
     async with trading((200, {"event": {"series_ticker": "S"}}), (404, b"")) as (_, venue):
-        assert (await venue.fee_rates(MARKET)).failure() == Rejected(404, "not_found", "")
+        assert (await venue.fee_rates(MARKET)).failure() == Rejected(404, "http_404", "")
     async with trading((503, b"")) as (_, venue):
         assert (await venue.fee_rates(MARKET)).failure() == Unknown("503")
 

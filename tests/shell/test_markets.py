@@ -12,9 +12,10 @@ from typing_extensions import override
 from depthwalker.core.answer import Market, NotApplied, Rejected, Trouble
 from depthwalker.core.book import Book
 from depthwalker.core.channel import Channel
+from depthwalker.core.fees import FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.shell.api import ExchangeTrouble
-from depthwalker.shell.markets import Markets
+from depthwalker.shell.markets import Markets, NoSuchMarket
 
 A, B = "RIG-26-A", "RIG-26-B"
 
@@ -23,6 +24,7 @@ class Several(Told):
     """An exchange with any number of markets."""
 
     refuses: Trouble | None = None
+    no_fees: Trouble | None = None
 
     @override
     async def market(self, ticker: str) -> Outcome[Market, Trouble]:
@@ -30,6 +32,10 @@ class Several(Told):
             return Failure(self.refuses)
         self.markets += 1
         return Success(replace(market(), ticker=ticker))
+
+    @override
+    async def fee_rates(self, market: Market) -> Outcome[FeeRates, Trouble]:
+        return await super().fee_rates(market) if self.no_fees is None else Failure(self.no_fees)
 
 
 @dataclass
@@ -83,6 +89,23 @@ async def test_a_market_that_cannot_be_read_is_told_and_may_be_asked_for_again(r
     assert not markets.feeds
     venue.refuses = None
     assert (await markets.feed(A)).market.ticker == A
+
+
+@pytest.mark.parametrize(("code", "knows"), [("not_found", True), ("market_not_found", True), ("http_404", False)])
+async def test_only_an_exchange_s_own_words_say_that_there_is_no_market(code: str, knows: bool) -> None:
+    markets, venue = some()
+    venue.refuses = Rejected(404, code, "")
+    with pytest.raises(ExchangeTrouble) as refused:
+        await markets.feed(A)
+    assert isinstance(refused.value, NoSuchMarket) is knows
+
+
+async def test_fees_that_are_not_found_do_not_say_that_the_market_is_not_there() -> None:
+    markets, venue = some()
+    venue.no_fees = Rejected(404, "not_found", "")
+    with pytest.raises(ExchangeTrouble) as refused:
+        await markets.feed(A)
+    assert not isinstance(refused.value, NoSuchMarket)
 
 
 async def test_a_market_is_followed_from_the_first_watcher_to_the_last() -> None:

@@ -58,7 +58,7 @@ class Markets:
             if feed is not None:
                 await feed.refresh_market()
                 return feed
-            market = succeeded(ticker, await self._venue.market(ticker))
+            market = there_is(ticker, await self._venue.market(ticker))
             rates = succeeded(ticker, await self._venue.fee_rates(market))
             feed = Feed(
                 market,
@@ -91,13 +91,23 @@ class Markets:
             self._follower.want(ticker for ticker, feed in self._feeds.items() if feed.wanted)
 
 
+def there_is(ticker: str, outcome: Outcome[T, Trouble]) -> T:
+    """Return a market that was read. Raises NoSuchMarket where an exchange knows none of that ticker, else ExchangeTrouble.
+
+    A 404 without an exchange's words is anybody's, such as of a wrong base_url: it says nothing of the market.
+    """
+    match outcome:
+        case Failure(Rejected(404, "not_found" | "market_not_found", _)):
+            raise NoSuchMarket(f"there is no market {ticker}: check the ticker and the exchange (base_url)")
+        case _:
+            return succeeded(ticker, outcome)
+
+
 def succeeded(ticker: str, outcome: Outcome[T, Trouble]) -> T:
-    """Return what the exchange told of a market. Raises ExchangeTrouble, and NoSuchMarket where there is none."""
+    """Return what the exchange told of a market. Raises ExchangeTrouble."""
     match outcome:
         case Success(found):
             return found
-        case Failure(Rejected(404, _, _)):
-            raise NoSuchMarket(f"there is no market {ticker}: check the ticker and the exchange (base_url)")
         case Failure(trouble):
             raise ExchangeTrouble(f"{ticker}: {describe(trouble)}")
         case _ as never:

@@ -31,7 +31,7 @@ from depthwalker.shell.engine import Engine
 from depthwalker.shell.exchange import playable
 from depthwalker.shell.follow import Follower, is_live
 from depthwalker.shell.kalshi import KalshiVenue
-from depthwalker.shell.markets import succeeded
+from depthwalker.shell.markets import there_is
 from depthwalker.shell.method import read_method
 from depthwalker.shell.mirrors import mirrored
 from depthwalker.shell.opening import load_key, open_store, require_key
@@ -163,7 +163,7 @@ class _Paper:
             stack.push_async_callback(wire.close)
             venue = KalshiVenue(wire, None, self._clock)
             for ticker in self._wish.tickers:
-                succeeded(ticker, await venue.market(ticker))
+                there_is(ticker, await venue.market(ticker))
             return Stand(self._own, load_key(self._own), Elsewhere(self._wish.tickers, venue))
         return await self._own_exchange(stack, left)
 

@@ -53,7 +53,7 @@ def judge(status: int, words: ErrorWords) -> Trouble:
     if status in NOT_APPLIED or (status == 409 and words.code in PAUSES):
         return NotApplied(said)
     if 400 <= status < 500 and status not in TIMED_OUT:
-        return Rejected(status, words.code or ("not_found" if status == 404 else f"http_{status}"), words.detail)
+        return Rejected(status, words.code or f"http_{status}", words.detail)
     return Unknown(said)
 
 
