@@ -157,7 +157,8 @@ class Conductor:
         try:
             feed = await self._markets.feed(job.ticker)
         except NoSuchMarket as none:
-            raise OrderRefused(Refusal(RefusalKind.NO_SUCH_MARKET, str(none))) from none
+            asked = f"{none}, asked at {self._settings.base_url}"
+            raise OrderRefused(Refusal(RefusalKind.NO_SUCH_MARKET, asked)) from none
         if self._groups is not None:
             await self._groups.join(job.ticker)
         arrival = await feed.fresh_book()
