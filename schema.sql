@@ -1038,9 +1038,15 @@ CREATE TABLE IF NOT EXISTS rate_leases (
     worker text NOT NULL,
     tokens int NOT NULL CHECK (tokens >= 0),
     expires_at timestamptz NOT NULL,
+    capacity int NOT NULL DEFAULT 0,  -- what its worker believes the bucket to hold
     PRIMARY KEY (account, bucket, worker),
     FOREIGN KEY (account, bucket) REFERENCES rate_buckets
 );
+DO $$ BEGIN  -- for a table that an older schema made
+    IF depthwalker_type('rate_leases', 'capacity') IS NULL THEN
+        ALTER TABLE rate_leases ADD COLUMN capacity int NOT NULL DEFAULT 0;
+    END IF;
+END $$;
 
 DROP FUNCTION IF EXISTS depthwalker_lease_tokens(text, text, text, int, int, int, interval, int, interval);
 
@@ -1053,6 +1059,7 @@ DECLARE
     now_at constant timestamptz := clock_timestamp();
     own int;
     held int;
+    room int;
     had numeric;
 BEGIN
     INSERT INTO rate_buckets VALUES (p_account, p_bucket, p_capacity, now_at) ON CONFLICT DO NOTHING;
@@ -1062,10 +1069,12 @@ BEGIN
     kept := least(p_kept, own);
     DELETE FROM rate_leases l
     WHERE l.account = p_account AND l.bucket = p_bucket AND (l.worker = p_worker OR l.expires_at <= now_at);
-    SELECT kept + coalesce(sum(l.tokens), 0) INTO held FROM rate_leases l
+    -- A worker that has not read the account's limits yet goes by the lowest tier's: by them the others may hold more than
+    -- there is, and it would wait for ever.
+    SELECT kept + coalesce(sum(l.tokens), 0), greatest(p_capacity, max(l.capacity)) INTO held, room FROM rate_leases l
     WHERE l.account = p_account AND l.bucket = p_bucket;
     -- What is held may be spent at any moment, so the bucket refills only beside it: all at once is never over capacity.
-    SELECT greatest(0, least(p_capacity - held, b.level + least(p_left, own - kept)
+    SELECT greatest(0, least(room - held, b.level + least(p_left, own - kept)
         + p_tokens * extract(epoch FROM now_at - b.at) / extract(epoch FROM p_period)))
     INTO had FROM rate_buckets b WHERE b.account = p_account AND b.bucket = p_bucket;
     granted := CASE WHEN had >= p_least THEN least(p_wanted, floor(had)::int) ELSE 0 END;
@@ -1074,7 +1083,7 @@ BEGIN
     remaining := floor(had - granted);
     UPDATE rate_buckets b SET level = had - granted, at = now_at WHERE b.account = p_account AND b.bucket = p_bucket;
     IF kept + granted > 0 THEN
-        INSERT INTO rate_leases VALUES (p_account, p_bucket, p_worker, kept + granted, now_at + p_ttl);
+        INSERT INTO rate_leases VALUES (p_account, p_bucket, p_worker, kept + granted, now_at + p_ttl, p_capacity);
     END IF;
 END $$;
 COMMENT ON FUNCTION depthwalker_lease_tokens IS

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.shell.clocks import SteppingClock
+from tests.simulation.tokens import SharedBucket
 
-from depthwalker.core.budget import Bucket, Rate, available, full, refill, spend
+from depthwalker.core.budget import Bucket, Rate, available, full, spend
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.journal import StoreUnavailable, TokenAsk, TokenBlock
 from depthwalker.shell.purse import ALONE, AWAY, PATIENCE_S, TTL, Purse, StorePool
@@ -21,35 +22,18 @@ CREATE, CANCEL = 10, 2
 
 
 class Common:
-    """An account's bucket in memory, by the clock of the test; what is leased refills nobody."""
+    """An account's bucket in memory, by the clock of the test."""
 
-    def __init__(self, clock: SteppingClock, bucket: Bucket = RATE) -> None:
+    def __init__(self, clock: SteppingClock, rate: Bucket = RATE) -> None:
         self.clock = clock
-        self.bucket = bucket
-        self.leases: dict[str, tuple[int, int]] = {}  # tokens, and until when
+        self.rate = rate
+        self.shared = SharedBucket(rate.level, rate.at)
         self.away = False
         self.hangs = False
         self.asked = 0
 
     def of(self, worker: str) -> "Share":
         return Share(self, worker)
-
-    def lease(self, worker: str, ask: TokenAsk, rate: Bucket, ttl: Micros) -> TokenBlock:
-        now = self.clock.now()
-        own, until = self.leases.pop(worker, (0, 0))
-        own = own if until > now else 0
-        self.leases = {other: lease for other, lease in self.leases.items() if lease[1] > now}
-        kept = min(ask.kept, own)
-        held = kept + sum(tokens for tokens, _ in self.leases.values())
-        flowed = refill(self.bucket, now)
-        level = flowed.level + min(ask.left, own - kept) * rate.period
-        level = max(0, min(level, (rate.capacity - held) * rate.period))
-        had = level // rate.period
-        granted = min(ask.wanted, had) if had >= ask.least else 0
-        self.bucket = Bucket(rate.tokens, rate.period, rate.capacity, level - granted * rate.period, now)
-        self.leases[worker] = (kept + granted, now + ttl)
-        missing = max(0, ask.least * rate.period - level)
-        return TokenBlock(kept, granted, Micros(-(-missing // rate.tokens)), had - granted)
 
 
 class Share:
@@ -63,7 +47,7 @@ class Share:
             await asyncio.Event().wait()
         if self._common.away:
             raise StoreUnavailable("pulled out")
-        return self._common.lease(self._worker, ask, rate, ttl)
+        return self._common.shared.lease(self._worker, ask, rate, ttl, self._common.clock.now())
 
 
 def purse(clock: SteppingClock, common: Common | None, worker: str = "w") -> Purse:
@@ -128,7 +112,7 @@ async def test_what_must_be_left_to_whomever_is_counted_in_the_whole_bucket(*, s
 async def test_leases_are_taken_in_blocks() -> None:
     clock = SteppingClock()
     common = Common(clock, full(1_000, SECOND, 1_600, Micros(START)))
-    one = Purse(clock, "write", common.bucket, common.of("w"))
+    one = Purse(clock, "write", common.rate, common.of("w"))
     for _ in range(20):
         await one.take(CANCEL, none)
     assert common.asked == 1
@@ -139,9 +123,9 @@ async def test_what_is_idle_goes_back_to_the_others_and_what_is_kept_for_cancels
     common = Common(clock)
     one, other = purse(clock, common, "a"), purse(clock, common, "b")
     await one.hold(80)
-    assert common.leases["a"][0] == 80
+    assert common.shared.leases["a"].tokens == 80
     await one.hold(6)
-    assert common.leases["a"][0] == 6
+    assert common.shared.leases["a"].tokens == 6
     assert await spend_all(other, CREATE, clock) == 7
 
 
@@ -153,7 +137,7 @@ async def test_a_lease_is_renewed_before_it_runs_out() -> None:
     for _ in range(20):
         await clock.sleep_until(Micros(clock.now() + SECOND))
         await one.hold(6)
-        tokens, until = common.leases["w"]
+        tokens, until, _ = common.shared.leases["w"]
         assert tokens == 6
         assert until > clock.now()
     assert common.asked <= 5
@@ -236,6 +220,16 @@ async def test_another_rate_keeps_what_is_leased() -> None:
     assert one.within(Micros(0)) == 80
     await one.take(CREATE, none)
     assert common.asked == 1
+
+
+async def test_who_knows_only_the_lowest_tier_does_not_wait_for_those_who_hold_more_than_that() -> None:
+    clock = SteppingClock()
+    common = Common(clock, full(2_000, SECOND, 2_000, Micros(START)))
+    knows = Purse(clock, "write", common.rate, common.of("a"))
+    await knows.hold(4 * RATE.capacity)
+    since = clock.now()
+    await purse(clock, common, "b").take(CANCEL, none, urgent=True)
+    assert clock.now() == since
 
 
 async def test_requests_at_once_spend_what_the_database_has_and_no_more(postgres: str) -> None:

@@ -422,6 +422,13 @@ def test_snapshots_of_no_week_wait_in_the_default_until_it_has_a_partition(loade
         insert(loaded, "order_book_snapshots", {**SNAPSHOT, "market_id": "x", "timestamp": datetime.now(UTC)})
 
 
+def test_a_column_that_an_older_schema_had_not_is_added(loaded: Connection) -> None:
+    for table, column in (("execution_state", "arm"), ("rate_leases", "capacity")):
+        loaded.execute(f"ALTER TABLE {table} DROP COLUMN {column} CASCADE".encode())
+        load(loaded)
+        assert value(loaded, "SELECT depthwalker_type(%s, %s) IS NOT NULL", table, column) is True
+
+
 def test_the_function_of_an_older_schema_is_replaced(loaded: Connection) -> None:
     """Its arguments differ: both would be there, and the older one would still be callable."""
     found = loaded.execute("SELECT count(*) FROM pg_proc WHERE proname = 'depthwalker_lease_tokens'")

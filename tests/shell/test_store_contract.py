@@ -51,6 +51,7 @@ from depthwalker.shell.store import PostgresStore
 
 LONG = Micros(3_600 * SECOND)
 WRITE = full(100, LONG, 100, Micros(0))  # it hardly refills while a test runs
+LARGE = full(100, LONG, 1_000, Micros(0))
 
 
 # Beginning
@@ -542,6 +543,19 @@ async def test_a_bucket_refills_only_beside_what_is_leased(either: Store) -> Non
     assert (held.granted, beside.granted, kept.granted, after.granted) == (60, 40, 70, 100)
 
 
+async def test_a_bucket_holds_what_it_is_believed_to_hold_by_any_who_has_a_lease_of_it(either: Store) -> None:
+    """A worker that has not read the account's limits yet, beside one that has, or after one that died."""
+    assert (await lease(either, "w1", 400, rate=LARGE)).granted == 400
+    assert (await lease(either, "w2", 70)).granted == 70
+    assert (await lease(either, "w3", 1_000, rate=LARGE)).granted == 530
+    assert (await lease(either, "w4", 70)).granted == 0
+
+
+async def test_a_lease_that_ran_out_says_nothing_of_what_a_bucket_holds(either: Store) -> None:
+    assert (await lease(either, "w1", 400, rate=LARGE, ttl=Micros(0))).granted == 400
+    assert (await lease(either, "w2", 1_000)).granted == 100
+
+
 async def test_many_workers_at_once_never_get_more_than_there_is(either: Store) -> None:
     blocks = await asyncio.gather(*(lease(either, f"w{number}", 10) for number in range(30)))
     assert sum(block.granted for block in blocks) == 100
@@ -590,8 +604,8 @@ def look(number: int) -> Call:
     return call
 
 
-def tokens(worker: str, kept: int, left: int, least: int, wanted: int) -> Call:
-    return lambda store: lease(store, worker, wanted, kept=kept, left=left, least=least)
+def tokens(worker: str, kept: int, left: int, least: int, wanted: int, rate: Bucket) -> Call:
+    return lambda store: lease(store, worker, wanted, kept=kept, left=left, least=least, rate=rate)
 
 
 def pull(reason: str) -> Call:
@@ -610,7 +624,7 @@ CALLS = st.one_of(
     st.builds(claim, NUMBERS, WORKERS, TTLS),
     st.builds(renew, NUMBERS, EPOCHS, TTLS),
     st.builds(look, NUMBERS),
-    st.builds(tokens, WORKERS, TOKENS, TOKENS, TOKENS, TOKENS),
+    st.builds(tokens, WORKERS, TOKENS, TOKENS, TOKENS, TOKENS, st.sampled_from([WRITE, LARGE])),
     st.builds(pull, st.just("by hand")),
     st.builds(let_go, st.just("me")),
 )
