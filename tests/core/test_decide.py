@@ -66,7 +66,6 @@ from depthwalker.core.grid import Band, PriceGrid
 from depthwalker.core.ledger import Kind, OrderKey, Style
 from depthwalker.core.parent import Parent
 from depthwalker.core.policy import Policy
-from depthwalker.core.reconcile import LISTED
 from depthwalker.core.split import Split
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price
 from depthwalker.core.view import Passage, View
@@ -330,7 +329,6 @@ def test_that_the_market_is_over_is_remembered_once_where_an_order_is_in_doubt()
     marked = fold(MarketOver(after(1)), state=doubtful)
     assert MarkOver() not in decide(marked, over(), POLICY)
     assert MarkOver() not in decide(doubtful, view(after(1), is_open=False), POLICY)
-    assert MarkOver() not in decide(doubtful, over(LISTED // SECOND), POLICY), "the list may have let go of it"
 
 
 def test_where_nothing_is_in_doubt_a_market_that_is_over_changes_nothing() -> None:

@@ -48,7 +48,6 @@ from depthwalker.core.fact import (
 from depthwalker.core.ledger import Kind, OrderKey, Phase, Style
 from depthwalker.core.quote import Quote
 from depthwalker.core.reconcile import (
-    LISTED,
     READ_LAG,
     REREAD,
     backoff,
@@ -462,13 +461,6 @@ def test_it_lapses_once_orders_that_were_read_long_enough_after_do_not_show_it()
 def test_it_does_not_lapse_for_a_reading_that_began_earlier_failed_or_has_not_ended(reads: tuple[Fact, ...]) -> None:
     over = fold(MarketOver(NOW), *reads, state=UNKNOWN)
     assert Lapse(FIRST) not in asked(over, at=OVER_S + 60)
-
-
-def test_it_does_not_lapse_where_the_exchange_lists_orders_of_its_age_no_more() -> None:
-    last = LISTED // SECOND
-    over = fold(MarketOver(NOW), *read(OVER_S, OVER_S + 0.2), state=UNKNOWN)
-    assert Lapse(FIRST) in asked(over, at=last - 1)
-    assert Lapse(FIRST) not in asked(over, at=last)
 
 
 def test_after_a_reading_that_failed_orders_are_read_again() -> None:

@@ -11,8 +11,11 @@ from depthwalker.shell.profiles import PROFILES
 from depthwalker.shell.synthetic import synthesize
 
 A_BURST = 12  # parents an hour, one after the other
-EVERY = Micros(15 * SECOND)
-SPAN_S = A_BURST * 15 + 60
+EVERY_S = (
+    20  # on the harmful day near levels are back at 19 to 22 and 39 to 42 s: not when the rest is taken, from 26 to 36
+)
+EVERY = Micros(EVERY_S * SECOND)
+SPAN_S = A_BURST * EVERY_S + 60
 GONE_AFTER = Micros(2 * SECOND)  # a parent that takes what is offered has taken it by then
 BACK_BEFORE = Micros(SECOND)  # the next one
 NEAR, FAR = (46, 45, 44, 43), (40, 39, 38)  # bids in cents, the same for both legs: 46 bid, 54 offered, then 40 and 60

@@ -11,6 +11,9 @@ import pytest
 from tests.shell.paper_desk import Answer, Json
 
 
+HISTORICAL = ("/historical/cutoff", "/historical/orders", "/historical/fills")
+
+
 class Document:
     """openapi-execution-3.31-derived.yaml, with openapi-3.25.0.yaml for what it leaves out."""
 
@@ -24,7 +27,7 @@ class Document:
         documents = [yaml.load((folder / "kalshi" / name).read_bytes(), Loader=loader) for name in names]
         self._raw = documents
         documents = [_or_null(document) for document in documents]
-        more = {path: documents[1]["paths"][path] for path in ("/series", "/events", "/historical/cutoff")}
+        more = {path: documents[1]["paths"][path] for path in ("/series", "/events", *HISTORICAL)}
         self._paths = [(0, documents[0]["paths"]), (1, more)]
         self._registry = self._referencing.Registry().with_resources(
             (f"urn:{number}", self._specification.create_resource(document))

@@ -130,6 +130,10 @@ class Hurried:
     def now(self) -> Micros:
         return Micros(self._wall + (time.monotonic_ns() // 1_000 - self._since) * self._times)
 
+    def leap(self, span: Micros) -> None:
+        """Let so much time have passed; who sleeps sleeps on for as long as he had left."""
+        self._wall += span
+
     async def sleep_until(self, when: Micros) -> None:
         await asyncio.sleep(0)
         while (left := when - self.now()) > 0:  # noqa: ASYNC110 - nothing signals that the clock got there

@@ -15,7 +15,7 @@ from depthwalker.core.fees import FeeRates
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.outcome import Outcome
 from depthwalker.core.units import CENT, SECOND, Count, Micros, Price
-from depthwalker.shell.kalshi import KalshiVenue
+from depthwalker.shell.kalshi import LISTED, KalshiVenue
 from depthwalker.shell.ports import AmendRequest, PlaceRequest, Venue
 from depthwalker.shell.rest import MOST_PAGES, classify
 from depthwalker.shell.signing import Signer
@@ -321,6 +321,20 @@ async def test_a_request_that_cannot_leave_is_not_applied() -> None:
     assert trouble.reason.startswith("not sent: ")
 
 
+FILL = {
+    "trade_id": "t1",
+    "order_id": "o1",
+    "ticker": "T",
+    "outcome_side": "yes",
+    "yes_price_dollars": "0.5000",
+    "no_price_dollars": "0.5000",
+    "count_fp": "1.00",
+    "fee_cost": "0.000000",
+    "is_taker": False,
+    "created_time": "2023-12-21T01:50:57Z",
+}
+
+
 async def test_trades_are_read_page_by_page_and_come_oldest_first_from_the_very_microsecond() -> None:
     early = {**TRADE, "trade_id": "t0", "created_time": "2023-12-21T01:50:56.788999Z"}
     late = {**TRADE, "trade_id": "t2", "created_time": "2023-12-21T01:50:58Z"}
@@ -358,8 +372,8 @@ async def test_an_order_and_the_list_are_private_reads() -> None:
         venue,
     ):
         order = (await venue.order("o1")).unwrap()
-        listed = (await venue.orders("T", Micros(0))).unwrap()
-        fills = (await venue.fills("T", Micros(0))).unwrap()
+        listed = (await venue.orders("T", NOW)).unwrap()
+        fills = (await venue.fills("T", NOW)).unwrap()
 
     assert listed == (order,)
     assert fills == ()
@@ -369,6 +383,41 @@ async def test_an_order_and_the_list_are_private_reads() -> None:
         f"{ROOT}/portfolio/fills",
     ]
     assert exchange.calls == ["read"] * 3
+
+
+async def test_what_ended_long_ago_is_read_from_the_archive_after_the_list() -> None:
+    """Whatever moves from one to the other meanwhile is in both, and counts once."""
+    older, newer = {**RECORD, "order_id": "o0"}, {**RECORD, "order_id": "o2"}
+    lists = ((200, {"orders": [newer, RECORD]}), (200, {"orders": [RECORD, older]}))
+    async with trading(*lists) as (exchange, venue):
+        found = (await venue.orders("T", Micros(NOW - LISTED))).unwrap()
+
+    assert [record.order_id for record in found] == ["o0", "o1", "o2"]
+    assert [(request.path, request.query) for request in exchange.requests] == [
+        (f"{ROOT}/portfolio/orders", {"ticker": "T", "min_ts": "1702518656", "limit": "1000"}),
+        (f"{ROOT}/historical/orders", {"ticker": "T", "limit": "1000"}),
+    ]
+    assert exchange.calls == ["read", "read"]
+
+
+async def test_two_matches_of_one_trade_with_two_of_our_orders_are_two_fills() -> None:
+    first, second = {**FILL, "order_id": "o1"}, {**FILL, "order_id": "o2"}
+    async with trading((200, {"fills": [first]}), (200, {"fills": [second]})) as (_, venue):
+        found = (await venue.fills("T", Micros(NOW - LISTED))).unwrap()
+
+    assert [fill.order_id for fill in found] == ["o2", "o1"]
+
+
+async def test_without_the_archive_a_list_that_goes_back_that_far_is_trouble() -> None:
+    async with trading((200, {"orders": [RECORD]}), (503, b"")) as (exchange, venue):
+        assert isinstance((await venue.orders("T", Micros(NOW - LISTED))).failure(), Unknown | NotApplied)
+        assert (await venue.orders("T", Micros(NOW - LISTED + 1))).failure() == (await venue.orders("T", NOW)).failure()
+
+    assert [request.path for request in exchange.requests[1:]] == [
+        f"{ROOT}/historical/orders",
+        f"{ROOT}/portfolio/orders",
+        f"{ROOT}/portfolio/orders",
+    ]
 
 
 async def test_a_market_that_is_not_listed_has_no_position() -> None:

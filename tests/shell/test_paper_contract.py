@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.shell.paper_desk import CASH, ED, ME, ORDERS, START, TICKER, Desk, Json, desk, order, tape
-from tests.shell.paper_document import Document, Tally
+from tests.shell.paper_document import HISTORICAL, Document, Tally
 
 from depthwalker.core.book import Leg
 from depthwalker.core.tape import Take
@@ -31,6 +31,7 @@ TOLERATED = {
     ("GetEvent", 400): "an unknown event is 404",
     ("GetOrderQueuePositions", 400): "an unknown filter finds nothing",
     ("GetOrderGroups", 400): "there is nothing to get wrong",
+    ("GetFillsHistorical", 404): "an unknown ticker finds nothing",
     ("GetMarkets", 401): "no signature is needed (recorded)",
     ("GetMarket", 401): "no signature is needed (recorded)",
     ("GetSeriesList", 400): "an unknown filter finds nothing",
@@ -133,6 +134,9 @@ async def walk_account(me: Desk) -> None:
         "orders",
     ):
         await me.get("/portfolio/" + name)
+    for path in HISTORICAL:
+        await me.get(path)
+        await me.send("GET", path + "?limit=1001")
     for name in ("fills", "positions", "settlements", "orders"):
         await me.send("GET", f"/portfolio/{name}?limit=1001")
     await me.send("POST", "/account/api_usage_level/upgrade")
@@ -152,7 +156,7 @@ async def walk_markets(me: Desk) -> None:
         "/markets", f"/markets/{TICKER}", f"/markets/{TICKER}/orderbook", f"/markets/orderbooks?tickers={TICKER}&tickers=X",
         f"/markets/trades?ticker={TICKER}", CANDLES, "/events/PAPER-26", "/events/PAPER-26?with_nested_markets=true",
         "/events", "/series", "/series/PAPER", "/series/fee_changes", "/events/fee_changes", "/exchange/status",
-        "/exchange/schedule", "/exchange/user_data_timestamp", "/historical/cutoff", "/account/endpoint_costs",
+        "/exchange/schedule", "/exchange/user_data_timestamp", "/account/endpoint_costs",
     ):  # fmt: skip
         await me.get(path)
     for path in (

@@ -13,6 +13,7 @@ from depthwalker.shell.paper.lifecycle import Pause
 
 INACTIVE = Answer(400, error("MARKET_INACTIVE", "market inactive"))
 TAKE = {"price": "0.52", "time_in_force": "immediate_or_cancel"}
+DAY = 86_400 * SECOND
 SELLER = (1, Take(Leg.NO, Price(5_300), Count(400)))
 
 
@@ -232,6 +233,29 @@ class TestMarketData:
             await me.placed(count="3", price="0.40")
             await me.placed(side="ask", count="1", price="0.60")
             assert await me.get("/portfolio/summary/total_resting_order_value") == {"total_resting_order_value": 160}
+
+    async def test_what_ended_long_ago_has_moved_to_the_archive_and_what_rests_has_not(self) -> None:
+        seller = (1, Take(Leg.NO, Price(5_300), Count(100_000)))
+        async with desk(Listing(tape(seller), closes_after=Micros(400 * DAY))) as me:
+            rests, cancelled, fills = await me.placed(price="0.40"), await me.placed(price="0.41"), await me.placed()
+            await me.send("DELETE", f"{ORDERS}/{cancelled}")
+            await me.clock.move(2)
+
+            async def shown(path: str) -> list[str]:
+                kind = path.rpartition("/")[2].partition("?")[0]
+                return [row["order_id"] for row in (await me.get(path))[kind]]
+
+            await me.clock.move(13 * 86_400)
+            assert await shown("/portfolio/orders") == [fills, cancelled, rests]
+            assert await shown("/historical/orders") == []
+            await me.clock.move(2 * 86_400)
+            assert await shown("/portfolio/orders") == [rests]
+            assert await shown("/historical/orders") == [fills, cancelled]
+            assert await shown(f"/historical/orders?ticker={TICKER}&limit=1") == [fills]
+            assert await shown("/historical/orders?ticker=NONE") == []
+            assert (await shown("/portfolio/fills"), await shown("/historical/fills")) == ([fills], [])
+            await me.clock.move(60 * 86_400)
+            assert (await shown("/portfolio/fills"), await shown("/historical/fills")) == ([], [fills])
 
     async def test_another_subaccount_has_nothing(self) -> None:
         async with desk() as me:

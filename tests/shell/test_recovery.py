@@ -11,6 +11,7 @@ from tests.shell.rig import (
     TICKER,
     AMethod,
     AnEdge,
+    Hurried,
     Moment,
     Rig,
     abandon,
@@ -27,11 +28,13 @@ from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.shell.api import ExchangeTrouble, Trade
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.kalshi import KalshiVenue
-from depthwalker.shell.ports import PlaceRequest
+from depthwalker.shell.paper import lifecycle
+from depthwalker.shell.ports import HttpRequest, Lost, PlaceRequest
 from depthwalker.shell.transport import AioHttpTransport
 
 EDGE = AnEdge(1, "0.43", 60)
 OURS, THEIRS, NOBODY = "0123abcd", "89abcdef", "f" * 32
+THREE_WEEKS = Micros(21 * 86_400 * SECOND)
 CONTINUE, WIND_DOWN = {"recovery": "continue"}, {"recovery": "wind_down"}
 
 
@@ -101,6 +104,48 @@ async def test_who_calls_meanwhile_joins_what_was_taken_up(postgres: str, tmp_pa
             rig.sell(4_300, 900)
             trade = await joining
         assert trade.quantity == 60
+        await rig.settled(trade)
+
+
+async def test_what_ended_while_nobody_looked_is_found_weeks_later(postgres: str, tmp_path: Path) -> None:
+    """The exchange lists an order for fourteen days after its end; from then on only its archive has it."""
+    clock = Hurried(3)
+    async with rigged(postgres, tmp_path, clock=clock) as rig:
+        await die(rig, simple(60))
+        rig.sell(4_300, 900)
+        clock.leap(THREE_WEEKS)
+        rig.exchange.exchange.advance()
+        assert not rig.exchange.resting("me")
+        async with rig.engine() as engine:
+            (trade,) = (await engine.recover(wind_down=True)).trades
+        assert "GET /trade-api/v2/historical/orders" in {f"{one.method} {one.path}" for one in rig.wires[-1].sent}
+        assert trade.quantity == 60
+        await rig.settled(trade)
+
+
+async def test_a_request_that_was_lost_weeks_ago_has_never_come(postgres: str, tmp_path: Path) -> None:
+    """Neither the list nor the archive has it, and its market is over."""
+    clock, lost = Hurried(3), Moment()
+
+    async def lose(request: HttpRequest) -> None:
+        if request.method == "POST" and "orders" in request.path:
+            lost.set()
+            raise Lost("the line is dead")
+
+    async with rigged(postgres, tmp_path, clock=clock) as rig:
+        async with rig.engine() as dies:
+            rig.wires[-1].before = lose
+            doomed = asyncio.create_task(dies.execute_trade(EDGE, simple(60)))
+            await lost.come()
+            await abandon(dies)
+            await asyncio.gather(doomed, return_exceptions=True)
+        await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
+        clock.leap(THREE_WEEKS)
+        lifecycle.determine(rig.exchange.exchange, TICKER, "no")
+        lifecycle.finalize(rig.exchange.exchange, TICKER)
+        async with rig.engine() as engine:
+            (trade,) = (await engine.recover(wind_down=True)).trades
+        assert trade.quantity == 0
         await rig.settled(trade)
 
 

@@ -20,9 +20,6 @@ LONGEST_BACKOFF: Final = Micros(4 * SECOND)
 REREAD: Final = Micros(SECOND // 2)  # reads lag writes by a few hundred milliseconds (fact sheet, section 5.3)
 BURST: Final = Micros(4 * SECOND)
 READ_LAG: Final = Micros(10 * SECOND)  # after which a read shows whatever came before, with much room to spare
-LISTED: Final = Micros(
-    7 * 86_400 * SECOND
-)  # the list shows an order for fourteen days (fact sheet, section 4), and no longer
 CLOSED_RETRY: Final = Micros(60 * SECOND)  # a market that is not open answers no burn, for minutes or for hours
 RECANCEL: Final = Micros(2 * SECOND)
 
@@ -60,7 +57,7 @@ def lookup_due(state: State, view: View, policy: Policy) -> Micros:
     """Return when orders and fills have to be read next; far away when nothing is out."""
     unclear = resting = lapsing = False
     for order in state.orders:
-        if _lapsing(order, state, view):
+        if _lapsing(order, state):
             lapsing = True
         elif _unclear(order) or _stuck(order):
             if order.troubled_at > state.looked_at:
@@ -102,13 +99,8 @@ def replace_at(state: State, part: SplitState) -> Micros:
     return Micros(max(refused, closed_at + backoff(vain))) if vain else refused
 
 
-def listed(state: State, view: View) -> bool:
-    """Return whether the exchange's list still shows every order of the parent: only then is what it lacks proof."""
-    return view.now < state.parent.started + LISTED
-
-
-def _lapsing(order: Order, state: State, view: View) -> bool:
-    return order.phase is Phase.UNKNOWN and state.over_at > 0 and listed(state, view)
+def _lapsing(order: Order, state: State) -> bool:
+    return order.phase is Phase.UNKNOWN and state.over_at > 0
 
 
 def _took_nothing(order: Order) -> bool:
@@ -156,7 +148,7 @@ def _keep(
 ) -> tuple[Command, ...]:
     if order.request is not None or view.now < retry_at(order):
         return ()
-    if _lapsing(order, state, view):
+    if _lapsing(order, state):
         return (Lapse(order.key),) if state.read_at >= state.over_at + READ_LAG else ()
     if order.phase is Phase.UNKNOWN:
         if not view.conditions.open and _stuck(order) and view.now < order.troubled_at + CLOSED_RETRY:

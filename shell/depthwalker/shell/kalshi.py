@@ -3,7 +3,8 @@
 What the engine needs stands here, the rest in `account`; both send through one `Rest`, which they share.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import Final, TypeVar
 
 from depthwalker.core.answer import (
     Ack,
@@ -19,8 +20,9 @@ from depthwalker.core.answer import (
 from depthwalker.core.book import Book
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
-from depthwalker.core.units import Count, Micros, Money
+from depthwalker.core.units import SECOND, Count, Micros, Money
 from depthwalker.shell.account_wire import read_status
+from depthwalker.shell.reading import Unreadable
 from depthwalker.shell.ports import AmendRequest, Clearance, Clock, PlaceRequest, Transport
 from depthwalker.shell.request import amend_body, place_body
 from depthwalker.shell.rest import (
@@ -41,6 +43,7 @@ from depthwalker.shell.signing import Signer
 from depthwalker.shell.tariff import fee_rates, read_event_fees, read_series_fees
 from depthwalker.shell.wire import (
     AUTO_SHARD,
+    Listing,
     read_ack,
     read_balance,
     read_book,
@@ -52,6 +55,13 @@ from depthwalker.shell.wire import (
     read_positions,
     read_trades,
 )
+
+
+T = TypeVar("T")
+HISTORICAL: Final = f"{ROOT}/historical"
+LISTED: Final = Micros(
+    7 * 86_400 * SECOND
+)  # orders are listed for fourteen days after their end (fact sheet, section 4)
 
 
 class KalshiVenue:
@@ -157,18 +167,20 @@ class KalshiVenue:
         return read_with(await self.rest.get(READ, f"{RECORDS}/{part(order_id)}"), read_order)
 
     async def orders(self, ticker: str, since: Micros) -> Outcome[tuple[OrderRecord, ...], Trouble]:
-        """Return the account's orders in a market since the whole second of `since`, oldest first."""
-        return await self.rest.pages(READ, RECORDS, since_query(ticker, self._early(since)), read_orders)
+        """Return the account's orders in a market since the whole second of `since`, oldest first, archived ones too."""
+        listed = await self.rest.pages(READ, RECORDS, since_query(ticker, self._early(since)), read_orders)
+        return await self._with_archived(f"{HISTORICAL}/orders", ticker, since, listed, read_orders, _order_id)
 
     async def resting(self) -> Outcome[tuple[OrderRecord, ...], Trouble]:
         """Return the account's resting orders in all markets, oldest first."""
         return await self.rest.pages(READ, RECORDS, (("status", "resting"),), read_orders)
 
     async def fills(self, ticker: str, since: Micros) -> Outcome[tuple[FillRecord, ...], Trouble]:
-        """Return the account's fills in a market since the whole second of `since`, oldest first."""
-        return await self.rest.pages(
+        """Return the account's fills in a market since the whole second of `since`, oldest first, archived ones too."""
+        listed = await self.rest.pages(
             READ, f"{ROOT}/portfolio/fills", since_query(ticker, self._early(since)), read_fills
         )
+        return await self._with_archived(f"{HISTORICAL}/fills", ticker, since, listed, read_fills, _fill_id)
 
     async def position(self, ticker: str) -> Outcome[Count, Trouble]:
         """Return the signed position; a market that is not listed has none."""
@@ -182,9 +194,35 @@ class KalshiVenue:
         """Return the account's cash."""
         return read_with(await self.rest.get(READ, f"{ROOT}/portfolio/balance"), read_balance)
 
+    async def _with_archived(
+        self,
+        path: str,
+        ticker: str,
+        since: Micros,
+        listed: Outcome[tuple[T, ...], Trouble],
+        read: Callable[[bytes], Outcome[Listing[T], Unreadable]],
+        name: Callable[[T], Hashable],
+    ) -> Outcome[tuple[T, ...], Trouble]:
+        """Return a list with what has gone from it to the archive, which is read after it: nothing can slip between."""
+        if self.rest.now() - since < LISTED or isinstance(listed, Failure):
+            return listed
+        archived = await self.rest.pages(READ, path, (("ticker", ticker),), read)
+        if isinstance(archived, Failure):
+            return archived
+        names = {name(record) for record in listed.unwrap()}
+        return Success((*(record for record in archived.unwrap() if name(record) not in names), *listed.unwrap()))
+
     def _early(self, since: Micros) -> Micros:
         """Return the earlier of an instant on our clock and on the exchange's, whose clock dates its records."""
         return min(since, self.rest.on_their_clock(since))
+
+
+def _order_id(order: OrderRecord) -> str:
+    return order.order_id
+
+
+def _fill_id(fill: FillRecord) -> tuple[str, str]:
+    return fill.order_id, fill.trade_id
 
 
 def _refuses_group(answer: Outcome[bytes, Trouble]) -> bool:

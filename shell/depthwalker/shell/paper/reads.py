@@ -1,14 +1,17 @@
 """The reads of an account: filters, pages and the lag of private records (fact sheet, sections 5 and 6)."""
 
+from depthwalker.core.answer import OrderStatus
 from depthwalker.core.pit import book, queue_ahead
 from depthwalker.core.units import Count, Micros, Money, format_count, value
 from depthwalker.shell.paper import bodies
 from depthwalker.shell.paper.exchange import Exchange
 from depthwalker.shell.paper.pages import Query, fits, instants, names, number, page, primary
 from depthwalker.shell.paper.reply import Reply, answer, not_found, refusal, time_text
+from depthwalker.shell.paper.venue_reads import archived_before
 
 _CENT_MONEY = 10_000
 _MOST_EVENTS = 10
+_ARCHIVE_FILTERS = ("ticker", "max_ts", "limit", "cursor")
 
 
 def order(exchange: Exchange, account: str, order_id: str, lag: Micros) -> Reply:
@@ -20,9 +23,9 @@ def order(exchange: Exchange, account: str, order_id: str, lag: Micros) -> Reply
     return answer({"order": bodies.order(kept, account)})
 
 
-def orders(exchange: Exchange, account: str, query: Query) -> Reply:
-    """Return orders, newest first; an unknown status finds none."""
-    exchange.advance()
+def orders(exchange: Exchange, account: str, query: Query, *, archived: bool = False) -> Reply:
+    """Return orders, newest first; an unknown status finds none. Those that ended long ago are in the archive alone."""
+    cutoff = archived_before("orders_updated_ts", exchange.advance())
     since, until = instants(query)
     events = names(query, "event_ticker")
     if len(events) > _MOST_EVENTS:
@@ -30,7 +33,8 @@ def orders(exchange: Exchange, account: str, query: Query) -> Reply:
     found = [
         kept
         for kept in exchange.ledgers[account].orders()
-        if primary(query)
+        if (kept.status is not OrderStatus.RESTING and kept.updated < cutoff) is archived
+        and primary(query)
         and fits(query, "ticker", kept.ticker)
         and fits(query, "status", kept.status.value)
         and fits(query, "exchange_index", str(kept.shard))
@@ -39,6 +43,11 @@ def orders(exchange: Exchange, account: str, query: Query) -> Reply:
     ]
     rows, cursor = page(found, query, "GetOrders", lambda kept: kept.serial)
     return answer({"orders": [bodies.order(kept, account) for kept in rows], "cursor": cursor})
+
+
+def archived_orders(exchange: Exchange, account: str, query: Query) -> Reply:
+    """Return the orders that ended long ago, newest first."""
+    return orders(exchange, account, _of_the_archive(query), archived=True)
 
 
 def queue_position(exchange: Exchange, account: str, order_id: str) -> Reply:
@@ -69,15 +78,16 @@ def queue_positions(exchange: Exchange, account: str, query: Query) -> Reply:
     return answer({"queue_positions": rows})
 
 
-def fills(exchange: Exchange, account: str, query: Query) -> Reply:
-    """Return fills, newest first."""
-    exchange.advance()
+def fills(exchange: Exchange, account: str, query: Query, *, archived: bool = False) -> Reply:
+    """Return fills, newest first; old ones are in the archive alone."""
+    cutoff = archived_before("trades_created_ts", exchange.advance())
     since, until = instants(query)
     shards = {ticker: floor.listing.shard for ticker, floor in exchange.floors.items()}
     found = [
         (number, fill)
         for number, fill in enumerate(exchange.ledgers[account].fills, 1)
-        if primary(query)
+        if (fill.at < cutoff) is archived
+        and primary(query)
         and fits(query, "ticker", fill.ticker)
         and fits(query, "order_id", fill.order_id)
         and fits(query, "exchange_index", str(shards[fill.ticker]))
@@ -85,6 +95,11 @@ def fills(exchange: Exchange, account: str, query: Query) -> Reply:
     ]
     rows, cursor = page(found[::-1], query, "GetFills", lambda row: row[0])
     return answer({"cursor": cursor, "fills": [bodies.fill(fill, shards[fill.ticker]) for _, fill in rows]})
+
+
+def archived_fills(exchange: Exchange, account: str, query: Query) -> Reply:
+    """Return old fills, newest first."""
+    return fills(exchange, account, _of_the_archive(query), archived=True)
 
 
 def positions(exchange: Exchange, account: str, query: Query, lag: Micros) -> Reply:
@@ -154,3 +169,7 @@ def resting_value(exchange: Exchange, account: str) -> Reply:
 def as_of(exchange: Exchange, lag: Micros) -> Reply:
     """Return how fresh the lagging reads are."""
     return answer({"as_of_time": time_text(Micros(exchange.advance() - lag))})
+
+
+def _of_the_archive(query: Query) -> Query:
+    return {name: text for name, text in query.items() if name in _ARCHIVE_FILTERS}

@@ -145,6 +145,22 @@ def _portfolio(ex: Exchange, options: Options) -> list[Endpoint]:
         ),
         Endpoint("GET", mine, "orders", READ, _READ, lambda c: reads.orders(ex, c.account, c.query)),
         Endpoint("GET", "/portfolio/fills", "fills", READ, _READ, lambda c: reads.fills(ex, c.account, c.query)),
+        Endpoint(
+            "GET",
+            "/historical/orders",
+            "archived_orders",
+            READ,
+            _READ,
+            lambda c: reads.archived_orders(ex, c.account, c.query),
+        ),
+        Endpoint(
+            "GET",
+            "/historical/fills",
+            "archived_fills",
+            READ,
+            _READ,
+            lambda c: reads.archived_fills(ex, c.account, c.query),
+        ),
         Endpoint("GET", "/portfolio/balance", "balance", BALANCE, _READ, lambda c: reads.balance(ex, c.account)),
         Endpoint(
             "GET",

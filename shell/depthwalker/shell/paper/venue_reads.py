@@ -58,9 +58,14 @@ def schedule(exchange: Exchange) -> Reply:
 
 
 def cutoff(exchange: Exchange) -> Reply:
-    """Return how far back the live reads go on the real exchange; this one forgets nothing."""
+    """Return how far back the live reads go; of markets, trades and positions this exchange forgets nothing."""
     now = exchange.clock.now()
-    return answer({name: time_text(Micros(now - days * _DAY)) for name, days in _LIVE_DAYS.items()})
+    return answer({name: time_text(archived_before(name, now)) for name in _LIVE_DAYS})
+
+
+def archived_before(name: str, now: Micros) -> Micros:
+    """Return the instant before which records are read under /historical alone, by the cutoff's name."""
+    return Micros(now - _LIVE_DAYS[name] * _DAY)
 
 
 def limits(meter: Meter, account: str) -> Reply:
