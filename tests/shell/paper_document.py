@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from tests.shell.paper_desk import Answer, Json
 
-
 HISTORICAL = ("/historical/cutoff", "/historical/orders", "/historical/fills")
 
 

@@ -222,6 +222,7 @@ class Rig:
 
     def settings(self, keys: Mapping[str, object] = NONE) -> Settings:
         quick: dict[str, object] = {
+            "account": ME,
             "book_interval_seconds": "0.2",
             "thin_contracts": 100,
             "liquid_contracts": 3_000,
@@ -232,7 +233,6 @@ class Rig:
         return Settings.of(
             base_url=self.exchange.url,
             installation="0123abcd",
-            account=ME,
             state_directory=self.folder,
             **(quick | dict(keys)),
         )

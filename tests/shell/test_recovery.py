@@ -15,6 +15,7 @@ from tests.shell.rig import (
     Moment,
     Rig,
     abandon,
+    as_store,
     rests,
     rigged,
     simple,
@@ -25,7 +26,7 @@ from tests.shell.rig import (
 from depthwalker.core.book import Leg
 from depthwalker.core.ids import ClientId
 from depthwalker.core.units import SECOND, Count, Micros, Price
-from depthwalker.shell.api import ExchangeTrouble, Trade
+from depthwalker.shell.api import ExchangeTrouble, OrderRefused, Trade
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.paper import lifecycle
@@ -146,6 +147,51 @@ async def test_a_request_that_was_lost_weeks_ago_has_never_come(postgres: str, t
         async with rig.engine() as engine:
             (trade,) = (await engine.recover(wind_down=True)).trades
         assert trade.quantity == 0
+        await rig.settled(trade)
+
+
+async def test_what_is_at_another_exchange_is_left_to_that_ones_workers(postgres: str, tmp_path: Path) -> None:
+    """Both share the database and the account's name: its request sent again here would buy a second time."""
+    async with rigged(postgres, tmp_path / "there") as there, rigged(postgres, tmp_path / "here") as here:
+        await die(there, simple(600))
+        async with here.engine() as engine:
+            found = await engine.recover(wind_down=True)
+            assert (found.trades, found.held) == ((), ())
+            with pytest.raises(OrderRefused, match="names execution 1 of account 'me' at http"):
+                await engine.execute_trade(EDGE, simple(6))
+            assert here.own() == ()
+        async with there.engine() as engine:
+            (trade,) = (await engine.recover(wind_down=True)).trades
+        await there.settled(trade)
+
+
+async def test_the_key_of_another_accounts_execution_joins_nothing(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        await die(rig, simple(600))
+        async with rig.engine({"account": "another"}) as engine:
+            with pytest.raises(OrderRefused, match="give another key"):
+                await engine.execute_trade(EDGE, simple(6))
+        async with rig.engine() as engine:
+            (trade,) = (await engine.recover(wind_down=True)).trades
+        await rig.settled(trade)
+
+
+async def test_a_lease_is_held_from_the_moment_it_is_taken_over(postgres: str, tmp_path: Path) -> None:
+    """What has to be read before it goes on may take longer than the lease lasts."""
+    read = asyncio.Event()
+
+    async def wait(request: HttpRequest) -> None:
+        if "/markets/" in request.path:
+            await read.wait()
+
+    async with rigged(postgres, tmp_path, clock=Hurried(30)) as rig, rig.shaky() as store:
+        await die(rig, simple(600))
+        async with rig.engine(store=as_store(store)) as engine:
+            rig.wires[-1].before = wait
+            taking = asyncio.create_task(engine.recover(wind_down=True))
+            await until(lambda: store.calls["renew"] > 0)
+            read.set()
+            (trade,) = (await taking).trades
         await rig.settled(trade)
 
 

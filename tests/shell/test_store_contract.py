@@ -35,6 +35,7 @@ from depthwalker.shell.journal import (
     JournalConflict,
     NoSuchExecution,
     Origin,
+    Promised,
     Pulled,
     Source,
     Store,
@@ -62,7 +63,7 @@ async def test_a_request_key_begins_once(either: Store) -> None:
     begun = await either.begin(origin(), started, "worker-1", TTL)
     assert begun == Begun(1, 1)
     other = await either.begin(origin(), parent_of(started, 99), "worker-2", TTL)
-    assert other == Attached(1, started.parent.execution, Status.EXECUTING)
+    assert other == Attached(1, started.parent.execution, Status.EXECUTING, "", "")
     assert await either.begin(origin(), started, "worker-1", TTL) == begun  # a lost answer, asked again
     assert await either.find(origin().request_key) == other
     assert await either.find("another") is None
@@ -92,7 +93,7 @@ async def test_an_engines_execution_names_edge_and_method_and_a_terminals_need_n
 async def test_who_is_told_of_an_execution_that_ended_is_told_how(either: Store) -> None:
     number = await replay(either, "unknown_outcome_burned")
     started, _ = journal("unknown_outcome_burned")
-    told = Attached(number, started.parent.execution, Status.CANCELLED)
+    told = Attached(number, started.parent.execution, Status.CANCELLED, "", "")
     assert await either.find("unknown_outcome_burned") == told
     assert await either.begin(origin("unknown_outcome_burned"), parent_of(started, 9), "w", TTL) == told
 
@@ -354,26 +355,51 @@ async def test_open_sells_are_promised_and_admission_is_one_at_a_time(either: St
     ticker = started.parent.ticker
     order: list[str] = []
 
-    async def admit(uuid: int, key: str) -> Count:
+    async def admit(uuid: int, key: str) -> int:
         async with either.admission("account", ticker) as admission:
             order.append(f"in {key}")
             promised = await admission.promised_sells(Leg.YES)
             begun = await admission.begin(origin(key, "account"), parent_of(started, uuid), "w", TTL)
             assert isinstance(begun, Begun)
             order.append(f"out {key}")
-            return promised
+            assert promised.lately is (promised.count > 0)
+            return promised.count
 
     assert sorted(await asyncio.gather(admit(1, "a"), admit(2, "b"), admit(3, "c"))) == [0, 5050, 10_100]
     assert all(entered[3:] == left[4:] for entered, left in zip(order[::2], order[1::2], strict=True))
     async with either.admission("account", ticker) as admission:
-        assert await admission.promised_sells(Leg.NO) == 0
+        assert await admission.promised_sells(Leg.NO) == Promised(Count(0), lately=False)
         await either.append(1, 1, 2, rest[:7], project(folded(parent_of(started, 1), *rest[:7])))
-        assert await admission.promised_sells(Leg.YES) == 3 * 5050 - 1000
+        assert await admission.promised_sells(Leg.YES) == Promised(Count(3 * 5050 - 1000), lately=True)
         await either.append(1, 1, 9, rest[7:], project(folded(parent_of(started, 1), *rest)))
-        assert await admission.promised_sells(Leg.YES) == 2 * 5050
+        assert await admission.promised_sells(Leg.YES) == Promised(Count(2 * 5050), lately=True)
     for other in (("another", ticker), ("account", "another")):
         async with either.admission(*other) as admission:
-            assert await admission.promised_sells(Leg.YES) == 0
+            assert await admission.promised_sells(Leg.YES) == Promised(Count(0), lately=False)
+
+
+async def test_a_sell_that_has_sold_all_or_ended_promises_nothing_and_is_told_while_its_lease_lasts(
+    either: Store,
+) -> None:
+    """Its fills may be in no position yet."""
+    started, rest = journal("walk_with_partial_fills")
+    for key, ttl, lately in (("a", TTL, True), ("b", EXPIRED, False)):
+        begun = await either.begin(origin(key, key), parent_of(started, ord(key)), "w", ttl)
+        assert isinstance(begun, Begun)
+        facts = (parent_of(started, ord(key)), *rest)
+        await either.append(begun.execution_id, 1, 2, rest, project(folded(*facts)))
+        async with either.admission(key, started.parent.ticker) as admission:
+            assert await admission.promised_sells(Leg.YES) == Promised(Count(0), lately)
+
+
+async def test_whose_an_execution_is_and_where_is_told_with_it(either: Store) -> None:
+    started, _ = journal("walk_with_partial_fills")
+    there = replace(origin("key", "mine"), exchange="demo")
+    await either.begin(there, parent_of(started, 1), "w", TTL)
+    told = Attached(1, parent_of(started, 1).parent.execution, Status.EXECUTING, "mine", "demo")
+    assert await either.find("key") == told
+    assert await either.begin(origin("key"), parent_of(started, 2), "w", TTL) == told
+    assert [one.exchange for one in await either.unfinished("mine")] == ["demo"]
 
 
 async def test_another_market_and_another_account_are_admitted_beside_it(either: Store) -> None:
@@ -402,7 +428,7 @@ async def test_admission_attaches_and_refuses_as_the_store_does(either: Store) -
     await either.pull_switch("by hand", "me")
     async with either.admission("", started.parent.ticker) as admission:
         again = await admission.begin(origin("one"), parent_of(started, 9), "w", TTL)
-        assert again == Attached(1, started.parent.execution, Status.EXECUTING)
+        assert again == Attached(1, started.parent.execution, Status.EXECUTING, "", "")
     with pytest.raises(SwitchPulled, match="by hand"):
         async with either.admission("", started.parent.ticker) as admission:
             await admission.begin(origin("two"), parent_of(started, 9), "w", TTL)

@@ -34,6 +34,7 @@ from depthwalker.shell.journal import (
     JournalConflict,
     NoSuchExecution,
     Origin,
+    Promised,
     Pulled,
     Source,
     StoreRefused,
@@ -148,7 +149,10 @@ class SimulatedStore:
     def _find(self, request_key: str) -> Attached | None:
         for number, row in self.rows.items():
             if row.origin.request_key == request_key:
-                return Attached(number, row.parent.execution, row.after.execution.status)
+                origin = row.origin
+                return Attached(
+                    number, row.parent.execution, row.after.execution.status, origin.account, origin.exchange
+                )
         return None
 
     def _row(self, execution_id: int) -> Row:
@@ -272,6 +276,7 @@ class SimulatedStore:
                 row.parent.execution,
                 row.origin.request_key,
                 row.parent.ticker,
+                row.origin.exchange,
                 row.owner,
                 row.expires,
                 row.expires <= now,
@@ -444,19 +449,16 @@ class SimulatedAdmission:
     account: str
     ticker: str
 
-    async def promised_sells(self, outcome: Leg) -> Count:
-        open_ = (
-            row.after.execution
+    async def promised_sells(self, outcome: Leg) -> Promised:
+        sells = [
+            (row, row.after.execution)
             for row in self.store.rows.values()
             if (row.origin.account, row.parent.ticker) == (self.account, self.ticker)
-        )
-        return Count(
-            sum(
-                max(0, one.count - one.filled)
-                for one in open_
-                if one.status is Status.EXECUTING and one.action is Action.SELL and one.outcome is outcome
-            )
-        )
+            if row.after.execution.action is Action.SELL and row.after.execution.outcome is outcome
+        ]
+        open_ = [one for _, one in sells if one.status is Status.EXECUTING]
+        lately = bool(open_) or any(row.expires > self.store.clock.now() for row, _ in sells)
+        return Promised(Count(sum(max(0, one.count - one.filled) for one in open_)), lately)
 
     async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached:
         return await self.store.begin(origin, started, owner, ttl)

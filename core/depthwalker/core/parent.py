@@ -91,6 +91,7 @@ class RefusalKind(Enum):
     EXCEEDS_POSITION = "exceeds_position"
     CLOSES_TOO_SOON = "closes_too_soon"
     INVALID_CONFIG = "invalid_config"
+    KEY_TAKEN = "key_taken"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ What a store or an exchange does meanwhile never loses an execution: it is retri
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Final, assert_never
@@ -36,7 +37,16 @@ from depthwalker.shell.api import (
 )
 from depthwalker.shell.feed import Feed
 from depthwalker.shell.grouping import Groups
-from depthwalker.shell.journal import Attached, Claimed, Origin, Store, StoreError, StoreUnavailable, SwitchPulled
+from depthwalker.shell.journal import (
+    Attached,
+    Claimed,
+    Origin,
+    Promised,
+    Store,
+    StoreError,
+    StoreUnavailable,
+    SwitchPulled,
+)
 from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.markets import Markets, NoSuchMarket, succeeded
 from depthwalker.shell.observer import Observer
@@ -135,6 +145,8 @@ class Conductor:
         try:
             found = await self._store.find(job.request_key)
             begun = found or await self._begin(job)
+            if isinstance(begun, Attached):
+                self._check_ours(job, begun)
         except OrderRefused as refused:
             await self._note(job, refused.refusal.kind.value, str(refused))
             raise
@@ -147,7 +159,8 @@ class Conductor:
             return await self._join(job, begun.execution_id)
         _, _, seat = begun
         try:
-            return await self._run(job, *begun)
+            async with self._held(seat):
+                return await self._run(job, *begun)
         except LeaseLost as lost:
             LOG.warning("%s; waiting for it", lost)
             return await self._join(job, seat.execution_id)
@@ -168,6 +181,7 @@ class Conductor:
             request_key=job.request_key,
             source=job.source,
             account=self._settings.account,
+            exchange=self._settings.exchange,
             market_id=job.market_id,
             edge_id=job.edge_id,
             method_id=job.method_id,
@@ -185,12 +199,21 @@ class Conductor:
                 self._store.admission(self._settings.account, job.ticker) as admission,
             ):
                 promised = await admission.promised_sells(job.ticket.outcome)
-                holding = Holding(await self._position(job, promised), promised)
+                holding = Holding(await self._position(job, promised), promised.count)
                 started = self._admit(job, feed, holding, arm)
                 begun = await admission.begin(origin, started, self._worker, LEASE)
         if isinstance(begun, Attached):
             return begun
         return feed, evolve(START, started), Seat(begun.execution_id, begun.epoch, 2)
+
+    def _check_ours(self, job: Job, found: Attached) -> None:
+        """Raise OrderRefused where the key names an execution of another account or exchange: it is neither ours nor joined."""
+        here = (self._settings.account, self._settings.exchange)
+        if (found.account, found.exchange or self._settings.exchange) == here:
+            return
+        whose = f"account {found.account!r} at {found.exchange or 'its own exchange'}"
+        told = f"request key {job.request_key!r} names execution {found.execution_id} of {whose}: give another key"
+        raise OrderRefused(Refusal(RefusalKind.KEY_TAKEN, told))
 
     async def _note(self, job: Job, kind: str, message: str) -> None:
         """Keep that a parent was refused; where that cannot be kept, it is refused all the same."""
@@ -213,13 +236,12 @@ class Conductor:
             case _ as never:
                 assert_never(never)
 
-    async def _position(self, job: Job, promised: Count) -> Count:
+    async def _position(self, job: Job, promised: Promised) -> Count:
         """Return the confirmed position in the job's outcome.
 
         It is read late enough to show every fill that the promise, read before, no longer counts.
         """
-        lately = Micros(self._clock.now() - READ_LAG)
-        if promised or await self._store.recent_slippages(job.ticker, lately, paper=self._settings.paper):
+        if promised.lately:
             await self._clock.sleep_until(Micros(self._clock.now() + READ_LAG))
         signed = succeeded(job.ticker, await self._venue.position(job.ticker))
         return Count(max(0, signed if job.ticket.outcome is Leg.YES else -signed))
@@ -254,7 +276,6 @@ class Conductor:
             runner.stop(conduct.stop)
         deadline = state.parent.deadline
         self._observer.follow(feed, job.market_id, deadline)
-        renewing = asyncio.create_task(self._renew(seat))
         try:
             with self._watchers.execution(seat.execution_id, job.ticker) as tell:
                 LOG.info("execution %s runs here: %s", seat.execution_id, job.ticker)
@@ -268,7 +289,6 @@ class Conductor:
         except Exception as bug:
             raise bounds(seat.execution_id, runner.state) from bug
         finally:
-            await end(renewing)
             self._observer.follow(feed, job.market_id, needed_until(deadline, runner.state.last_fill_at))
         await self._warden.ended(seat.execution_id, runner.state)
         return await self._trade(seat.execution_id)
@@ -319,14 +339,24 @@ class Conductor:
         claimed = await self._store.claim(execution_id, self._worker, LEASE)
         if not isinstance(claimed, Claimed):
             raise _StillHeld
-        if self._groups is not None and claimed.former != self._worker:
-            await self._groups.trigger(claimed.former)
-        state = reduce(evolve, claimed.facts, START)
-        feed = await self._markets.feed(state.parent.ticker)
-        if self._groups is not None:
-            await self._groups.join(state.parent.ticker)
         seat = Seat(execution_id, claimed.epoch, len(claimed.facts) + 1)
-        return await self._run(job, feed, state, seat, Resumed(self._worker, self._clock.now()))
+        async with self._held(seat):  # from now on: the groups and the market may take longer than the lease lasts
+            if self._groups is not None and claimed.former != self._worker:
+                await self._groups.trigger(claimed.former)
+            state = reduce(evolve, claimed.facts, START)
+            feed = await self._markets.feed(state.parent.ticker)
+            if self._groups is not None:
+                await self._groups.join(state.parent.ticker)
+            return await self._run(job, feed, state, seat, Resumed(self._worker, self._clock.now()))
+
+    @asynccontextmanager
+    async def _held(self, seat: Seat) -> AsyncIterator[None]:
+        """Hold the lease of a seat meanwhile."""
+        renewing = asyncio.create_task(self._renew(seat))
+        try:
+            yield
+        finally:
+            await end(renewing)
 
     async def _renew(self, seat: Seat) -> None:
         """Hold the lease; a lost one shows at the next append, so nothing is done about it here."""

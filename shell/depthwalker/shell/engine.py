@@ -120,7 +120,9 @@ class Engine:
             self._observer,
             watchers or Watchers(),
         )
-        self._recovery = Recovery(settings.account, settings.installation, venue, store, clock, self._limiter)
+        self._recovery = Recovery(
+            settings.account, settings.exchange, settings.installation, venue, store, clock, self._limiter
+        )
         self._socket: Socket | None = None
         if dialler is not None:
             newsroom = NewsRoom(self._markets.feeds, lambda: runners(self._conducts), clock)

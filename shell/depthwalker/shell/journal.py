@@ -66,11 +66,12 @@ class Source(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an execution comes from. `market_id` None: the market's row is found by its ticker, or is called like it."""
+    """Where an execution comes from, and whose and where it is. `exchange`: empty on paper. `market_id` None: the market's row is found by its ticker, or is called like it."""
 
     request_key: str
     source: Source
     account: str = ""
+    exchange: str = ""
     market_id: str | None = None
     edge_id: Id | None = None
     method_id: Id | None = None
@@ -89,11 +90,13 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """The request key has an execution already."""
+    """The request key has an execution already. `exchange`: empty where it is on paper, or older than its being kept."""
 
     execution_id: int
     uuid: str
     status: Status
+    account: str
+    exchange: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +132,13 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """An execution that is not finished, and its lease."""
+    """An execution that is not finished, where it is, and its lease."""
 
     execution_id: int
     uuid: str
     request_key: str
     ticker: str
+    exchange: str
     owner: str
     expires: Micros
     expired: bool
@@ -218,11 +222,19 @@ class TokenBlock:
     remaining: int
 
 
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """What open sells may still sell; `lately`: one is open or has just ended, and a position may not show its fills yet."""
+
+    count: Count
+    lately: bool
+
+
 class Admission(Protocol):
     """One account's market, locked: positions read meanwhile are not promised twice."""
 
-    async def promised_sells(self, outcome: Leg) -> Count:
-        """Return what open sell executions of this outcome may still sell."""
+    async def promised_sells(self, outcome: Leg) -> Promised:
+        """Return what the sell executions of this outcome may still sell."""
         ...
 
     async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached: ...

@@ -22,8 +22,8 @@ from depthwalker.core.fees import FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import SECOND, Count, Micros, Money
 from depthwalker.shell.account_wire import read_status
-from depthwalker.shell.reading import Unreadable
 from depthwalker.shell.ports import AmendRequest, Clearance, Clock, PlaceRequest, Transport
+from depthwalker.shell.reading import Unreadable
 from depthwalker.shell.request import amend_body, place_body
 from depthwalker.shell.rest import (
     ORDERS,
@@ -55,7 +55,6 @@ from depthwalker.shell.wire import (
     read_positions,
     read_trades,
 )
-
 
 T = TypeVar("T")
 HISTORICAL: Final = f"{ROOT}/historical"

@@ -2,9 +2,13 @@
 
 from typing import Final, LiteralString
 
-BEGIN: Final[LiteralString] = "SELECT begun, execution_id, uuid, status FROM depthwalker_begin(%s, %s, %s, %s, %s)"
+BEGIN: Final[LiteralString] = (
+    "SELECT begun, execution_id, uuid, status, account, exchange FROM depthwalker_begin(%s, %s, %s, %s, %s)"
+)
 
-FIND: Final[LiteralString] = "SELECT execution_id, uuid, status FROM execution_state WHERE request_key = %s"
+FIND: Final[LiteralString] = (
+    "SELECT execution_id, uuid, status, account, exchange FROM execution_state WHERE request_key = %s"
+)
 
 STATUS: Final[LiteralString] = "SELECT status FROM execution_state WHERE execution_id = %s"
 
@@ -215,7 +219,7 @@ TROUBLES: Final[LiteralString] = """
 LOAD: Final[LiteralString] = "SELECT body::text FROM execution_journal WHERE execution_id = %s ORDER BY seq"
 
 UNFINISHED: Final[LiteralString] = """
-    SELECT e.execution_id, e.uuid, e.request_key, e.ticker, l.owner, (extract(epoch FROM l.expires_at) * 1000000)::bigint,
+    SELECT e.execution_id, e.uuid, e.request_key, e.ticker, e.exchange, l.owner, (extract(epoch FROM l.expires_at) * 1000000)::bigint,
         l.expires_at <= clock_timestamp()
     FROM execution_state e JOIN execution_leases l USING (execution_id)
     WHERE e.status = 'executing' AND (%s::text IS NULL OR e.account = %s)
@@ -232,10 +236,12 @@ SLIPPAGES: Final[LiteralString] = """
     ORDER BY m.created_at, m.metric_id
 """
 
+# A lease outlives its execution by some seconds, by the database's clock: whatever clock the worker had, it shows what ended lately.
 PROMISED: Final[LiteralString] = """
-    SELECT coalesce(sum(greatest(0, target_quantity - filled_quantity)) * 100, 0)::bigint
-    FROM execution_state
-    WHERE account = %s AND ticker = %s AND side = %s AND action = 'sell' AND status = 'executing'
+    SELECT coalesce(sum(greatest(0, e.target_quantity - e.filled_quantity)) FILTER (WHERE e.status = 'executing') * 100, 0)::bigint,
+        coalesce(bool_or(e.status = 'executing' OR l.expires_at > clock_timestamp()), false)
+    FROM execution_state e JOIN execution_leases l USING (execution_id)
+    WHERE e.account = %s AND e.ticker = %s AND e.side = %s AND e.action = 'sell'
 """
 
 TRADE: Final[LiteralString] = """

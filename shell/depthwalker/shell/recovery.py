@@ -33,12 +33,13 @@ class Left:
 
 
 class Recovery:
-    """Recovery for one account and one installation."""
+    """Recovery for one account, its exchange and one installation."""
 
     def __init__(
-        self, account: str, installation: str, venue: Venue, store: Store, clock: Clock, limiter: Limiter
+        self, account: str, exchange: str, installation: str, venue: Venue, store: Store, clock: Clock, limiter: Limiter
     ) -> None:
         self._account = account
+        self._exchange = exchange
         self._installation = installation
         self._venue = venue
         self._store = store
@@ -51,7 +52,7 @@ class Recovery:
         if isinstance(resting, Failure):
             raise ExchangeTrouble(f"resting orders cannot be read: {describe(resting.failure())}")
         everybodys = {one.uuid for one in await self._store.unfinished()}
-        ours = await self._store.unfinished(self._account)
+        ours = await self._ours()
         return Left(
             orphans=tuple(one for one in ours if one.expired),
             held=tuple(one for one in ours if not one.expired),
@@ -71,13 +72,18 @@ class Recovery:
         dealt = False
         while True:
             try:
-                for one in await self._store.unfinished(self._account):
+                for one in await self._ours():
                     if one.expired:
                         await adopt(one)
                 dealt = dealt or await self._deal(strays)
             except (StoreError, ExchangeTrouble) as error:
                 LOG.warning("recovery: it is tried again (%s)", error)
             await self._clock.sleep_until(Micros(self._clock.now() + SWEEP))
+
+    async def _ours(self) -> tuple[Unfinished, ...]:
+        """Return the account's unfinished executions here: an account of the same name elsewhere is another one."""
+        every = await self._store.unfinished(self._account)
+        return tuple(one for one in every if one.exchange in {"", self._exchange})
 
     async def _deal(self, policy: Strays) -> bool:
         strays = (await self.left()).strays

@@ -11,13 +11,14 @@ from depthwalker.core.ids import ClientId
 from depthwalker.core.ledger import Kind, OrderKey, Style
 from depthwalker.core.parent import Parent
 from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
+from depthwalker.core.skew import WIDEST
 from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import AmendRequest, Clearance, Clock, PlaceRequest, Venue
 
 BURN_COUNT: Final = Count(1)
 STORE_AWAY: Final = "the store is unavailable"
-LOOK_BACK: Final = Micros(60 * SECOND)
+LOOK_BACK: Final = Micros(WIDEST + 60 * SECOND)  # the parent began by the clock of a worker that may be another
 Facts = tuple[Fact, ...]
 Durable: TypeAlias = Callable[[], Awaitable[bool]]  # whether an intent is durable, once that is known
 

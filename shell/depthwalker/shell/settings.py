@@ -35,6 +35,7 @@ HOSTS: Final = {
     "prod": "https://external-api.kalshi.com/trade-api/v2",
     "demo": "https://external-api.demo.kalshi.co/trade-api/v2",
 }
+DOMAINS: Final = {"prod": ".kalshi.com", "demo": ".kalshi.co"}
 INSTALLATION: Final = r"^[0-9a-f]{8}$"
 
 
@@ -227,6 +228,13 @@ class Settings:
     def rollout_account(self) -> str:
         """Return whose rollout it is: on paper, of the account that it stands for."""
         return self.account.removesuffix(PAPER)
+
+    @property
+    def exchange(self) -> str:
+        """Return which exchange executions are at, by whatever address; on paper none: each process has one of its own."""
+        host = urlsplit(self.base_url).hostname or ""
+        known = next((name for name, domain in DOMAINS.items() if host.endswith(domain)), self.base_url)
+        return "" if self.paper else known
 
     @property
     def trading_account(self) -> str:

@@ -34,6 +34,7 @@ from depthwalker.shell.journal import (
     HeldBy,
     NoSuchExecution,
     Origin,
+    Promised,
     Pulled,
     Superseded,
     TokenAsk,
@@ -121,7 +122,7 @@ class PostgresStore:
     async def find(self, request_key: str) -> Attached | None:
         """Return the execution of a request key."""
         row = await self._database.one(FIND, request_key)
-        return None if row is None else Attached(row[0], row[1], Status(row[2]))
+        return None if row is None else _attached(*row)
 
     async def claim(self, execution_id: int, owner: str, ttl: Micros) -> Claimed | HeldBy:
         """Take an execution over, under the next epoch, if its lease is free, expired or already this owner's."""
@@ -374,11 +375,11 @@ class PostgresAdmission:
         self._connection = connection
         self._key = (account, ticker)
 
-    async def promised_sells(self, outcome: Leg) -> Count:
-        """Return what open sell executions of this outcome may still sell."""
+    async def promised_sells(self, outcome: Leg) -> Promised:
+        """Return what the sell executions of this outcome may still sell."""
         row = await (await self._connection.execute(PROMISED, (*self._key, outcome.value))).fetchone()
         assert row is not None
-        return Count(row[0])
+        return Promised(Count(row[0]), lately=row[1])
 
     async def begin(self, origin: Origin, started: Started, owner: str, ttl: Micros) -> Begun | Attached:
         """As the store's; the execution is durable when it returns."""
@@ -397,11 +398,15 @@ async def _begin(connection: Connection, origin: Origin, started: Started, owner
     values = (_json(fields), codec.encode_all(facts).decode(), after, owner, _span(ttl))
     row = await (await connection.execute(BEGIN, values)).fetchone()
     assert row is not None
-    begun, execution_id, uuid, status = row
+    begun, execution_id, uuid, *rest = row
     # Ours, too, when an earlier try committed without our knowing: nobody else draws this uuid.
     if begun or uuid == started.parent.execution:
         return Begun(execution_id, 1)
-    return Attached(execution_id, uuid, Status(status))
+    return _attached(execution_id, uuid, *rest)
+
+
+def _attached(execution_id: int, uuid: str, status: str, account: str, exchange: str) -> Attached:
+    return Attached(execution_id, uuid, Status(status), account, exchange)
 
 
 async def _load(connection: Connection, execution_id: int) -> tuple[Fact, ...]:
