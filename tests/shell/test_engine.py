@@ -435,21 +435,24 @@ async def test_nor_while_a_sell_that_has_sold_all_of_it_is_still_being_confirmed
         if request.method == "GET" and request.path.endswith(("/portfolio/orders", "/portfolio/fills")):
             await confirmed.wait()
 
-    async with rigged(postgres, tmp_path, clock=Hurried(1), options=lagging) as rig:
-        async with rig.engine() as engine, rig.engine() as other:
-            await rig.settled(await engine.execute_trade(AnEdge(1, "0.47", 60), simple()))
-            await rig.clock.sleep_until(Micros(rig.clock.now() + SECOND))
-            rig.wires[0].before = hold
-            first = asyncio.create_task(engine.execute_trade(AnEdge(2, "0.44", 60, "yes", "sell"), simple()))
-            all_sold = "SELECT 1 FROM execution_state WHERE action = 'sell' AND filled_quantity = target_quantity"
-            async with asyncio.timeout(10):
-                while not await rig.rows(all_sold):  # noqa: ASYNC110 - nothing signals what is durable
-                    await asyncio.sleep(0.01)
-            with pytest.raises(OrderRefused, match=r"position 0\.00"):
-                await other.execute_trade(AnEdge(3, "0.44", 60, "yes", "sell"), simple())
-            confirmed.set()
-            await rig.settled(await first, alone=False)
-            assert rig.exchange.position("me", TICKER) == 0
+    async with (
+        rigged(postgres, tmp_path, clock=Hurried(1), options=lagging) as rig,
+        rig.engine() as engine,
+        rig.engine() as other,
+    ):
+        await rig.settled(await engine.execute_trade(AnEdge(1, "0.47", 60), simple()))
+        await rig.clock.sleep_until(Micros(rig.clock.now() + SECOND))
+        rig.wires[0].before = hold
+        first = asyncio.create_task(engine.execute_trade(AnEdge(2, "0.44", 60, "yes", "sell"), simple()))
+        all_sold = "SELECT 1 FROM execution_state WHERE action = 'sell' AND filled_quantity = target_quantity"
+        async with asyncio.timeout(10):
+            while not await rig.rows(all_sold):  # noqa: ASYNC110 - nothing signals what is durable
+                await asyncio.sleep(0.01)
+        with pytest.raises(OrderRefused, match=r"position 0\.00"):
+            await other.execute_trade(AnEdge(3, "0.44", 60, "yes", "sell"), simple())
+        confirmed.set()
+        await rig.settled(await first, alone=False)
+        assert rig.exchange.position("me", TICKER) == 0
 
 
 async def test_opening_short_is_allowed_where_the_method_says_so(postgres: str, tmp_path: Path) -> None:

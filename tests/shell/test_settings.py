@@ -1,6 +1,7 @@
 """Settings come from a file and the environment, and say what is wrong with them without showing a secret."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,22 @@ def test_the_defaults_are_the_demo_exchange_and_the_specifications_numbers() -> 
 )
 def test_an_exchange_is_named_or_given_by_its_url(given: str, url: str) -> None:
     assert settings(base_url=given).base_url == url
+
+
+@pytest.mark.parametrize(
+    ("given", "exchange"),
+    [
+        ("prod", "prod"),
+        ("https://api.elections.kalshi.com/trade-api/v2", "prod"),
+        ("demo", "demo"),
+        ("https://demo-api.kalshi.co/trade-api/v2", "demo"),
+        ("https://not-kalshi.com/trade-api/v2", "https://not-kalshi.com/trade-api/v2"),
+        ("http://127.0.0.1:8000/trade-api/v2", "http://127.0.0.1:8000/trade-api/v2"),
+    ],
+)
+def test_an_exchange_is_the_same_by_whatever_address(given: str, exchange: str) -> None:
+    assert settings(base_url=given).exchange == exchange
+    assert replace(settings(base_url=given), account="mine paper").exchange == ""
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:

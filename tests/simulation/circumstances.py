@@ -93,7 +93,15 @@ def drawn(seed: int, most: int = MOST_PARENTS) -> Circumstances:
 
 def _parent(random: Random, held: int) -> Parent:
     seconds, kind = random.randint(1, 3), random.random()
-    method = simple(seconds) if kind < 0.4 else walker(seconds) if kind < 0.8 else walker(seconds, policy="spec")
+    method = (
+        simple(seconds)
+        if kind < 0.3
+        else walker(seconds)
+        if kind < 0.65
+        else walker(seconds, policy="spec")
+        if kind < 0.8
+        else simple(seconds, algorithm=random.choice(("twap", "adaptive_limit")))
+    )
     sells = held > 0 and random.random() < 0.4
     return Parent(random.randint(1, held // 2 if sells else 120), method, "sell" if sells else "buy")
 

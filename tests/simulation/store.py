@@ -367,7 +367,7 @@ class SimulatedStore:
     async def breaches(self, execution_id: int) -> tuple[str, ...]:
         await self._back(await self._reach("breaches"))
         row = self.rows.get(execution_id)
-        return () if row is None else tuple(f"number {one} in execution {execution_id}" for one in _broken(row))
+        return () if row is None else tuple(f"number {one} in execution {execution_id}" for one in broken(row))
 
     async def walkers(self, account: str, before: int) -> int:
         await self._back(await self._reach("walkers"))
@@ -468,7 +468,7 @@ def _in_milliseconds(span: Micros | None) -> Micros | None:
     return None if span is None else Micros(round_div(span, MILLISECOND) * MILLISECOND)
 
 
-def _broken(row: Row) -> list[int]:
+def broken(row: Row) -> list[int]:
     """Return the invariants that an execution's rows break, by their numbers in docs/architecture.md."""
     one, orders, splits = row.after.execution, row.after.orders, row.after.splits
     fills = {(fill.order_id, fill.trade_id): fill for fill in told_fills(row.after.ticket, row.facts)}.values()

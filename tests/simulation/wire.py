@@ -99,16 +99,18 @@ class Desk:
 
 
 class Bell:
-    """Has the exchange do what is due, whenever something is."""
+    """Has the exchange do what is due, whenever something is; `look` is called after it."""
 
-    def __init__(self, exchange: Exchange, clock: Clock) -> None:
+    def __init__(self, exchange: Exchange, clock: Clock, look: Callable[[], None] = lambda: None) -> None:
         self._exchange = exchange
         self._clock = clock
+        self._look = look
         self._alarm: asyncio.TimerHandle | None = None
 
     def ring(self) -> None:
         """Have it done now, and whenever there is more."""
         self._exchange.advance()
+        self._look()
         self.stop()
         due = self._exchange.due()
         if due is not None:

@@ -18,7 +18,7 @@ from tests.shell.rig import CASH, KEY, SIGNER, TICKER, AnEdge
 from tests.simulation.circumstances import Circumstances
 from tests.simulation.line import SimulatedDialler
 from tests.simulation.loop import PROCESS, Loop, Process, VirtualClock, nobody, outside
-from tests.simulation.store import Row, SimulatedStore
+from tests.simulation.store import Row, SimulatedStore, broken
 from tests.simulation.wire import WRITING, Bell, Desk, SeededChance, SimulatedTransport
 
 from depthwalker.core.answer import OrderRecord
@@ -27,6 +27,7 @@ from depthwalker.core.execution import START, evolve
 from depthwalker.core.fact import Filled
 from depthwalker.core.ids import ClientId, parse_client_id
 from depthwalker.core.ledger import Ending
+from depthwalker.core.replay import Replayed, replay
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.api import DatabaseTrouble, ExchangeTrouble, OrderRefused, Trade, Unresolved
 from depthwalker.shell.engine import Engine
@@ -128,7 +129,7 @@ class World:
         listing = Listing(self.given.tape, closes_after=Micros(round(self.given.closes * SECOND)))
         self._paper = PaperExchange([listing], [account], self._clock, SeededChance(Random(self.seed + 1)), options)
         self._exchange = self._paper.exchange
-        self._bell = Bell(self._exchange, self._clock)
+        self._bell = Bell(self._exchange, self._clock, self._look)
         self._desk = Desk(self._paper, options, KEY.public_key(), self._clock)
         if self.given.held:
             body = {
@@ -177,6 +178,7 @@ class World:
         def died() -> None:
             self._touch_what_waits()
             self._store.hang_up(process)
+            self._look()
             asyncio.get_running_loop().call_soon(ended.set, context=nobody())
 
         process.on_death = died
@@ -245,7 +247,6 @@ class World:
             at = (self._clock.now() - self._paper.exchange.start) / SECOND
             self.trace.append(f"{at:9.3f} {request.method} {request.path} {request.body!r} -> {reply.status}")
         assert reply.status != 429, "a 429 of our own making"
-        self._look()
         self._bell.ring()
 
     def _touch(self, request: HttpRequest) -> None:
@@ -277,10 +278,11 @@ class World:
             assert order.client_order_id not in names, "an id twice"
             names.add(order.client_order_id)
             could[identity.execution] += order.filled + order.remaining
+            assert order.price <= CAPS[order.leg], "invariant 2: an order past the cap"
         assert could.keys() <= most.keys(), "an order of nothing that was begun"
         for execution, count in could.items():
             assert count <= most[execution], f"invariant 1: {count} of {most[execution]}"
-        assert all(fill.price <= CAPS[fill.leg] for fill in self._paper.fills(ME)), "past the cap"
+        assert all(fill.price <= CAPS[fill.leg] for fill in self._paper.fills(ME)), "invariant 2: a fill past the cap"
 
     def _own_orders(self) -> list[OrderRecord]:
         return [order for order in self._paper.orders(ME) if order.client_order_id != BY_HAND]
@@ -314,6 +316,8 @@ class World:
         told = {
             (fact.fill.order_id, fact.fill.trade_id): fact.fill.count for fact in row.facts if isinstance(fact, Filled)
         }
+        assert not broken(row), f"invariants {broken(row)} in the rows"
+        assert isinstance(replay(tuple(row.facts)), Replayed), "a decision that is not recomputed"
         trade = self._trades.get(row.origin.request_key)
         assert trade is None or trade.quantity * 100 == sum(told.values()), "what the caller was told"
         return list(told)
