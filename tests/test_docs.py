@@ -1,5 +1,6 @@
 """The documents say what the code says."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -29,3 +30,31 @@ def test_every_page_is_in_the_sites_list() -> None:
     listed = re.findall(r"[\w/-]+\.md", (ROOT / "tools" / "site" / "mkdocs.yml").read_text(encoding="utf-8"))
     pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
     assert set(listed) == pages
+
+
+LINK = re.compile(r"github\.com/[\w./-]*\w")
+
+
+def scenarios() -> dict[str, set[str]]:
+    """Return the links that each scenario's docstring names."""
+    modules = [(ROOT / "tests" / part / "test_accidents.py").read_text(encoding="utf-8") for part in ("core", "shell")]
+    return {
+        node.name: set(LINK.findall(ast.get_docstring(node) or ""))
+        for module in modules
+        for node in ast.parse(module).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    }
+
+
+def test_every_accident_names_scenarios_that_are_there_and_they_name_its_links() -> None:
+    page, found = (ROOT / "docs" / "accidents.md").read_text(encoding="utf-8"), scenarios()
+    survived, impossible = page.split("## Cannot happen here")
+    listed: set[str] = set()
+    for row in re.findall(r"^\| .* \|$", survived, re.MULTILINE):
+        names, links = re.findall(r"`(test_\w+)`", row), set(LINK.findall(row))
+        assert row.startswith("| accident") or names, row
+        assert set(names) <= found.keys(), row
+        assert links <= set().union(*(found[name] for name in names)), row
+        listed |= links
+    assert listed == set().union(*found.values())
+    assert not listed & set(LINK.findall(impossible))

@@ -298,7 +298,7 @@ class World:
         strategy_of: Callable[[Algorithm], Strategy] = production,
     ) -> None:
         self.parent, self.policy, self.tape = parent, policy, tape
-        self.strategy_of = strategy_of
+        self.strategy_of: Callable[[Algorithm], Strategy] = strategy_of
         self.exchange = Exchange(parent, strict=tape.pick(4) != 3)
         self.now = parent.started
         self.wires: list[Wire] = []
