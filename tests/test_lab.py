@@ -3,14 +3,17 @@
 import gzip
 import json
 import tomllib
+from itertools import product
 from pathlib import Path
 
 import pytest
 from tools import ablation
 from tools.lab import Task, design, main, sources
+from tools.lab_page import WALKER, page
 
 from depthwalker.core.units import SECOND, Micros, Price
 from depthwalker.shell.lab.market import QueueModel
+from depthwalker.shell.lab.report import Row
 
 
 def test_the_protocol_is_that_of_the_issue() -> None:
@@ -29,10 +32,10 @@ def test_the_protocol_is_that_of_the_issue() -> None:
 def test_a_market_that_the_policy_was_chosen_on_never_judges_it() -> None:
     halves = {name: Task(f"somewhere/{name}.jsonl.gz", Micros(SECOND)).half for name in NAMES}
 
-    assert halves == {NAMES[0]: "tuning", NAMES[1]: "judging", NAMES[2]: "judging"}
+    assert halves == {NAMES[0]: "tuning"} | dict.fromkeys(NAMES[1:], "judging")
 
 
-NAMES = ("kalshi_INXD-23APR10-ATM", "kalshi_INXD-23APR14-ATM", "mine")
+NAMES = ("kalshi_INXD-23APR10-ATM", "kalshi_INXD-23APR14-ATM", "kalshi_INXD-23AUG31-B4487", "mine")
 
 
 def test_recordings_are_named_or_found_in_folders(tmp_path: Path) -> None:
@@ -68,21 +71,175 @@ def test_a_run_writes_a_page_and_its_figures(tmp_path: Path) -> None:
     for row in rows:
         if row["file"] == "all":
             assert f"| {row['algorithm']} | {row['parents']:,} | {row['shortfall_cents']:.3f} |" in text
-    calls = next(
-        row["calls"] for row in rows if (row["algorithm"], row["liquidity"]) == ("dynamic_depth_walker", "moderate")
+    walker = next(
+        row for row in rows if (row["algorithm"], row["queue_model"], row["file"]) == (WALKER, "worst", "all")
     )
-    verdict = "met" if calls <= 8 else "**missed**"
-    assert f"| moderate: calls, mean | at most 8 | {calls:.1f} | {verdict} |" in text
+    verdict = "met" if walker["calls"] <= 8 else "**missed**"
+    parents = walker["parents"]
+    assert f"| moderate: calls, mean | at most 8 | {walker['calls']:.1f} | {parents} | {verdict} |" in text
+    verdict = "met" if walker["calls_under_8"] > 0.5 else "**missed**"
+    under = f"{walker['calls_under_8']:.1%}".replace("%", " %")
+    assert f"| moderate: calls, fewer than 8 | by more than half | {under} | {parents} | {verdict} |" in text
+    assert "Fill model: tape: " in text
+    assert "Sessions: none, the markets are synthetic: what is found on them is **descriptive**." in text
+    assert "every 600 seconds" in text
+    assert {pair["file"] for pair in figures["judging"]["paired_by_file"]} == {"moderate"}
+    assert {pair["a"] for pair in figures["judging"]["paired_by_file"]} == {WALKER}
     ends = figures["judging"]["above_the_bound"]
     assert sum(end["share_of_excess"] for end in ends if end["parents"]) == pytest.approx(1, abs=0.001)
     assert sum(end["parents"] for end in ends) == sum(
         row["parents"]
         for row in rows
-        if (row["algorithm"], row["file"], row["queue_model"]) == ("dynamic_depth_walker", "all", "worst")
-        and row["liquidity"] != "all"
+        if (row["algorithm"], row["file"], row["queue_model"]) == (WALKER, "all", "worst") and row["liquidity"] != "all"
     )
     assert all(end["cents"] >= 0 for end in ends if end["parents"])
-    assert {pair["a"] for pair in figures["judging"]["paired"]} == {"dynamic_depth_walker"}
+    assert {pair["a"] for pair in figures["judging"]["paired"]} == {WALKER}
+
+
+def result(*markets: tuple[str, float, float], **more: object) -> Row:
+    """Return a result of markets, each with 50 thin parents, told by name and what the walker costs less than two opponents."""
+    rows: list[Row] = []
+    paired: list[Row] = []
+    mean = sum(less for _, less, _ in markets) / len(markets)
+    other = sum(less for _, _, less in markets) / len(markets)
+    for (file, less, lesser), queue in product((("all", mean, other), *markets), ("worst", "prorata")):
+        key: Row = {"file": file, "liquidity": "thin", "queue_model": queue}
+        rows.append(ROW | key | {"algorithm": WALKER, "shortfall_cents": 3.0})
+        for name, cents in (("twap", less), ("spec", lesser)):
+            rows.append(ROW | key | {"algorithm": name, "shortfall_cents": 3 + cents})
+            interval: Row = {"mean_cents": -cents, "cents_low": -cents - 0.2, "cents_high": -cents + 0.2}
+            paired.append(key | interval | {"a": WALKER, "b": name, "parents": 50})
+    whole = [{key: value for key, value in pair.items() if key != "file"} for pair in paired if pair["file"] == "all"]
+    return {
+        "runs": 1,
+        "left_out": {},
+        "fill_model": "tape",
+        "markets": [name for name, *_ in markets],
+        "sessions": 2,
+        "days": ["2023-04-14", "2023-04-15"],
+        "descriptive": True,
+        "rows": rows,
+        "paired": whole,
+        "paired_by_file": [pair for pair in paired if pair["file"] != "all"],
+        "above_the_bound": [],
+        **more,
+    }
+
+
+ROW: Row = {
+    "parents": 50,
+    "fill_rate": 0.9,
+    "parents_in_reach": 40,
+    "fill_rate_in_reach": 0.97,
+    "parents_out_of_reach": 10,
+    "fill_rate_of_bound_out_of_reach": 0.8,
+    "share_of_bound_out_of_reach": 0.5,
+    "shortfall_cents_ci": [2.0, 4.0],
+    "bound_cents": 1.0,
+    "switch_cents": 1.5,
+    "captured_by_switch": 0.7,
+    "slippage_bps_in_reach": 130.0,
+    "parents_full": 30,
+    "seconds_to_full": 20.0,
+    "walks": 1.0,
+    "calls": 7.0,
+    "calls_under_8": 0.4,
+    "calls_most": 21,
+    "captured": 0.3,
+}
+
+
+def told(some: Row, half: str = "judging") -> str:
+    return page({half: some}, {}, 30, 1, 2)
+
+
+def test_where_the_walker_does_not_win_is_said_market_by_market() -> None:
+    text = told(result(("x", 0.5, 0.6), ("y", -0.3, -0.1), ("z", -0.1, 0.4), ("w", 0.1, 0.2)))
+
+    assert "| y | thin | 50 | 3 of 3 | 3.000 | twap | 2.700 | +0.300 [+0.100, +0.500] |" in text
+    assert "| x | thin | 50 | 1 of 3 | 3.000 | twap | 3.500 | -0.500 [-0.700, -0.300] |" in text
+    lost = "of the 200 thin parents): it is"
+    assert f"* y, thin (50 {lost} the dearest of 3; twap is cheaper by 0.300 cents a contract, beyond noise." in text
+    assert f"* z, thin (50 {lost} number 2 of 3; twap is cheaper by 0.100 cents a contract, within noise." in text
+    assert "* x, thin" not in text
+    assert "Where it has the lowest mean, but not beyond noise: w, thin (twap, within noise)." in text
+
+
+def test_who_wins_everywhere_is_said_to() -> None:
+    text = told(result(("x", 0.5, 0.6), ("y", 0.4, 0.6)))
+
+    assert "Where it does not win: nowhere, its mean is the lowest on every market in every class." in text
+    assert "not beyond noise" not in text
+
+
+def test_the_targets_tell_who_is_behind_them_and_what_is_missed() -> None:
+    text = told(result(("x", 0.1, 0.6)))
+    less = "twap -0.100 [-0.300, +0.100]"
+
+    for line in (
+        "place by the mean | the lowest of all, under both queues | worst 1 of 3, prorata 1 of 3 | 50 | met |",
+        f"less its best opponent, cents | interval below zero, under both queues | worst {less}, prorata {less} | 50 | **missed** |",
+        "filled, in reach | at least 96% | 97.0 % | 40 | met |",
+        "slippage, in reach | at most 1.2 % | +1.30 % | 40 | **missed** |",
+        "filled of what the bound fills, out of reach | the largest share | 50.0 %, place 1 of 3 | 10 | met |",
+        "time to the full fill | at most 25 s | 20.0 s | 30 | met |",
+        "calls, fewer than 8 | by more than half | 40.0 % | 50 | **missed** |",
+        "calls, most | at most 20 | 21.0 | 50 | **missed** |",
+    ):
+        assert f"| thin: {line}" in text, line
+
+
+def test_what_holds_under_one_queue_alone_is_missed_and_what_nobody_can_tell_is_not_judged() -> None:
+    one, none = result(("x", 0.5, 0.6)), result(("x", 0.5, 0.6))
+    for row in rows_of(one, "rows"):
+        if (row["algorithm"], row["queue_model"]) == ("twap", "prorata"):
+            row["shortfall_cents"] = 2.0
+        if (row["algorithm"], row["file"]) == ("spec", "all"):
+            row["share_of_bound_out_of_reach"] = 0.75
+    for row in rows_of(none, "rows"):
+        row |= {"parents_out_of_reach": 0, "share_of_bound_out_of_reach": None, "slippage_bps_in_reach": None}
+    for pair in (*rows_of(none, "paired"), *rows_of(none, "paired_by_file")):
+        pair |= {"cents_low": None, "cents_high": None}
+
+    assert "under both queues | worst 1 of 3, prorata 2 of 3 | 50 | **missed** |" in told(one)
+    assert "| the largest share | 50.0 %, place 2 of 3; spec 75.0 % | 10 | **missed** |" in told(one)
+    assert "| the largest share | - | 0 | not judged |" in told(none)
+    assert "| at most 1.2 % | - | 40 | not judged |" in told(none)
+    assert "| worst twap -0.500, prorata twap -0.500 | 50 | not judged |" in told(none)
+    assert "not beyond noise: x, thin (twap, with too few blocks for an interval)." in told(none)
+
+
+def rows_of(some: Row, which: str) -> list[Row]:
+    found = some[which]
+    assert isinstance(found, list)
+    return found
+
+
+def test_few_days_are_descriptive_wherever_something_is_claimed() -> None:
+    few, many = told(result(("x", 0.5, 0.6))), told(result(("x", 0.5, 0.6), descriptive=False, sessions=7))
+
+    assert ": 2, on 2023-04-14, 2023-04-15; fewer than five days, so what is found on them is **descriptive**" in few
+    assert "| the walker, worst queue | target | came to | parents | descriptive |" in few
+    assert "Market by market, worst queue (descriptive):" in few
+    assert "parent by parent (descriptive): " in few
+    assert ": 7, on 2023-04-14, 2023-04-15.\n" in many
+    assert "descriptive" not in many
+
+
+def test_judging_markets_that_were_looked_at_are_said_to_be() -> None:
+    some = result((NAMES[1], 0.5, 0.6), ("mine", 0.5, 0.6))
+
+    assert f"Not tuned on is not unseen: {NAMES[1]} had been looked at before the policy was settled." in told(some)
+    assert "Not tuned on" not in told(some, "tuning")
+    assert "Not tuned on" not in told(result(("mine", 0.5, 0.6)))
+
+
+def test_several_fill_models_are_told_with_their_markets() -> None:
+    models = {"x": "tape: all", "y": "lower bound: no trades", "z": "tape: all"}
+
+    text = told(result(("x", 0.5, 0.6), fill_model=models))
+
+    assert "Fill models: lower bound: no trades (y); tape: all (x, z)." in text
 
 
 def test_what_cannot_be_played_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,12 +256,58 @@ def test_what_cannot_be_played_is_named(tmp_path: Path, capsys: pytest.CaptureFi
     assert "none.jsonl cannot be read: No such file or directory" in capsys.readouterr().err
 
 
+def test_what_stays_within_noise_and_what_is_cheaper_but_left_out_are_named_with_the_reason() -> None:
+    calls, rest, unknown, worth = "no saving of calls", "takes the rest 5 s before the end", "something new", "worth it"
+
+    def row(varied: str, half: str, low: float | None, high: float | None, liquidity: str = "all") -> Row:
+        return {
+            "policy": int(bool(varied)),
+            "varied": varied,
+            "half": half,
+            "liquidity": liquidity,
+            "low": low,
+            "high": high,
+        }
+
+    text = "\n".join(
+        ablation.stays(
+            [
+                row("", "tuning", None, None),
+                row(calls, "tuning", -0.1, 0.1),
+                row(calls, "judging", 0.0, 0.0),
+                row(rest, "tuning", -0.2, -0.1),
+                row(rest, "judging", -0.2, 0.1),
+                row(unknown, "tuning", 0.1, 0.2),
+                row(unknown, "judging", None, None),
+                row(worth, "tuning", 0.1, 0.2),
+                row(worth, "judging", 0.1, 0.2),
+                row(worth, "judging", -0.1, 0.2, "thin"),
+            ]
+        )
+    )
+
+    stays, left = text.split("Cheaper beyond noise")
+    assert f"* {calls} (tuning and judging): a bound on calls" in stays
+    assert f"* {unknown} (judging): no reason is written down." in stays
+    assert f"* {rest} (tuning): later and less filled" in left
+    assert (rest in stays, worth in text, text.count("\n* ")) == (False, False, 3)
+    assert "none." in "\n".join(ablation.stays([]))
+
+
+def test_reasons_are_of_changes_that_are_made() -> None:
+    changes = tomllib.loads(ablation.SPACE.read_text())["alone"]
+
+    assert set(ablation.REASONS) <= {*changes, *dict(ablation.OTHERWISE)}
+
+
 def test_what_each_part_is_worth_is_a_table_of_changes_made_alone(tmp_path: Path) -> None:
     out = tmp_path / "ablation.md"
 
     assert ablation.main(["--tune", "moderate", "--judge", "thin", "--every", "600", "--out", str(out)]) == 0
 
-    lines = out.read_text().splitlines()
+    text = out.read_text()
+    assert "Tuning: moderate. Sessions: none" in text
+    lines = text.splitlines()
     changes = tomllib.loads(ablation.SPACE.read_text())["alone"]
     for change in (*changes, *dict(ablation.OTHERWISE)):
         assert any(line.startswith(f"| {change} | ") for line in lines), change

@@ -10,6 +10,7 @@ from typing import Final
 
 import joblib
 from tools import lab
+from tools.lab_page import standing
 
 from depthwalker.core.algorithms.placing import at
 from depthwalker.core.algorithms.strategy import Strategy
@@ -22,9 +23,10 @@ from depthwalker.core.units import SECOND, Micros
 from depthwalker.core.view import View
 from depthwalker.shell.ending import Wrong
 from depthwalker.shell.lab.market import QueueModel
-from depthwalker.shell.lab.report import Row
+from depthwalker.shell.lab.report import ALL, Row
+from depthwalker.shell.lab.session import standing_on
 from depthwalker.shell.lab.space import Frame, variants
-from depthwalker.shell.lab.sweep import Half, Search, tasks, tried
+from depthwalker.shell.lab.sweep import Half, Market, Search, tasks, tried
 from depthwalker.shell.lab.sweep_command import JUDGED_SEED, halves, market_of
 from depthwalker.shell.lab.sweep_report import sweep_report
 
@@ -39,10 +41,29 @@ HEAD: Final = """\
 no constant of the policy takes away) and runs the laboratory's protocol ([lab](lab.md)) with a parent every {every} s, worst queue:
 by how many cents a contract it becomes dearer (+) or cheaper (-) than the walker as it stands, parent by parent, with the 95 %
 interval of a block bootstrap. A part is worth having where the interval without it is above zero; a change whose interval is
-below zero on both halves would be an improvement.
+below zero would be an improvement. Which parts stay and which changes are left out all the same is said first, with the reason.
 
-Tuning: {tuning}. Judging: {judging}.
+Tuning: {tuning}. {tuned}
+
+Judging: {judging}. {judged}
 """
+HALVES: Final = ("tuning", "judging")
+VALUE: Final = (
+    "a value of the signal of sizes, which must have one; that signal's removal is `the same patience in every spread`"
+)
+REASONS: Final = {
+    "a tick every 2 s instead of 4": "the specification's cadence, no signal; more ticks are more calls",
+    "a tick every 8 s": "the specification's cadence, no signal",
+    "own orders read every 4 s instead of 20": "an economy of calls, no signal: it need only cost nothing",
+    "no saving of calls": "a bound on calls, no signal: the specification's twenty at most; it need only cost nothing",
+    "no upper end of patience": "a bound on the signal of sizes: however wide the spread, what is outweighed enough is taken",
+    "sizes count for nothing where there is no room": VALUE,
+    "where there is no room takes only what is outweighed": VALUE,
+    "half the patience for each cent inside the spread": VALUE,
+    "takes the rest 2 s before the end instead of 10": "the full fill would come later than the specification's 25 s in the mean",
+    "takes the rest 5 s before the end": "later and less filled: 8 s, as until policy version 7, missed fill rate and time already",
+    "never takes before the end": "most would be left unfilled: the specification's fill rates",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,26 +75,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=PAGE)
     given = parser.parse_args(argv)
     try:
-        rows = ablated(given.tune, given.judge, Micros(given.every * SECOND))
+        markets = halves(
+            [market_of(name, seed, Half.TUNING) for seed, name in enumerate(given.tune)],
+            [market_of(name, seed, Half.JUDGING) for seed, name in enumerate(given.judge, JUDGED_SEED)],
+        )
     except Wrong as wrong:
         parser.error(str(wrong))
-    names = (", ".join(Path(one).name.removesuffix(".jsonl.gz") for one in half) for half in (given.tune, given.judge))
-    head = HEAD.format(every=given.every, tuning=next(names), judging=next(names))
-    given.out.write_text("\n".join([head, *table(rows), ""]), encoding="utf-8")
+    rows = ablated(markets, Micros(given.every * SECOND))
+    given.out.write_text("\n".join([head(markets, given.every), *stays(rows), *table(rows), ""]), encoding="utf-8")
     print(given.out)
     return 0
 
 
-def ablated(tuning: Sequence[str], judging: Sequence[str], every: Micros) -> list[Row]:
-    """Return what the walker comes to with one thing changed at a time, a row a change, half and class. Raises Wrong."""
+def head(markets: Sequence[Market], every: int) -> str:
+    """Return what stands above the tables."""
+    tuning, judging = ([market for market in markets if market.half is half] for half in Half)
+    return HEAD.format(
+        every=every,
+        tuning=", ".join(map(_name, tuning)),
+        tuned=standing(standing_on(market.session for market in tuning)),
+        judging=", ".join(map(_name, judging)),
+        judged=standing(standing_on(market.session for market in judging)),
+    )
+
+
+def _name(market: Market) -> str:
+    return Path(market.source).name.removesuffix(".jsonl.gz")
+
+
+def ablated(markets: tuple[Market, ...], every: Micros) -> list[Row]:
+    """Return what the walker comes to with one thing changed at a time, a row a change, half and class."""
     protocol = lab.design(every)
     given = variants(SPACE, Frame(lab.HORIZON, CAP), None, 0)
     changes = (*given, *(replace(given[0], varied=varied, strategy_of=strategy) for varied, strategy in OTHERWISE))
     search = Search(changes, protocol.sampling, (QueueModel.WORST,), protocol.latency, protocol.block)
-    markets = halves(
-        [market_of(name, seed, Half.TUNING) for seed, name in enumerate(tuning)],
-        [market_of(name, seed, Half.JUDGING) for seed, name in enumerate(judging, JUDGED_SEED)],
-    )
     calls = (joblib.delayed(tried)(search, task) for task in tasks(search, markets))
     rows = sweep_report(list(chain.from_iterable(joblib.Parallel(n_jobs=2)(calls))), search.variants)["rows"]
     assert isinstance(rows, list)
@@ -102,12 +137,38 @@ def _stays_above(state: State, view: View, policy: Policy) -> Desire:
 OTHERWISE: Final = (("never follows the market down", never_down),)  # what no constant of the policy takes away
 
 
+def stays(rows: list[Row]) -> Iterator[str]:
+    """Yield which parts stay though without them it is no dearer beyond noise, and which cheaper changes are left out, and why."""
+    level: dict[str, list[str]] = {}
+    cheaper: dict[str, list[str]] = {}
+    for half, row in ((half, row) for half in HALVES for row in rows if row["half"] == half):
+        if row["policy"] and row["liquidity"] == ALL:
+            low, high = (row[end] for end in ("low", "high"))
+            if isinstance(high, float) and high < 0:
+                cheaper.setdefault(str(row["varied"]), []).append(half)
+            elif not isinstance(low, float) or low <= 0:
+                level.setdefault(str(row["varied"]), []).append(half)
+    within = {change: where for change, where in level.items() if change not in cheaper}
+    yield from _reasons(
+        "No dearer beyond noise on the half that is named, and what they change stays all the same", within
+    )
+    yield from _reasons("Cheaper beyond noise on the half that is named, and left out all the same", cheaper)
+
+
+def _reasons(what: str, changes: dict[str, list[str]]) -> Iterator[str]:
+    yield f"{what} (all classes together; more is said in [policies](guides/policy.md)):{'' if changes else ' none.'}"
+    yield ""
+    for change, where in changes.items():
+        yield f"* {change} ({' and '.join(where)}): {REASONS.get(change, 'no reason is written down.')}"
+    yield from [""] if changes else []
+
+
 def table(rows: list[dict[str, object]]) -> Iterator[str]:
     """Yield a table a class of liquidity: a line a change."""
     by_key = {(row["liquidity"], row["policy"], row["half"]): row for row in rows}
     changes = {row["policy"]: row["varied"] for row in rows if row["policy"]}
     for liquidity in ("all", "thin", "moderate", "liquid"):
-        base = {half: by_key.get((liquidity, 0, half)) for half in ("tuning", "judging")}
+        base = {half: by_key.get((liquidity, 0, half)) for half in HALVES}
         if any(row is None for row in base.values()):
             continue
         counts = ", ".join(f"{row['parents']:,} parents {half}" for half, row in base.items() if row is not None)
@@ -117,7 +178,7 @@ def table(rows: list[dict[str, object]]) -> Iterator[str]:
         yield "| --- | ---: | ---: | ---: | ---: | ---: |"
         yield f"| as it stands | {_cents(base['tuning'])} | {_cents(base['judging'])} | {_rest(base['judging'])} |"
         for policy, change in changes.items():
-            tuned, judged = (by_key.get((liquidity, policy, half)) for half in ("tuning", "judging"))
+            tuned, judged = (by_key.get((liquidity, policy, half)) for half in HALVES)
             yield f"| {change} | {_difference(tuned)} | {_difference(judged)} | {_rest(judged)} |"
         yield ""
 

@@ -33,8 +33,10 @@ from depthwalker.shell.lab.parents import Aim, Sampled, Sampling, sample
 from depthwalker.shell.lab.parquet import note, write
 from depthwalker.shell.lab.players import Player
 from depthwalker.shell.lab.progress import Progress
+from depthwalker.shell.lab.session import DAY, Session
 from depthwalker.shell.lab.space import Frame, variants
 from depthwalker.shell.lab.sweep import Found, Half, Market, Search, tasks, tried
+from depthwalker.shell.lab.sweep_command import halves
 from depthwalker.shell.lab.sweep_report import ranked
 from depthwalker.shell.lab.sweep_store import NOTE, ParquetKept, done
 from depthwalker.shell.recording import load, save
@@ -161,7 +163,7 @@ def search_of(folder: Path) -> tuple[Search, tuple[Market, ...]]:
     counts = (Count(5 * CONTRACT),)
     sampling = Sampling(counts, tuple(Leg), Action.BUY, Aim("offer", 0), every, every, found[0].policy.config)
     markets = tuple(
-        Market(str(folder / f"{name}.jsonl.gz"), 0, half, name * 16, name, Micros(300 * SECOND))
+        Market(str(folder / f"{name}.jsonl.gz"), 0, half, name * 16, name, Micros(300 * SECOND), None)
         for name, half in zip("ab", Half, strict=True)
     )
     return Search(found, sampling, tuple(QueueModel), Micros(100_000), Micros(80 * SECOND)), markets
@@ -338,6 +340,42 @@ def test_a_market_never_judges_what_was_chosen_on_it(
     save(tape.unwrap(), copied, Micros(3600 * SECOND))
     assert sweep(folder, tmp_path / "r.json", "--judge", str(copied)) == 2
     assert f"{copied} is the market a, which" in capsys.readouterr().err
+
+
+def test_an_events_day_never_judges_what_was_chosen_on_it(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tape = load(folder / "a.jsonl.gz").unwrap()
+    strikes = {name: tmp_path / f"{name}.jsonl" for name in ("INXD-23AUG31-B4487", "INXD-23AUG31-T4425")}
+    for name, file in strikes.items():
+        save(replace(tape, ticker=name), file, Micros(1_693_494_000 * SECOND))
+    tuned, judging = map(str, strikes.values())
+    words = ["sweep", tuned, "--judge", judging, "--space", str(folder / "space.toml"), *ASKED]
+
+    assert main([*words, "--out", str(tmp_path / "s.parquet")]) == 2
+
+    told = capsys.readouterr().err
+    assert f"{judging} is of INXD-23AUG31 on 2023-08-31, as is {tuned}, which is tuned on: give all markets" in told
+    assert "judge on another event or day" in told
+    assert not (tmp_path / "s.parquet").exists()
+
+
+def test_other_days_of_an_event_other_events_of_a_day_and_synthetic_markets_may_judge() -> None:
+    def market(ticker: str, half: Half, session: Session | None) -> Market:
+        return Market(ticker, 0, half, ticker, ticker, Micros(SECOND), session)
+
+    monday, tuesday = (Micros(day * DAY + 5) for day in (4, 5))
+    tuned = market("E-1-A", Half.TUNING, Session("E-1", monday, monday))
+    synthetic = market("thin", Half.TUNING, None)
+    judging = (
+        market("E-1-B", Half.JUDGING, Session("E-1", tuesday, tuesday)),
+        market("E-2-A", Half.JUDGING, Session("E-2", monday, monday)),
+        market("thin 1", Half.JUDGING, None),
+    )
+    assert halves((tuned, synthetic), judging) == (tuned, synthetic, *judging)
+    for began in (Micros(monday - DAY), monday):  # from Sunday on, or on the same day
+        with pytest.raises(Wrong, match="give all markets of an event and day to one half"):
+            halves((tuned,), (market("E-1-B", Half.JUDGING, Session("E-1", began, tuesday)),))
 
 
 def test_markets_too_short_for_a_parent_are_told(

@@ -82,7 +82,7 @@ def load(path: Path) -> Outcome[Tape, Unplayable]:
     lines: list[Line] = []
     only = ""
     try:
-        for number, found in _rows_of(path) if _is_parquet(path) else _lines_of(path):
+        for number, found in _found_in(path):
             _fits(number, found, only, lines)
             only, line = found
             lines.append(line)
@@ -91,6 +91,11 @@ def load(path: Path) -> Outcome[Tape, Unplayable]:
     except _Refused as refused:
         return Failure(Unplayable(str(refused)))
     return tape_of(only, lines)
+
+
+def began(path: Path) -> Micros:
+    """Return when the tape of a recording that `load` reads begins: at its first snapshot, in microseconds since 1970."""
+    return next(line.body.at for _, (_, line) in _found_in(path) if isinstance(line.body, Snapshot))
 
 
 def load_window(path: Path, seconds: int, seed: int) -> Outcome[Tape, Unplayable]:
@@ -156,6 +161,10 @@ def _fits(number: int, following: tuple[str, Line], only: str, lines: list[Line]
         raise _Refused(f"it {kind} several markets ({only}, {ticker}, ...); a replay needs one market over time")
     if line.body.at < lines[-1].body.at:
         raise _Refused(f"line {number} is earlier than the line before it")
+
+
+def _found_in(path: Path) -> Iterator[tuple[int, tuple[str, Line]]]:
+    return _rows_of(path) if _is_parquet(path) else _lines_of(path)
 
 
 def _is_parquet(path: Path) -> bool:

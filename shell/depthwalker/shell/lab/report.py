@@ -16,6 +16,7 @@ from depthwalker.shell.lab.statistics import Estimate, estimated, quantile, rati
 Row: TypeAlias = dict[str, object]
 T = TypeVar("T")
 ALL: Final = "all"
+FEW_CALLS: Final = 8  # a parent makes usually fewer
 
 
 def report(measured: Measured) -> Row:
@@ -44,8 +45,8 @@ def rows(outcomes: list[Outcome]) -> list[Row]:
     return [_row(key, group, takes) for key, group in sorted(groups.items(), key=_first)]
 
 
-def paired(outcomes: list[Outcome]) -> list[Row]:
-    """Return by how much each algorithm costs more than each other one, parent by parent."""
+def paired(outcomes: list[Outcome], only: str | None = None) -> list[Row]:
+    """Return by how much each algorithm, or only the one that is named, costs more than each other one, parent by parent."""
     groups: dict[tuple[str, str], dict[str, dict[object, Outcome]]] = {}
     for outcome in outcomes:
         result = outcome.result
@@ -56,7 +57,16 @@ def paired(outcomes: list[Outcome]) -> list[Row]:
         _pair(model, liquidity, first, second, by_name)
         for (model, liquidity), by_name in sorted(groups.items(), key=_first)
         for first, second in permutations(by_name, 2)
+        if only in (None, first)
     ]
+
+
+def paired_by_file(outcomes: list[Outcome], only: str) -> list[Row]:
+    """Return by how much an algorithm costs more than each other one, parent by parent, on each file by itself."""
+    files: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        files.setdefault(outcome.file, []).append(outcome)
+    return [{"file": file, **pair} for file, some in sorted(files.items(), key=_first) for pair in paired(some, only)]
 
 
 def _pair(model: str, liquidity: str, a: str, b: str, by_name: dict[str, dict[object, Outcome]]) -> Row:
@@ -85,7 +95,7 @@ def _row(key: tuple[str, str, str, str], group: list[Outcome], takes: dict[objec
     cents = [_cents(outcome) for outcome in group]
     shortfall, bps = estimated(cents, blocks), estimated([_bps(outcome) for outcome in group], blocks)
     results = [outcome.result for outcome in group]
-    wanted = sum(result.sampled.parent.count for result in results)
+    wanted = _wanted(group)
     within = [result for result in results if result.sampled.reachable]
     full = [result.last / SECOND for result in results if result.full and result.last is not None]
     return {
@@ -96,7 +106,9 @@ def _row(key: tuple[str, str, str, str], group: list[Outcome], takes: dict[objec
         "parents": len(group),
         "fill_rate": sum(result.filled for result in results) / wanted,
         "fill_rate_of_bound": sum(outcome.bound_filled for outcome in group) / wanted,
+        "parents_in_reach": len(within),
         "fill_rate_in_reach": _mean([result.filled / result.sampled.parent.count for result in within]),
+        **_out_of_reach(group),
         "shortfall_cents": shortfall.mean,
         "shortfall_cents_ci": _interval(shortfall),
         "shortfall_cents_median": quantile(cents, 0.5),
@@ -111,13 +123,32 @@ def _row(key: tuple[str, str, str, str], group: list[Outcome], takes: dict[objec
         "slippage_bps_in_reach": _slippage(within),
         "fee_bps": _mean([_fee_bps(result) for result in results]),
         "seconds_to_first": _mean([result.first / SECOND for result in results if result.first is not None]),
+        "parents_full": len(full),
         "seconds_to_full": _mean(full),
         "walks": _mean([result.walks for result in results]),
         "calls": _mean([result.calls for result in results]),
+        "calls_under_8": sum(result.calls < FEW_CALLS for result in results) / len(results),
         "calls_most": max(result.calls for result in results),
         "tokens": _mean([result.tokens for result in results]),
         **{f"markout_{seconds}s_cents": _markout(group, place) for place, seconds in enumerate((5, 30, 60))},
     }
+
+
+def _out_of_reach(group: list[Outcome]) -> Row:
+    """Return what was filled where the count was not on offer under the cap at arrival, ratios of sums over such parents."""
+    beyond = [outcome for outcome in group if not outcome.result.sampled.reachable]
+    wanted, least = _wanted(beyond), sum(outcome.bound_filled for outcome in beyond)
+    filled = sum(outcome.result.filled for outcome in beyond)
+    return {
+        "parents_out_of_reach": len(beyond),
+        "fill_rate_out_of_reach": filled / wanted if wanted else None,
+        "fill_rate_of_bound_out_of_reach": least / wanted if wanted else None,
+        "share_of_bound_out_of_reach": filled / least if least else None,
+    }
+
+
+def _wanted(group: list[Outcome]) -> int:
+    return sum(outcome.result.sampled.parent.count for outcome in group)
 
 
 def _captured(group: list[Outcome], takes: dict[object, Outcome], blocks: list[tuple[str, int]]) -> Row:

@@ -20,6 +20,7 @@ from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.market import ORIGIN, Exchange, QueueModel
 from depthwalker.shell.lab.parents import Sampled, Sampling, drawn, instants
 from depthwalker.shell.lab.replay import Run
+from depthwalker.shell.lab.session import Session
 from depthwalker.shell.lab.space import Variant
 from depthwalker.shell.lab.together import replay_all
 
@@ -33,7 +34,7 @@ class Half(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """A recording, or a synthetic market by its name; `digest` tells its content, `ticker` its market and day."""
+    """A recording, or a synthetic market by its name and without a session; `digest` tells its content."""
 
     source: str
     seed: int
@@ -41,6 +42,7 @@ class Market:
     digest: str
     ticker: str
     span: Micros
+    session: Session | None
 
 
 @dataclass(frozen=True, slots=True)

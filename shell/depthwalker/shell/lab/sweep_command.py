@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from depthwalker.shell.db import CONNECT_S, database
 from depthwalker.shell.ending import INTERRUPTED, OK, Ended, Wrong
 from depthwalker.shell.lab.asked import BLOCK, models_of, sampling_of, tape_of
 from depthwalker.shell.lab.progress import Progress
+from depthwalker.shell.lab.session import session_of
 from depthwalker.shell.lab.space import Frame, variants
 from depthwalker.shell.lab.sweep import Found, Half, Market, Search, Task, tasks, tried
 from depthwalker.shell.lab.sweep_report import shown, sweep_report
@@ -52,13 +54,16 @@ def run_sweep(given: argparse.Namespace) -> int:
 
 
 def halves(tuning: Sequence[Market], judging: Sequence[Market]) -> tuple[Market, ...]:
-    """Return the markets of both halves. Raises Wrong where a market stands on both sides."""
-    tickers = {market.ticker: market.source for market in tuning}
-    for market in judging:
-        if market.ticker in tickers:
+    """Return the markets of both halves. Raises Wrong where a market, or an event's day, stands on both sides."""
+    for judge, tune in product(judging, tuning):
+        if judge.ticker == tune.ticker:
             raise Wrong(
-                f"{market.source} is the market {market.ticker}, which {tickers[market.ticker]} tunes on:"
-                " judge on another market or day"
+                f"{judge.source} is the market {judge.ticker}, which {tune.source} tunes on: judge on another market"
+            )
+        if judge.session is not None and tune.session is not None and judge.session.meets(tune.session):
+            raise Wrong(
+                f"{judge.source} is of {judge.session.name}, as is {tune.source}, which is tuned on: give all markets of an event"
+                " and day to one half, and judge on another event or day"
             )
     return (*tuning, *judging)
 
@@ -86,7 +91,8 @@ def market_of(name: str, seed: int, half: Half) -> Market:
     synthetic = name in PROFILES
     content = f"{name} {seed}".encode() if synthetic else Path(name).read_bytes()
     ticker = f"{tape.ticker} {seed}" if synthetic else tape.ticker
-    return Market(name, seed, half, sha256(content).hexdigest()[:16], ticker, tape.span)
+    digest = sha256(content).hexdigest()[:16]
+    return Market(name, seed, half, digest, ticker, tape.span, session_of(name, tape))
 
 
 @contextmanager

@@ -1,0 +1,61 @@
+"""What a market shares with others: its event and its days. DESIGN section 7 counts these sessions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+from depthwalker.core.tape import Tape
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.lab.report import Row
+from depthwalker.shell.profiles import PROFILES
+from depthwalker.shell.recording import began
+
+DAY: Final = Micros(86_400 * SECOND)
+LEAST_DAYS: Final = 5  # with fewer whatever is found is only descriptive
+EVENT_PARTS: Final = 2  # of a ticker: INXD-23APR14-ATM is a market of INXD-23APR14
+_FIRST: Final = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An event and when a market of it was recorded, in microseconds since 1970; days are UTC's."""
+
+    event: str
+    began: Micros
+    ended: Micros
+
+    def meets(self, other: "Session") -> bool:
+        """Return whether both are of one event and have a day in common."""
+        together = self.began // DAY <= other.ended // DAY and other.began // DAY <= self.ended // DAY
+        return self.event == other.event and together
+
+    def days(self) -> tuple[date, ...]:
+        """Return the day on which it began, and one more for each whole day that it lasted."""
+        first = _FIRST + timedelta(days=self.began // DAY)
+        return tuple(first + timedelta(days=day) for day in range(1 + (self.ended - self.began) // DAY))
+
+    @property
+    def name(self) -> str:
+        """Return what it is called in a message."""
+        return f"{self.event} on {self.days()[0]}"
+
+
+def session_of(source: str, tape: Tape) -> Session | None:
+    """Return a recording's session; a synthetic market has none."""
+    if source in PROFILES:
+        return None
+    start = began(Path(source))
+    return Session("-".join(tape.ticker.split("-")[:EVENT_PARTS]), start, Micros(start + tape.span))
+
+
+def standing_on(sessions: Iterable[Session | None]) -> Row:
+    """Return on how many sessions and which days a result stands, and whether that is enough for more than a description."""
+    found = {(session.event, day) for session in sessions if session is not None for day in session.days()}
+    days = sorted({day for _, day in found})
+    return {
+        "sessions": len(found),
+        "days": [day.isoformat() for day in days],
+        "descriptive": len(days) < LEAST_DAYS,
+    }

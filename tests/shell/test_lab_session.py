@@ -1,0 +1,75 @@
+"""Sessions: what a market shares with others of its event and day, and how many of them a result stands on."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.shell.lab_tapes import drawn_tape
+
+from depthwalker.core.tape import Tape
+from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.lab.session import DAY, Session, session_of, standing_on
+from depthwalker.shell.recording import save
+
+
+@pytest.fixture
+def tape() -> Tape:
+    return drawn_tape(3)
+
+
+@pytest.mark.parametrize("name", ["r.jsonl.gz", "r.jsonl", "r.parquet"])
+@pytest.mark.parametrize(
+    ("ticker", "event"),
+    [
+        ("INXD-23AUG31-B4487", "INXD-23AUG31"),
+        ("BF-1.181223995-1451045", "BF-1.181223995"),
+        ("KXX-26JAN01-T-5", "KXX-26JAN01"),
+        ("KXX-26JAN01", "KXX-26JAN01"),
+        ("T", "T"),
+    ],
+)
+def test_a_recordings_session_is_its_event_and_when_it_was_recorded(
+    tape: Tape, tmp_path: Path, name: str, ticker: str, event: str
+) -> None:
+    start = Micros(1_693_494_000 * SECOND)
+    save(replace(tape, ticker=ticker), tmp_path / name, start)
+
+    session = session_of(str(tmp_path / name), tape=replace(tape, ticker=ticker))
+
+    assert session is not None
+    assert session == Session(event, start, Micros(start + tape.span))
+    assert session.name == f"{event} on 2023-08-31"
+
+
+def test_a_synthetic_market_has_none(tape: Tape) -> None:
+    assert session_of("thin", tape) is None
+
+
+def test_sessions_meet_where_event_and_a_day_are_the_same() -> None:
+    one = Session("E", Micros(10 * DAY), Micros(11 * DAY))  # to the first instant of the next day
+
+    assert one.meets(one)
+    assert one.meets(Session("E", Micros(11 * DAY + 1), Micros(12 * DAY)))
+    assert one.meets(Session("E", Micros(9 * DAY), Micros(10 * DAY)))
+    assert not one.meets(Session("E", Micros(12 * DAY), Micros(13 * DAY)))
+    assert not one.meets(Session("E", Micros(8 * DAY), Micros(10 * DAY - 1)))
+    assert not one.meets(replace(one, event="F"))
+
+
+def test_markets_of_an_event_and_day_count_once_and_less_than_five_days_are_descriptive() -> None:
+    def on(event: str, day: int, days: int = 0) -> Session:
+        return Session(event, Micros(day * DAY + 7), Micros((day + days) * DAY + 8))
+
+    assert standing_on([]) == standing_on([None]) == {"sessions": 0, "days": [], "descriptive": True}
+    assert standing_on([on("E", 0), on("E", 0), on("F", 0), on("E", 1), None]) == {
+        "sessions": 3,
+        "days": ["1970-01-01", "1970-01-02"],
+        "descriptive": True,
+    }
+    assert standing_on([on("E", 0), on("F", 1), on("E", 2), on("E", 3), on("E", 4)])["descriptive"] is False
+    assert standing_on([on("E", 0, days=4)]) == {
+        "sessions": 5,
+        "days": [f"1970-01-0{day}" for day in range(1, 6)],
+        "descriptive": False,
+    }
+    assert standing_on([on(event, 0) for event in "ABCDEFG"])["descriptive"] is True

@@ -1,0 +1,418 @@
+"""The laboratory's page, docs/lab.md: all that it says of a run is taken from the run's figures, losses as plainly as wins."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from depthwalker.shell.lab.market import QueueModel
+from depthwalker.shell.lab.report import ALL, FEW_CALLS, Row
+
+WALKER: Final = "dynamic_depth_walker"
+SEEN: Final = ("kalshi_INXD-23APR14", "kalshi_INXD-23AUG31", "betfair_BF-1.181223995")  # before the policy was settled
+CLASSES: Final = ("thin", "moderate", "liquid")
+SPECIFIED: Final = {
+    "thin": (0.96, 120.0),
+    "liquid": (0.97, 50.0),
+}  # fill rate, slippage in basis points; where in reach
+SECONDS_TO_FULL, CALLS, MOST_CALLS, USUALLY = 25.0, 8.0, 20.0, 0.5
+VERDICTS: Final = {True: "met", False: "**missed**", None: "not judged"}
+COLUMNS: Final = (
+    "algorithm",
+    "parents",
+    "cents a contract",
+    "95 %",
+    "filled",
+    "in reach",
+    "out of reach",
+    "slippage in reach, %",
+    "s to full",
+    "walks",
+    "calls",
+    f"under {FEW_CALLS}",
+    "most",
+    "of the saving",
+)
+HEAD: Final = """\
+# The laboratory's judgement
+
+`make lab DATA=folder` writes this page, and [lab.json](lab.json) beside it, from the recordings that it is given (without
+any, from the synthetic markets). Every parent buys at the best offer of its arrival, 10 and 100 contracts of both outcomes,
+every {every} seconds for 40 seconds, with 100 ms of latency, capped at 2.5 % and at 3 cents above the target (the tighter holds:
+2.5 % of a price below a dollar is always below 3 cents, so the specification's percentage alone is the same). Cost is
+implementation shortfall against the mid at arrival, fees in, the rest completed at the horizon whatever the cap: cents a
+contract, lower is better. Intervals are of a block bootstrap over blocks of ten horizons, of which there must be five: they
+speak of other stretches of the sessions that are here, not of other days. An algorithm's best opponent is the one with the lowest
+mean on the very parents that are judged. `of the saving` is the share of what lies between taking at once and the clairvoyant
+bound. Two queue models bracket the truth: `worst` (last in the queue, cancels ahead never help) and `prorata`. `in reach` is the
+mean fill rate of parents whose count was offered under the cap at arrival, for which the specification has its targets; `out of
+reach` is what the others were filled, as a share of what the bound fills of them. `under {few}` is the share of parents with fewer
+than {few} exchange calls, `most` are the calls of the parent that made most.
+
+Judged by one run of {seconds} s (processes: {jobs}). A loss is reported as plainly as a win."""
+HALVES: Final = (
+    ("judging", "## Judging: markets that the policy was not tuned on"),
+    ("tuning", "## Tuning: markets that the policy was chosen on"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """The walker beside its best opponent on some parents; `less` is what it costs more than that one, with its interval."""
+
+    file: str
+    liquidity: str
+    parents: int
+    place: int
+    of: int
+    cents: float
+    opponent: str
+    its_cents: float
+    less: float
+    low: float | None
+    high: float | None
+
+    @property
+    def difference(self) -> str:
+        """Return the paired difference with its interval."""
+        return _signed(self.less) + ("" if self.low is None else f" [{_signed(self.low)}, {_signed(self.high)}]")
+
+    @property
+    def clear(self) -> bool | None:
+        """Return whether the interval is clear of zero; None where there are too few blocks for one."""
+        return None if self.low is None or self.high is None else self.low > 0 or self.high < 0
+
+
+def page(found: dict[str, Row], refused: dict[str, str], every: int, seconds: int, jobs: int) -> str:
+    """Return the page."""
+    text = [HEAD.format(every=every, seconds=seconds, jobs=jobs, few=FEW_CALLS)]
+    for half, about in HALVES:
+        if half in found:
+            text += ["", about, "", *_half(half, found[half])]
+    if refused:
+        text += ["", "## What cannot be played", "", *(f"* {name}: {why}" for name, why in sorted(refused.items()))]
+    return "\n".join([*text, ""])
+
+
+def _half(half: str, result: Row) -> Iterator[str]:
+    markets, left_out = result["markets"], result["left_out"]
+    assert isinstance(markets, list)
+    assert isinstance(left_out, dict)
+    left = ", ".join(f"{times:,} x {why}" for why, times in sorted(left_out.items())) or "none"
+    yield f"Markets: {', '.join(markets)}."
+    seen = [market for market in markets if market.startswith(SEEN)]
+    if half == "judging" and seen:
+        yield ""
+        yield (
+            f"Not tuned on is not unseen: {', '.join(seen)} had been looked at before the policy was settled. That taking the rest ten"
+            " seconds before winding down meets the targets of fill and time (policy version 8), and that patience by the cent helps"
+            " where ticks are finer (version 10), was seen on such markets: these targets and their thin class are no longer"
+            " untouched by the choice ([policies](guides/policy.md))."
+        )
+    yield from ("", standing(result), "")
+    yield f"{result['runs']:,} executions; parents left out: {left}."
+    yield from ("", _fill_model(result["fill_model"]), "", *_targets(result), "", *_by_market(result), "")
+    yield from _excess(result)
+    for model in QueueModel:
+        yield from _model(result, model)
+
+
+def standing(result: Row) -> str:
+    """Return on how many sessions a result stands, and what may be claimed of it (DESIGN section 7)."""
+    days = result["days"]
+    assert isinstance(days, list)
+    if not days:
+        return "Sessions: none, the markets are synthetic: what is found on them is **descriptive**."
+    sessions = f"Sessions (markets of one event on one day are one): {result['sessions']}, on {', '.join(days)}"
+    if result["descriptive"]:
+        return (
+            f"{sessions}; fewer than five days, so what is found on them is **descriptive**:"
+            " nothing is claimed of other days."
+        )
+    return f"{sessions}."
+
+
+def _fill_model(model: object) -> str:
+    if not isinstance(model, dict):
+        return f"Fill model: {model}."
+    files = {one: [name for name, its in model.items() if its == one] for one in sorted(set(model.values()))}
+    return "Fill models: " + "; ".join(f"{one} ({', '.join(names)})" for one, names in files.items()) + "."
+
+
+def _targets(result: Row) -> Iterator[str]:
+    """Yield what is wanted of the walker beside what it came to."""
+    yield f"| the walker, worst queue | target | came to | parents | {_descriptive(result)} |"
+    yield "| --- | --- | --- | ---: | --- |"
+    for liquidity in CLASSES:
+        lines = _lines(result, ALL, liquidity, QueueModel.WORST)
+        row = next((line for line in lines if line["algorithm"] == WALKER), None)
+        if row is not None:
+            for target in (*_beaten(result, liquidity), *_specified(row), *_out_of_reach(row, lines), *_quick(row)):
+                yield f"| {liquidity}: {target}"
+
+
+def _beaten(result: Row, liquidity: str) -> Iterator[str]:
+    found = {model.value: _against(result, ALL, liquidity, model) for model in QueueModel}
+    parents = found[QueueModel.WORST.value].parents
+    places = ", ".join(f"{model} {one.place} of {one.of}" for model, one in found.items())
+    yield _target(
+        "place by the mean",
+        "the lowest of all, under both queues",
+        places,
+        parents,
+        _all(one.place == 1 for one in found.values()),
+    )
+    differences = ", ".join(f"{model} {one.opponent} {one.difference}" for model, one in found.items())
+    verdicts = [one.clear and one.less < 0 for one in found.values()]
+    yield _target(
+        "less its best opponent, cents", "interval below zero, under both queues", differences, parents, _all(verdicts)
+    )
+
+
+def _all(verdicts: Iterable[bool | None]) -> bool | None:
+    """Return False where one is, None where one is unknown, else True."""
+    found = set(verdicts)
+    return False if False in found else None if None in found else True
+
+
+def _specified(row: Row) -> Iterator[str]:
+    targets = SPECIFIED.get(str(row["liquidity"]))
+    if targets is not None:
+        (fill, slippage), parents = targets, row["parents_in_reach"]
+        filled, slipped = row["fill_rate_in_reach"], row["slippage_bps_in_reach"]
+        yield _target("filled, in reach", f"at least {fill:.0%}", _percent(filled), parents, _no_more(fill, filled))
+        percent = None if slipped is None else _float(slipped) / 100
+        came_to = "-" if percent is None else f"{percent:+.2f} %"
+        yield _target(
+            "slippage, in reach", f"at most {slippage / 100:.1f} %", came_to, parents, _no_more(slipped, slippage)
+        )
+
+
+def _out_of_reach(row: Row, lines: list[Row]) -> Iterator[str]:
+    key = "share_of_bound_out_of_reach"
+    shares = {str(line["algorithm"]): _float(line[key]) for line in lines if line[key] is not None}
+    mine, parents = shares.get(WALKER), row["parents_out_of_reach"]
+    if mine is None:
+        yield _target("filled of what the bound fills, out of reach", "the largest share", "-", parents, None)
+        return
+    most = max(shares, key=lambda name: shares[name])
+    came_to = f"{_percent(mine)}, place {_place(-mine, [-share for share in shares.values()])} of {len(shares)}"
+    others = "" if shares[most] == mine else f"; {most} {_percent(shares[most])}"
+    met = mine == shares[most]
+    yield _target("filled of what the bound fills, out of reach", "the largest share", came_to + others, parents, met)
+
+
+def _quick(row: Row) -> Iterator[str]:
+    full, parents = row["seconds_to_full"], row["parents"]
+    limit = f"at most {SECONDS_TO_FULL:.0f} s"
+    came_to = "-" if full is None else f"{_shown(full, 1)} s"
+    yield _target("time to the full fill", limit, came_to, row["parents_full"], _no_more(full, SECONDS_TO_FULL))
+    under, mean, most = (row[key] for key in ("calls_under_8", "calls", "calls_most"))
+    yield _target(
+        f"calls, fewer than {FEW_CALLS}", "by more than half", _percent(under), parents, _float(under) > USUALLY
+    )
+    for what, came, limited in (("mean", mean, CALLS), ("most", most, MOST_CALLS)):
+        yield _target(f"calls, {what}", f"at most {limited:.0f}", _shown(came, 1), parents, _no_more(came, limited))
+
+
+def _target(what: str, limit: str, came_to: str, parents: object, met: bool | None) -> str:
+    return f"{what} | {limit} | {came_to} | {parents:,} | {VERDICTS[met]} |"
+
+
+def _no_more(value: object, limit: object) -> bool | None:
+    return None if value is None or limit is None else _float(value) <= _float(limit)
+
+
+def _by_market(result: Row) -> Iterator[str]:
+    """Yield the walker beside its best opponent on each market and class, and in words where it does not win."""
+    files = {str(row["file"]) for row in _rows(result, "rows") if row["file"] != ALL}
+    found = [
+        _against(result, file, liquidity, QueueModel.WORST)
+        for file in sorted(files)
+        for liquidity in CLASSES
+        if _lines(result, file, liquidity, QueueModel.WORST)
+    ]
+    yield f"Market by market, worst queue{_so_described(result)}:"
+    yield ""
+    yield "| market | class | parents | the walker's place | its cents | best opponent | its cents | the walker less it |"
+    yield "| --- | --- | ---: | ---: | ---: | --- | ---: | --- |"
+    for one in found:
+        yield (
+            f"| {one.file} | {one.liquidity} | {one.parents:,} | {one.place} of {one.of} | {_shown(one.cents, 3)} | {one.opponent}"
+            f" | {_shown(one.its_cents, 3)} | {one.difference} |"
+        )
+    yield ""
+    yield from _losses(found)
+
+
+def _losses(found: list[Against]) -> Iterator[str]:
+    lost = [one for one in found if one.place > 1]
+    narrow = [one for one in found if one.place == 1 and not one.clear]
+    parents = {liquidity: sum(one.parents for one in found if one.liquidity == liquidity) for liquidity in CLASSES}
+    if lost:
+        yield "Where it does not win:"
+        yield ""
+    else:
+        yield "Where it does not win: nowhere, its mean is the lowest on every market in every class."
+    for one in lost:
+        yield (
+            f"* {one.file}, {one.liquidity} ({one.parents:,} of the {parents[one.liquidity]:,} {one.liquidity} parents): it is"
+            f" {'the dearest' if one.place == one.of else f'number {one.place}'} of {one.of}; {one.opponent} is cheaper by"
+            f" {_shown(one.less, 3)} cents a contract, {_noise(one)}."
+        )
+    if narrow:
+        yield ""
+        yield (
+            "Where it has the lowest mean, but not beyond noise: "
+            + "; ".join(f"{one.file}, {one.liquidity} ({one.opponent}, {_noise(one)})" for one in narrow)
+            + "."
+        )
+
+
+def _noise(one: Against) -> str:
+    if one.clear is None:
+        return "with too few blocks for an interval"
+    return "beyond noise" if one.clear else "within noise"
+
+
+def _excess(result: Row) -> Iterator[str]:
+    """Yield what stands between the walker and the bound."""
+    yield "What stands between the walker and the bound, which knows what comes (all classes, worst queue):"
+    yield ""
+    yield "| how its parents ended | parents | of all | cents a contract above the bound | of the whole difference |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
+    for row in _rows(result, "above_the_bound"):
+        yield (
+            f"| {row['ended']} | {row['parents']:,} | {_percent(row['share_of_parents'])} | {_shown(row['cents'], 3)}"
+            f" | {_percent(row['share_of_excess'])} |"
+        )
+
+
+def _model(result: Row, model: QueueModel) -> Iterator[str]:
+    for liquidity in (ALL, *CLASSES):
+        pairs = _pairs(result, ALL, liquidity, model)
+        if not pairs:
+            continue
+        yield from ("", f"**{liquidity}, {model.value} queue**", "")
+        lines = _lines(result, ALL, liquidity, model)
+        if lines:
+            yield f"| {' | '.join(COLUMNS)} |"
+            yield f"| --- |{' ---: |' * (len(COLUMNS) - 1)}"
+            yield from map(_line, lines)
+            yield ""
+            yield _bound(lines[0])
+            yield ""
+        yield (
+            f"The walker less each opponent, cents a contract, parent by parent{_so_described(result)}: "
+            + "; ".join(
+                f"{pair['b']} {_signed(pair['mean_cents'])} [{_signed(pair['cents_low'])}, {_signed(pair['cents_high'])}]"
+                for pair in sorted(pairs, key=lambda pair: -_float(pair["mean_cents"]))
+            )
+            + f" ({pairs[0]['parents']:,} parents)."
+        )
+
+
+def _bound(row: Row) -> str:
+    beyond = row["parents_out_of_reach"]
+    return (
+        f"The bound costs {_shown(row['bound_cents'], 3)} cents a contract, the best single switch in hindsight"
+        f" {_shown(row['switch_cents'], 3)} ({_percent(row['captured_by_switch'])} of the saving)."
+    ) + (
+        f" Out of reach ({beyond:,} parents) it fills {_percent(row['fill_rate_of_bound_out_of_reach'])}."
+        if beyond
+        else ""
+    )
+
+
+def _line(row: Row) -> str:
+    interval = row["shortfall_cents_ci"]
+    low, high = interval if isinstance(interval, list) else (None, None)
+    slippage = row["slippage_bps_in_reach"]
+    cells = (
+        str(row["algorithm"]),
+        f"{row['parents']:,}",
+        _shown(row["shortfall_cents"], 3),
+        f"{_shown(low, 3)} to {_shown(high, 3)}",
+        _percent(row["fill_rate"]),
+        _percent(row["fill_rate_in_reach"]),
+        _percent(row["share_of_bound_out_of_reach"]),
+        "-" if slippage is None else _shown(_float(slippage) / 100, 2),
+        _shown(row["seconds_to_full"], 1),
+        _shown(row["walks"], 1),
+        _shown(row["calls"], 1),
+        _percent(row["calls_under_8"]),
+        str(row["calls_most"]),
+        _percent(row["captured"]),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _descriptive(result: Row) -> str:
+    return "descriptive" if result["descriptive"] else ""
+
+
+def _so_described(result: Row) -> str:
+    return " (descriptive)" if result["descriptive"] else ""
+
+
+def _against(result: Row, file: str, liquidity: str, model: QueueModel) -> Against:
+    """Return the walker beside its best opponent."""
+    costs = {str(line["algorithm"]): line for line in _lines(result, file, liquidity, model)}
+    mine = costs.pop(WALKER)
+    opponent, its = next(iter(costs.items()))
+    pair = next(pair for pair in _pairs(result, file, liquidity, model) if pair["b"] == opponent)
+    low, high = pair["cents_low"], pair["cents_high"]
+    cents = _float(mine["shortfall_cents"])
+    return Against(
+        file=file,
+        liquidity=liquidity,
+        parents=round(_float(mine["parents"])),
+        place=_place(cents, [_float(line["shortfall_cents"]) for line in costs.values()]),
+        of=1 + len(costs),
+        cents=cents,
+        opponent=opponent,
+        its_cents=_float(its["shortfall_cents"]),
+        less=_float(pair["mean_cents"]),
+        low=None if low is None else _float(low),
+        high=None if high is None else _float(high),
+    )
+
+
+def _place(value: float, others: list[float]) -> int:
+    return 1 + sum(other < value for other in others)
+
+
+def _lines(result: Row, file: str, liquidity: str, model: QueueModel) -> list[Row]:
+    """Return the algorithms on some parents, cheapest first."""
+    key = file, liquidity, model.value
+    lines = [row for row in _rows(result, "rows") if (row["file"], row["liquidity"], row["queue_model"]) == key]
+    return sorted(lines, key=lambda line: _float(line["shortfall_cents"]))
+
+
+def _pairs(result: Row, file: str, liquidity: str, model: QueueModel) -> list[Row]:
+    """Return the walker's differences to each opponent on some parents."""
+    key = file, WALKER, liquidity, model.value
+    pairs = [{"file": ALL, **pair} for pair in _rows(result, "paired")] + _rows(result, "paired_by_file")
+    return [pair for pair in pairs if (pair["file"], pair["a"], pair["liquidity"], pair["queue_model"]) == key]
+
+
+def _rows(result: Row, which: str) -> list[Row]:
+    found = result[which]
+    assert isinstance(found, list)
+    return found
+
+
+def _float(value: object) -> float:
+    assert isinstance(value, int | float)
+    return float(value)
+
+
+def _shown(value: object, digits: int) -> str:
+    return "-" if value is None else f"{_float(value):.{digits}f}"
+
+
+def _signed(value: object) -> str:
+    return "-" if value is None else f"{_float(value):+.3f}"
+
+
+def _percent(value: object) -> str:
+    return "-" if value is None else f"{100 * _float(value):.1f} %"
