@@ -157,7 +157,7 @@ def order() -> str:
     drawn = "\n".join(["stateDiagram-v2", *lines, "    closed --> [*]"])
     text = (
         "# The life of an order\n\nEvery fact about an order, applied to an order in every phase by the code that folds the journal "
-        "(`core/execution.py`); what changes the phase is drawn. Only the order's own record, a refusal of its placing, a burn, or a market that is over closes it.\n\n"
+        "(`core/depthwalker/core/execution.py`); what changes the phase is drawn. Only the order's own record, a refusal of its placing, a burn, or a market that is over closes it.\n\n"
     )
     return f"{WRITTEN}{text}```mermaid\n{drawn}\n```\n"
 

@@ -21,7 +21,7 @@ INSURANCE: Final = 5  # walk intervals: whatever says that an order was filled h
 class Policy:
     """`stale_after`: age from which a book takes and walks nothing.
 
-    `lookup_every`: how often own orders are read while nothing says that they were filled (docs/lab.md: more often costs
+    `lookup_every`: how often own orders are read while nothing says that they were filled (docs/ablation.md: more often costs
     calls and gains nothing).
 
     `sparing_from`: after so many exchange calls the price is left where it is until the rest is taken, so that a parent of
