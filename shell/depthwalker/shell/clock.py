@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
 from typing import Final
 
 from depthwalker.core.units import MILLION, SECOND, Micros
@@ -14,14 +15,24 @@ LONGEST_NAP: Final = SECOND
 class SystemClock:
     """UTC from the machine's clock, and sleep on the running event loop."""
 
+    def __init__(self, wall: Callable[[], int] = time.time_ns, steady: Callable[[], int] = time.monotonic_ns) -> None:
+        """Both give nanoseconds; `steady` is never stepped."""
+        self._wall = wall
+        self._steady = steady
+
     def now(self) -> Micros:
         """Return UTC microseconds since the epoch."""
-        return Micros(time.time_ns() // 1_000)
+        return Micros(self._wall() // 1_000)
 
     async def sleep_until(self, when: Micros) -> None:
-        """Return at `when` or later; a time that has passed still yields to other tasks once."""
+        """Return at `when` or later, or as soon as the span until then has passed, wherever the wall clock was stepped to.
+
+        A time that has passed still yields to other tasks once.
+        """
+        span = when - self.now()
+        end = self._steady() // 1_000 + 1 + span
         await asyncio.sleep(0)
-        while (left := when - self.now()) > 0:  # noqa: ASYNC110 - nothing signals that the wall clock got there
+        while (left := min(when - self.now(), end - self._steady() // 1_000)) > 0:  # noqa: ASYNC110 - nothing signals it
             await asyncio.sleep(min(left, LONGEST_NAP) / SECOND)
 
 
