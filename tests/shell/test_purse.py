@@ -2,12 +2,14 @@
 
 import asyncio
 from math import ceil
+from pathlib import Path
 from time import monotonic
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.shell.clocks import SteppingClock
+from tests.shell.relay import relayed
 from tests.simulation.tokens import SharedBucket
 
 from depthwalker.core.budget import Bucket, Rate, available, full, spend
@@ -189,6 +191,23 @@ async def test_a_store_that_hangs_delays_a_cancel_by_its_patience_at_most(monkey
     common.hangs = True
     async with asyncio.timeout(5):
         await purse(clock, common).take(CANCEL, none, urgent=True)
+
+
+async def test_nor_does_a_database_that_says_nothing_more_delay_it_by_what_it_takes_to_cancel(
+    postgres: str, tmp_path: Path
+) -> None:
+    clock = SteppingClock()
+    async with relayed(postgres, tmp_path) as (dsn, wire), PostgresStore(dsn) as store:
+        one = Purse(clock, "write", RATE, StorePool(store, "me", "w"))
+        await one.hold(CANCEL)
+        wire.freeze()
+        async with asyncio.timeout(8 * PATIENCE_S):  # psycopg takes ten seconds to cancel
+            await one.take(CREATE, none, urgent=True)
+        await clock.sleep_until(Micros(clock.now() + AWAY))
+        async with asyncio.timeout(8 * PATIENCE_S):
+            await one.give_back()
+        wire.thaw()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_429_of_others_making_pauses_all_but_cancels_and_longer_when_it_comes_again() -> None:

@@ -3,17 +3,17 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
 from tests.shell.journals import JOURNALS, NAMES, TTL, folded, journal, origin, parent_of, replay, start
+from tests.shell.relay import Wire, relayed
 from tests.shell.test_schema import ENGINE
 
 from depthwalker.core.answer import TradePrint
@@ -350,59 +350,10 @@ async def test_a_snapshot_keeps_ten_levels_and_the_totals_of_all(
 # Lost connections
 
 
-class Wire:
-    """A relay to the server's socket that can lose an answer: what was asked is done, and nobody hears of it."""
-
-    def __init__(self, target: str) -> None:
-        self._target = target
-        self._relays: set[asyncio.Task[None]] = set()
-        self.losing = 0
-        self.lost = 0
-
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._relays.add(asyncio.create_task(self._relay(reader, writer)))
-
-    async def done(self) -> None:
-        await asyncio.gather(*self._relays)
-
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server_reader, server_writer = await asyncio.open_unix_connection(self._target)
-        asking = asyncio.create_task(self._pump(reader, server_writer, lambda _: False))
-        await self._pump(server_reader, writer, self._loses)
-        for end in (writer, server_writer):
-            end.close()
-            with suppress(ConnectionError):
-                await end.wait_closed()
-        await asking
-
-    def _loses(self, data: bytes) -> bool:
-        if self.losing and (b"appended" in data or b"already" in data):
-            self.losing -= 1
-            self.lost += 1
-            return True
-        return False
-
-    async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, loses: Callable[[bytes], bool]
-    ) -> None:
-        with suppress(ConnectionError):
-            while (data := await reader.read(1 << 16)) and not loses(data):
-                writer.write(data)
-                await writer.drain()
-            if writer.can_write_eof():
-                writer.write_eof()
-
-
 @pytest.fixture
 async def wired(postgres: str, tmp_path: Path) -> AsyncIterator[tuple[PostgresStore, Wire]]:
-    wire = Wire(f"{parse_qs(urlsplit(postgres).query)['host'][0]}/.s.PGSQL.5432")
-    server = await asyncio.start_unix_server(wire.accept, tmp_path / ".s.PGSQL.5432")
-    dsn = re.sub(r"host=[^&]*", f"host={quote(str(tmp_path), safe='')}", postgres)
-    async with PostgresStore(dsn) as opened:
+    async with relayed(postgres, tmp_path) as (dsn, wire), PostgresStore(dsn) as opened:
         yield opened, wire
-    server.close()
-    await server.wait_closed()
-    await wire.done()
 
 
 async def test_an_append_whose_answer_is_lost_is_asked_again_and_written_once(

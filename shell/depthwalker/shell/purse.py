@@ -13,6 +13,7 @@ from depthwalker.core.budget import Bucket, Rate, available, available_within, f
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.journal import Store, StoreError, TokenAsk, TokenBlock
 from depthwalker.shell.ports import Clock
+from depthwalker.shell.tasks import end
 
 TTL: Final = Micros(10 * SECOND)
 RENEWAL: Final = Micros(5 * SECOND)  # before a lease ends
@@ -63,6 +64,7 @@ class Purse:
         self._paused_until = Micros(bucket.at - LONGEST_PAUSE)
         self._pause = FIRST_PAUSE
         self._leasing = asyncio.Lock()
+        self._asking: set[asyncio.Task[TokenBlock]] = set()
 
     @property
     def capacity(self) -> int:
@@ -104,9 +106,10 @@ class Purse:
             await self._lease(self._pool, 0, max(0, missing), wanted if idle else self._held)
 
     async def give_back(self) -> None:
-        """Leave what is not spent to the others."""
+        """Leave what is not spent to the others, as the last thing that is done with it."""
         if self._pool is not None and self._held and self._clock.now() >= self._asked_again:
             await self._lease(self._pool, 0, 0, 0)
+        await end(*self._asking)
 
     def refused(self) -> None:
         """Pause: somebody else has used up the exchange's bucket (a 429). Cancels go on."""
@@ -167,8 +170,7 @@ class Purse:
             kept = min(kept, live)
             self._held -= live - kept
             try:
-                async with asyncio.timeout(PATIENCE_S):
-                    block = await pool.lease(self._name, TokenAsk(kept, live - kept, least, wanted), self._bucket, TTL)
+                block = await self._answer(pool, TokenAsk(kept, live - kept, least, wanted))
             except (StoreError, TimeoutError):
                 self._go_on_alone()
                 return None
@@ -177,6 +179,25 @@ class Purse:
             self._held_until = Micros(asked + TTL)
             self._bucket = replace(self._bucket, level=block.remaining * self._bucket.period, at=self._clock.now())
             return block.wait
+
+    async def _answer(self, pool: Pool, ask: TokenAsk) -> TokenBlock:
+        """Return what is leased. Raises StoreError, and TimeoutError without waiting for the cancelled store to give up."""
+        asking = asyncio.create_task(pool.lease(self._name, ask, self._bucket, TTL))
+        self._asking.add(asking)
+        asking.add_done_callback(self._answered)
+        try:
+            await asyncio.wait({asking}, timeout=PATIENCE_S)
+            if not asking.done():
+                raise TimeoutError
+            return asking.result()
+        finally:
+            asking.cancel()
+
+    def _answered(self, asking: "asyncio.Task[TokenBlock]") -> None:
+        """Forget it, and what it raised: whoever still waits has that already."""
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            asking.exception()
 
     def _go_on_alone(self) -> None:
         now = self._clock.now()

@@ -77,6 +77,7 @@ from depthwalker.shell.queries import (
 )
 from depthwalker.shell.rows import instant, rows, snapshot_row
 
+SCHEMA_S: Final = 120.0  # hundreds of statements at once, each of which the server limits
 POLL_S: Final = 1.0  # for a notification that a lost connection swallowed
 
 
@@ -109,6 +110,7 @@ class PostgresStore:
             # Loading locks tables that running executions write: a database that has this very schema is left alone.
             row = await (await connection.execute(SCHEMA_MARK)).fetchone()
             if row is None or row[0] != schema_mark():
+                connection.patience_s = SCHEMA_S
                 await connection.execute(schema_path().read_bytes())
                 await connection.execute(schema_marking())
 
