@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import gzip
+import io
 import json
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, get_args
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -22,10 +26,12 @@ from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell import wire
+from depthwalker.shell.cli import main
 from depthwalker.shell.config import parse_config
 from depthwalker.shell.frames import read_frame
+from depthwalker.shell.lab.parquet import RECORDING, Broken, tell, write_recording
 from depthwalker.shell.ports import HttpRequest, Lost
-from depthwalker.shell.recording import load
+from depthwalker.shell.recording import LONGEST_LINE, MOST_LINES, load
 from depthwalker.shell.settings import Settings, SettingsError
 from depthwalker.shell.transport import LONGEST_ANSWER, AioHttpTransport
 
@@ -74,7 +80,7 @@ FRAMES: Final[tuple[object, ...]] = tuple(
         ("error", {"code": 6, "msg": "x"}),
     )
 )
-LINES: Final[tuple[object, ...]] = (
+LINES: Final[tuple[dict[str, object], ...]] = (
     {"ts": "2026-07-01T00:00:00.000Z", "type": "snapshot", "ticker": "T", "yes": LEVELS, "no": [["0.4800", "3.00"]]},
     {"ts": "2026-07-01T00:00:01.000Z", "type": "delta", "ticker": "T", "side": "no", "price": "0.48", "delta": "-1.00"},
     {
@@ -85,6 +91,23 @@ LINES: Final[tuple[object, ...]] = (
         "count": "1",
         "taker_side": "yes",
     },
+)
+TIMES: Final = st.integers(-(2**63), 2**63 - 1)
+KINDS: Final[tuple[tuple[pa.DataType, st.SearchStrategy[object]], ...]] = (
+    *(
+        (kind, TIMES)
+        for kind in (pa.int64(), pa.timestamp("us"), pa.timestamp("ns"), pa.duration("us"), pa.duration("ns"))
+    ),
+    (pa.timestamp("us", tz="Mars/Phobos"), TIMES),
+    (pa.date32(), st.integers(-(2**31), 2**31 - 1)),
+    (pa.binary(), st.binary(max_size=9)),
+    (pa.string(), st.text(max_size=9)),
+    (pa.float64(), st.floats()),
+    (pa.bool_(), st.booleans()),
+    (pa.null(), st.none()),
+    (pa.list_(pa.list_(pa.string())), st.lists(st.lists(st.text(max_size=9), max_size=3), max_size=3)),
+    (pa.struct({"a": pa.int64()}), st.just({"a": 1})),
+    (pa.map_(pa.string(), pa.int64()), st.just({"a": 1})),
 )
 READERS: Final[tuple[Callable[[bytes], object], ...]] = (
     wire.read_market,
@@ -222,9 +245,41 @@ def test_a_recording_plays_or_is_refused(tmp_path_factory: pytest.TempPathFactor
     assert isinstance(load(path), Success | Failure)
 
 
-def test_a_packed_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
-    import gzip
+@st.composite
+def spoiled_parquet(draw: st.DrawFn) -> bytes:
+    """A sound file with some bytes changed, or its end gone."""
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(LINES, schema=RECORDING), file)
+    spoilt = bytearray(file.getvalue())
+    for at, byte in draw(st.lists(st.tuples(st.integers(4, len(spoilt) - 1), st.integers(0, 255)), max_size=4)):
+        spoilt[at] = byte
+    return bytes(spoilt[: draw(st.none() | st.integers(4, len(spoilt)))])
 
+
+@st.composite
+def odd_parquet(draw: st.DrawFn) -> bytes:
+    """A sound file of columns that a recording has, or not, of any type and with any values."""
+    columns: dict[str, pa.Array] = {}
+    for name in draw(st.lists(st.sampled_from([*RECORDING.names, "x"]), unique=True)):
+        kind, values = draw(st.sampled_from(KINDS))
+        columns[name] = pa.array(draw(st.lists(st.none() | values, min_size=2, max_size=2)), kind)
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    return file.getvalue()
+
+
+@given(spoiled_parquet() | odd_parquet())
+@settings(max_examples=200)
+def test_parquet_is_told_as_lines_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    file, told = folder / "fuzzed.parquet", folder / "told.jsonl"
+    file.write_bytes(content)
+    with told.open("wb") as out, contextlib.suppress(Broken):  # which is the only thing raised
+        tell(file, out)
+    assert isinstance(load(told), Success | Failure)
+
+
+def test_a_packed_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
     path = tmp_path / "bomb.jsonl.gz"
     with gzip.open(path, "wb", compresslevel=1) as packed:
         for _ in range(200):
@@ -237,3 +292,42 @@ def test_a_packed_line_without_end_is_refused_before_it_fills_the_memory(tmp_pat
         tracemalloc.stop()
     assert isinstance(refused, Failure)
     assert most < 100_000_000
+
+
+def test_a_recording_without_end_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("depthwalker.shell.recording.LONGEST_RECORDING", 1_000_000)
+    lines = [LINES[0] | {"ts": f"2026-07-{day:02}T00:00:00Z", "ticker": "T" * 100_000} for day in range(1, 32)]
+    packed, parquet = tmp_path / "bomb.jsonl.gz", tmp_path / "bomb.parquet"
+    packed.write_bytes(gzip.compress("\n".join(map(json.dumps, lines)).encode()))
+    write_recording(parquet, lines)
+    assert packed.stat().st_size + parquet.stat().st_size < 200_000
+    for path in (packed, parquet):
+        refused = load(path)
+        assert isinstance(refused, Failure)
+        assert "longer than 1 MB unpacked: split it, each part beginning with a snapshot" in refused.failure().reason
+
+
+def test_a_cell_is_bounded_as_a_line_is(tmp_path: Path) -> None:
+    path = tmp_path / "long.parquet"
+    write_recording(path, [LINES[0] | {"ticker": "T" * LONGEST_LINE}])
+    assert f"longer than {LONGEST_LINE} bytes" in str(load(path))
+
+
+def test_a_row_of_any_amount_is_refused_by_bounded_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A million times the same ten thousand bytes, which a dictionary of one entry and one run make of a few hundred."""
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000_000, pa.int32()), pa.array(["9" * 10_000]))
+    path = tmp_path / "bomb.parquet"
+    side = pa.ListArray.from_arrays(pa.array([0, 1_000_000], pa.int32()), texts)
+    pq.write_table(pa.table({"yes": side}), path, store_schema=False)
+    assert path.stat().st_size < 100_000
+    assert main(["backtest", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert f"{path} cannot be replayed: it is Parquet that cannot be read: " in said
+
+
+def test_more_lines_at_once_than_can_be_searched_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "dense.jsonl"
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in (LINES[0], *[LINES[2]] * MOST_LINES)))
+    assert f"more than {MOST_LINES} within 2 seconds" in str(load(path))

@@ -4,6 +4,7 @@ import gzip
 import json
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.structure import name_of
 from depthwalker.core.tape import Arrive, Event, Take, Tape, books, two_sided
 from depthwalker.core.units import SECOND, Count, Micros, Price
-from depthwalker.shell.lab.parquet import write_recording
+from depthwalker.shell.lab.parquet import write, write_recording
 from depthwalker.shell.profiles import PROFILES
 from depthwalker.shell.recording import load, load_window, save
 from depthwalker.shell.synthetic import synthesize
@@ -136,17 +137,34 @@ class TestLoad:
     def test_what_is_wrong_in_parquet_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "r.parquet"
         write_recording(path, [SNAPSHOT, DELTA | {"price": "cheap"}])
+        sound = path.read_bytes()
         assert "row 2 is not a line of a recording: the price 'cheap' should be dollars" in refusal(path)
-        path.write_bytes(path.read_bytes()[:-20])
-        assert "it is a broken Parquet file" in refusal(path)
+        path.write_bytes(sound.replace(b"snapshot", b"snap\xffhot"))
+        assert "it is Parquet that cannot be read: In column 2: Invalid: Invalid UTF8 sequence" in refusal(path)
+        path.write_bytes(sound[:-20])
+        assert "it is Parquet that cannot be read: Parquet magic bytes not found" in refusal(path)
+
+    def test_parquet_of_other_types_is_refused_with_the_column(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.parquet"
+        write(path, {"type": ["snapshot"], "ts": [date(2026, 7, 1)]}, {})
+        assert "column 'ts' is of type date32[day], where texts, numbers and lists of them are read" in refusal(path)
 
     def test_parquet_without_what_reads_it_is_refused_with_the_remedy(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write_recording(tmp_path / "r", [SNAPSHOT])
-        for name in ("depthwalker.shell.lab.parquet", "pyarrow"):
-            monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
         assert "pip install 'depthwalker[lab]'" in refusal(tmp_path / "r")
+
+    def test_what_crashes_as_it_reads_parquet_takes_nobody_with_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_recording(tmp_path / "r", [SNAPSHOT])
+        crashing = tmp_path / "crashing"
+        crashing.write_text("#!/bin/sh\nkill -SEGV $$\n")
+        crashing.chmod(0o700)
+        monkeypatch.setattr(sys, "executable", str(crashing))
+        assert "it is Parquet that cannot be read: what reads it crashed (-11)" in refusal(tmp_path / "r")
 
     @pytest.mark.parametrize(("kept", "spoiled"), [(-9, b""), (12, b"xxxxxxxxxxxxxxxxxxxx"), (2, b"rubbish")])
     def test_a_damaged_gzip_file_is_refused(self, tmp_path: Path, kept: int, spoiled: bytes) -> None:

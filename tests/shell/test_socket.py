@@ -17,7 +17,7 @@ from depthwalker.core.channel import Channel, FillFrame, Trade, UserOrder
 from depthwalker.core.line import BookChanged, BookLost, Missed
 from depthwalker.core.subscriptions import News
 from depthwalker.core.units import MILLION, SECOND, Count, Micros, Price
-from depthwalker.shell.dialler import PATH, AioHttpDialler, Connection, Dropped, socket_url
+from depthwalker.shell.dialler import LONGEST_MESSAGE, PATH, AioHttpDialler, Connection, Dropped, socket_url
 from depthwalker.shell.listener import Listener
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.socket import USUAL, Socket, pause
@@ -475,6 +475,29 @@ async def test_who_is_refused_learns_why_without_the_key(caplog: pytest.LogCaptu
         await nobody.dial()
     await nobody.close()
     assert KEY_ID not in caplog.text
+
+
+MEGABYTE: Final = b"\x7f" + (1 << 20).to_bytes(8, "big") + bytes(1 << 20)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [[b"\x82\x7f" + LONGEST_MESSAGE.to_bytes(8, "big")], [b"\x02" + MEGABYTE, *[b"\x00" + MEGABYTE] * 63]],
+    ids=["announced", "in pieces"],
+)
+async def test_a_message_that_is_too_long_ends_the_connection(frames: list[bytes]) -> None:
+    async with exchanging() as exchange:
+        dialler = AioHttpDialler(exchange.url, Signer(KEY_ID, KEY), HandClock())
+        connection: Connection = await dialler.dial()
+        line = await soon(exchange.lines.get())
+        await line.opened.send_bytes(b"fits")
+        assert await soon(connection.receive()) == b"fits"
+        assert line.transport is not None
+        line.transport.writelines(frames)
+        with pytest.raises(Dropped, match="closed with code 1009"):
+            await soon(connection.receive())
+        await connection.close()
+        await dialler.close()
 
 
 async def test_closing_what_was_never_started_and_closing_twice_is_fine() -> None:

@@ -8,18 +8,21 @@ in time order. In Parquet a row is a line, its columns the keys, null where a li
 import gzip
 import io
 import random
+import subprocess
+import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, TypeAlias, assert_never
+from tempfile import TemporaryFile
+from typing import IO, Final, Literal, TypeAlias, assert_never
 
 import msgspec
 
 from depthwalker.core.book import Delta, Leg, Level, Snapshot
 from depthwalker.core.outcome import Failure, Outcome, Success
-from depthwalker.core.recording import Line, Print, lines_of, tape_of
+from depthwalker.core.recording import PATIENCE, Line, Print, lines_of, tape_of
 from depthwalker.core.tape import Tape, Unplayable, drawn_window
 from depthwalker.core.units import (
     SECOND,
@@ -34,6 +37,10 @@ from depthwalker.core.units import (
 )
 
 LONGEST_LINE: Final = 16_000_000  # bytes; a snapshot of a full book is under one hundred thousand
+LONGEST_RECORDING: Final = (
+    256_000_000  # bytes, unpacked; our longest of one market has six million, the worst takes 4 GB
+)
+MOST_LINES: Final = 10_000  # while takes are owed, for which the flow behind them is searched; the busiest had hundreds
 _GZIP: Final = b"\x1f\x8b"
 _PARQUET: Final = b"PAR1"
 _TAIL: Final = 1 << 20  # longer than any line
@@ -82,8 +89,8 @@ def load(path: Path) -> Outcome[Tape, Unplayable]:
     lines: list[Line] = []
     only = ""
     try:
-        for number, found in _found_in(path):
-            _fits(number, found, only, lines)
+        for where, found in _lines_of(path):
+            _fits(where, found, only, lines)
             only, line = found
             lines.append(line)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -95,7 +102,7 @@ def load(path: Path) -> Outcome[Tape, Unplayable]:
 
 def began(path: Path) -> Micros:
     """Return when the tape of a recording that `load` reads begins: at its first snapshot, in microseconds since 1970."""
-    return next(line.body.at for _, (_, line) in _found_in(path) if isinstance(line.body, Snapshot))
+    return next(line.body.at for _, (_, line) in _lines_of(path) if isinstance(line.body, Snapshot))
 
 
 def load_window(path: Path, seconds: int, seed: int) -> Outcome[Tape, Unplayable]:
@@ -144,7 +151,7 @@ def _last(path: Path, ticker: str, lines: list[bytes], torn: bytes) -> Micros:
     if not lines and (not torn or torn.startswith(b'{"ts"')):
         return Micros(0)
     try:
-        found, line = _line(0, lines[-1] if lines else torn)
+        found, line = _line("its last line", lines[-1] if lines else torn)
     except _Refused as refused:
         raise ValueError(f"{path} is no recording: move it away, or record into another folder") from refused
     if found != ticker:
@@ -152,7 +159,7 @@ def _last(path: Path, ticker: str, lines: list[bytes], torn: bytes) -> Micros:
     return line.body.at
 
 
-def _fits(number: int, following: tuple[str, Line], only: str, lines: list[Line]) -> None:
+def _fits(where: str, following: tuple[str, Line], only: str, lines: list[Line]) -> None:
     ticker, line = following
     if not lines:
         return
@@ -160,11 +167,9 @@ def _fits(number: int, following: tuple[str, Line], only: str, lines: list[Line]
         kind = "is a cross-section of" if line.body.at == lines[0].body.at else "holds"
         raise _Refused(f"it {kind} several markets ({only}, {ticker}, ...); a replay needs one market over time")
     if line.body.at < lines[-1].body.at:
-        raise _Refused(f"line {number} is earlier than the line before it")
-
-
-def _found_in(path: Path) -> Iterator[tuple[int, tuple[str, Line]]]:
-    return _rows_of(path) if _is_parquet(path) else _lines_of(path)
+        raise _Refused(f"{where} is earlier than the line before it")
+    if len(lines) >= MOST_LINES and line.body.at - lines[-MOST_LINES].body.at <= PATIENCE:
+        raise _Refused(f"by {where} there are more than {MOST_LINES} within {PATIENCE // SECOND} seconds")
 
 
 def _is_parquet(path: Path) -> bool:
@@ -172,23 +177,33 @@ def _is_parquet(path: Path) -> bool:
         return file.read(len(_PARQUET)) == _PARQUET
 
 
-def _rows_of(path: Path) -> Iterator[tuple[int, tuple[str, Line]]]:
-    try:
-        from depthwalker.shell.lab.parquet import Broken, rows
-    except ModuleNotFoundError as missing:
-        raise _Refused(f"it is Parquet, which needs {missing.name}: pip install 'depthwalker[lab]'") from missing
-    try:
-        for number, row in enumerate(rows(path), 1):
-            given = {key: value for key, value in row.items() if value is not None}
-            yield number, _understood(f"row {number}", partial(msgspec.convert, given, _Parsed))
-    except Broken as broken:
-        raise _Refused(f"it is a broken Parquet file: {broken}") from broken
-
-
-def _lines_of(path: Path) -> Iterator[tuple[int, tuple[str, Line]]]:
-    for number, raw in enumerate(_raw_lines(path), 1):
+def _lines_of(path: Path) -> Iterator[tuple[str, tuple[str, Line]]]:
+    what, raw_lines = ("row", _raw_rows(path)) if _is_parquet(path) else ("line", _raw_lines(path))
+    for number, raw in enumerate(raw_lines, 1):
         if not raw.isspace():
-            yield number, _line(number, raw)
+            where = f"{what} {number}"
+            yield where, _line(where, raw)
+
+
+def _raw_rows(path: Path) -> Iterator[bytes]:
+    if find_spec("pyarrow") is None:
+        raise _Refused("it is Parquet, which needs pyarrow: pip install 'depthwalker[lab]'")
+    command = [sys.executable, "-P", "-m", "depthwalker.shell.lab.parquet", str(path)]
+    with (
+        TemporaryFile() as said,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said) as reader,
+    ):
+        assert reader.stdout is not None
+        try:
+            yield from _bounded(reader.stdout)
+            reader.wait()
+        finally:
+            reader.kill()
+        if reader.returncode:
+            said.seek(0)
+            reasons = said.read().decode(errors="replace").splitlines()
+            reason = reasons[-1] if reasons else f"what reads it crashed ({reader.returncode})"
+            raise _Refused(f"it is Parquet that cannot be read: {reason}")
 
 
 def _raw_lines(path: Path) -> Iterator[bytes]:
@@ -202,20 +217,21 @@ def _raw_lines(path: Path) -> Iterator[bytes]:
             yield from _bounded(file)
 
 
-def _bounded(file: BinaryIO) -> Iterator[bytes]:
+def _bounded(file: IO[bytes]) -> Iterator[bytes]:
+    left = LONGEST_RECORDING
     while raw := file.readline(LONGEST_LINE + 1):
         if len(raw) > LONGEST_LINE:
             raise _Refused(f"a line of it is longer than {LONGEST_LINE} bytes")
+        left -= len(raw)
+        if left < 0:
+            longest = f"{LONGEST_RECORDING // 1_000_000} MB unpacked"
+            raise _Refused(f"it is longer than {longest}: split it, each part beginning with a snapshot")
         yield raw
 
 
-def _line(number: int, raw: bytes) -> tuple[str, Line]:
-    return _understood(f"line {number}", partial(_DECODER.decode, raw))
-
-
-def _understood(where: str, parsed_by: Callable[[], _Parsed]) -> tuple[str, Line]:
+def _line(where: str, raw: bytes) -> tuple[str, Line]:
     try:
-        parsed = parsed_by()
+        parsed = _DECODER.decode(raw)
         return parsed.ticker, _read(parsed)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise _Refused(f"{where} is not a line of a recording: {error}") from error

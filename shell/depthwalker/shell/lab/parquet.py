@@ -1,12 +1,32 @@
-"""Parquet files, for which pyarrow is needed: recordings, and what a sweep found."""
+"""Parquet files, for which pyarrow is needed: recordings, and what a sweep found.
 
+A small file can be made to unpack to any amount, or to crash what reads it. So a recording, which may be anybody's, is read by
+a process of its own: `python -m depthwalker.shell.lab.parquet FILE` tells its rows as JSON Lines, in bounded memory.
+"""
+
+import contextlib
+import resource
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+MOST_MEMORY: Final = 1_000_000_000  # bytes, where the system holds a process to them: Linux does, macOS does not
+_AT_ONCE: Final = 256  # rows; of full books they take tens of megabytes
+_LONGEST_REASON: Final = 300
+_PLAIN: Final = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_boolean,
+    pa.types.is_null,
+)
 _LEVELS: Final = pa.list_(pa.list_(pa.string()))
 RECORDING: Final = pa.schema(
     {
@@ -28,26 +48,32 @@ RECORDING: Final = pa.schema(
 
 
 class Broken(Exception):
-    """A file that is no Parquet, or a damaged one; the message says how."""
+    """A file that is no Parquet, a damaged one, or one of other columns than we write; the message says how."""
 
 
 def rows(path: Path) -> Iterator[dict[str, object]]:
     """Yield a file's rows. Raises Broken."""
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches():
-                yield from batch.to_pylist()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise Broken(" ".join(str(error).split())) from error
+    with _reading(), pq.ParquetFile(path) as file:
+        for field in file.schema_arrow:
+            if not _plain(field.type):
+                kind = f"column {field.name!r} is of type {field.type}"
+                raise Broken(f"{kind}, where texts, numbers and lists of them are read"[:_LONGEST_REASON])
+        for batch in file.iter_batches(batch_size=_AT_ONCE, use_threads=False):
+            batch.validate(full=True)
+            yield from batch.to_pylist()
 
 
 def note(path: Path, key: str) -> str | None:
     """Return what a file says of itself under a key. Raises Broken."""
-    try:
+    with _reading():
         said = (pq.read_schema(path).metadata or {}).get(key.encode())
-    except (pa.ArrowInvalid, OSError) as error:
-        raise Broken(" ".join(str(error).split())) from error
-    return None if said is None else said.decode()
+        return None if said is None else said.decode()
+
+
+def tell(path: Path, out: BinaryIO) -> None:
+    """Write a file's rows as JSON Lines, without the keys that are null. Raises Broken."""
+    given = ({key: value for key, value in row.items() if value is not None} for row in rows(path))
+    out.writelines(msgspec.json.encode(row) + b"\n" for row in given)
 
 
 def write_recording(path: Path, records: Iterable[Mapping[str, object]]) -> None:
@@ -61,3 +87,33 @@ def write(path: Path, columns: Mapping[str, Sequence[object]], notes: Mapping[st
     beside = path.with_name(f"{path.name}.new")
     pq.write_table(table, beside)
     beside.replace(path)
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise Broken("it takes more memory than there is for it") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise Broken(" ".join(str(error).split())[:_LONGEST_REASON]) from error
+
+
+def _plain(kind: pa.DataType) -> bool:
+    while pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return any(is_one(kind) for is_one in _PLAIN)
+
+
+def _tell_alone(file: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # where there is no such file, or less is allowed already
+        held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (held + MOST_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    try:
+        tell(Path(file), sys.stdout.buffer)
+    except Broken as broken:
+        sys.exit(str(broken))
+
+
+if __name__ == "__main__":
+    _tell_alone(sys.argv[1])
