@@ -590,7 +590,7 @@ CREATE TABLE IF NOT EXISTS execution_queue (
     status varchar(10) NOT NULL DEFAULT 'queued' CHECK (status IN ('queued', 'taken', 'done', 'refused', 'late')),
     submitted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     not_before timestamptz NOT NULL DEFAULT clock_timestamp(),
-    start_by timestamptz,  -- taken for the first time after this, it is late and never executed
+    start_by timestamptz,  -- taken after this without having begun, it is late and never executed
     tries int NOT NULL DEFAULT 0 CHECK (tries >= 0),
     worker text,
     held_until timestamptz,

@@ -171,7 +171,8 @@ TAKE: Final[LiteralString] = """
     )
     UPDATE execution_queue q SET status = 'taken', worker = %s, held_until = clock_timestamp() + %s, tries = tries + 1
     FROM due WHERE q.request_id = due.request_id
-    RETURNING q.request_id, q.job::text, q.tries, q.tries = 1 AND coalesce(q.start_by < clock_timestamp(), false)
+    RETURNING q.request_id, q.request_key, q.job::text, q.tries, coalesce(q.start_by < clock_timestamp(), false)
+        AND NOT EXISTS (SELECT FROM execution_state e WHERE e.request_key = q.request_key)
 """
 
 HOLD: Final[LiteralString] = """
