@@ -422,6 +422,24 @@ async def abandon(engine: Engine) -> None:
     await asyncio.gather(*(conduct.task for conduct in conducts), return_exceptions=True)
 
 
+@asynccontextmanager
+async def of_another_version(rig: Rig, execution_id: int) -> AsyncIterator[None]:
+    """Meanwhile a journal ends with a fact that this version does not know."""
+    await rig.rows(
+        """
+        INSERT INTO execution_journal (execution_id, seq, at, kind, body, epoch)
+        SELECT execution_id, max(seq) + 1, clock_timestamp(), 'OfTomorrow', '{"fact": "OfTomorrow", "at": 1}', max(epoch)
+        FROM execution_journal WHERE execution_id = %s GROUP BY execution_id RETURNING 1
+        """,
+        execution_id,
+    )
+    yield
+    async with await psycopg.AsyncConnection.connect(rig.dsn) as connection:
+        await connection.execute("ALTER TABLE execution_journal DISABLE TRIGGER execution_journal_append_only")
+        await connection.execute("DELETE FROM execution_journal WHERE kind = 'OfTomorrow'")
+        await connection.execute("ALTER TABLE execution_journal ENABLE TRIGGER execution_journal_append_only")
+
+
 async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
     """Wait for something outside: the exchange's books, a file."""
     async with asyncio.timeout(seconds):

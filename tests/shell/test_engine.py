@@ -259,15 +259,19 @@ async def test_each_read_is_paid_for_once_whoever_asks_the_market_its_fees_the_b
     assert min(reads[kind] for kind in ("market", "event", "series", "book", "trades")) > 0
 
 
-async def test_what_is_stopped_before_it_has_begun_places_nothing(postgres: str, tmp_path: Path) -> None:
+async def test_what_is_stopped_before_it_has_begun_never_begins_and_its_key_is_free(
+    postgres: str, tmp_path: Path
+) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
         rig.exchange.faults.add("book", Delayed(Micros(SECOND // 2)))
         call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.47", 60), simple(5)))
         await asyncio.sleep(0)
         engine.stop("no more")
-        trade = await call
-        assert (trade.result.status, trade.quantity) == ("cancelled", Decimal(0))
+        with pytest.raises(EngineClosed, match=r"before it began \(no more\)"):
+            await call
         assert rig.exchange.requests["create"] == 0
+        trade = await engine.execute_trade(AnEdge(1, "0.47", 60), simple(5))
+        assert (trade.result.status, trade.quantity) == ("completed", Decimal(60))
 
 
 async def test_an_engine_that_only_waits_for_another_one_closes_at_once(postgres: str, tmp_path: Path) -> None:

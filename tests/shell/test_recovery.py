@@ -1,9 +1,11 @@
 """What a dead process left is taken up without anybody calling for it; what belongs to nobody here is left alone."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import LiteralString
 
 import pytest
 from tests.shell.rig import (
@@ -16,6 +18,7 @@ from tests.shell.rig import (
     Rig,
     abandon,
     as_store,
+    of_another_version,
     rests,
     rigged,
     simple,
@@ -39,11 +42,11 @@ THREE_WEEKS = Micros(21 * 86_400 * SECOND)
 CONTINUE, WIND_DOWN = {"recovery": "continue"}, {"recovery": "wind_down"}
 
 
-async def die(rig: Rig, method: AMethod) -> None:
+async def die(rig: Rig, method: AMethod, edge: AnEdge = EDGE) -> None:
     """Let an engine die with an order resting, and its lease run out."""
     placed = Moment()
     async with rig.engine(on_turn=placed.when(rests)) as dies:
-        doomed = asyncio.create_task(dies.execute_trade(EDGE, method))
+        doomed = asyncio.create_task(dies.execute_trade(edge, method))
         await placed.come()
         await abandon(dies)
         await asyncio.gather(doomed, return_exceptions=True)
@@ -51,11 +54,11 @@ async def die(rig: Rig, method: AMethod) -> None:
     await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
 
 
-async def the_trade(rig: Rig, engine: Engine) -> Trade:
-    """Wait until the only execution has ended, and return its trade as a call would."""
+async def the_trade(rig: Rig, engine: Engine, which: LiteralString = "true") -> Trade:
+    """Wait until the execution has ended, the only one or one of several, and return its trade as a call would."""
 
     async def ended() -> None:
-        while await rig.rows("SELECT 1 FROM execution_state WHERE status = 'executing'"):  # noqa: ASYNC110
+        while await rig.rows(f"SELECT 1 FROM execution_state WHERE status = 'executing' AND {which}"):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
     async with asyncio.timeout(30):
@@ -193,6 +196,39 @@ async def test_a_lease_is_held_from_the_moment_it_is_taken_over(postgres: str, t
             read.set()
             (trade,) = (await taking).trades
         await rig.settled(trade)
+
+
+async def test_what_another_version_wrote_is_left_to_it_and_the_rest_is_taken_up(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        await die(rig, simple(600), AnEdge(2, "0.43", 60))
+        await die(rig, simple(600))
+        async with AsyncExitStack() as stack:
+            async with of_another_version(rig, 1):
+                engine = await stack.enter_async_context(rig.engine(WIND_DOWN))
+                assert (await the_trade(rig, engine, "execution_id = 2")).execution_id == 2
+                (trouble,) = (await engine.recover()).troubles
+                assert "execution 1 is left to the version that wrote it: there is no fact 'OfTomorrow'" in trouble
+                assert await rig.rows("SELECT execution_id FROM execution_state WHERE status = 'executing'") == [(1,)]
+            await the_trade(rig, engine)
+        assert rig.exchange.resting("me") == ()
+
+
+async def test_nothing_unexpected_ends_the_watch(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store:
+        await die(rig, simple(600))
+        bugs = Counter({"unfinished": 1, "load": 1})
+
+        def fail(name: str) -> str:
+            if bugs[name] > 0:
+                bugs[name] -= 1
+                raise ZeroDivisionError
+            return ""
+
+        store.fail = fail
+        async with rig.engine(WIND_DOWN, store=as_store(store)) as engine:
+            trade = await the_trade(rig, engine)
+        assert trade.result.status == "cancelled"
+        assert bugs.total() == 0
 
 
 async def test_what_another_worker_runs_is_left_to_it(postgres: str, tmp_path: Path) -> None:

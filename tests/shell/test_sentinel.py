@@ -11,6 +11,7 @@ from tests.shell.rig import ME, AnEdge, Moment, Rig, abandon, as_store, rests, r
 from depthwalker.core.units import SECOND
 from depthwalker.shell.api import TradingStopped
 from depthwalker.shell.journal import StoreUnavailable
+from depthwalker.shell.ports import HttpRequest
 from depthwalker.shell.sentinel import LOOK, Sentinel
 from depthwalker.shell.store import PostgresStore
 
@@ -57,6 +58,28 @@ async def test_nothing_new_begins_until_it_is_released_and_what_has_ended_is_sti
         await engine._sentinel.look()
         after = await engine.execute_trade(AnEdge(2, "0.47", 5), simple(1))
         assert after.quantity == Decimal(5)
+
+
+async def test_what_had_not_begun_when_it_was_pulled_is_refused_and_its_key_is_free(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        reading, answered = Moment(), asyncio.Event()
+
+        async def hold(request: HttpRequest) -> None:
+            if "/markets/" in request.path:
+                reading.set()
+                await answered.wait()
+
+        rig.wires[0].before = hold
+        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.47", 5), simple(1)))
+        await reading.come()
+        await pull(rig)
+        await engine._sentinel.look()
+        answered.set()
+        with pytest.raises(TradingStopped, match=r"\(the desk is on fire\)"):
+            await call
+        assert await rig.rows("SELECT count(*) FROM execution_state") == [(0,)]
 
 
 async def test_the_order_groups_of_the_worker_are_triggered_and_later_orders_have_new_ones(

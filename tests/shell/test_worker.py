@@ -9,14 +9,16 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.shell.rig import ME, AMarket, AnEdge, Moment, Rig, abandon, rests, rigged, simple, walker
+from tests.shell.rig import ME, AMarket, AnEdge, Moment, Rig, abandon, of_another_version, rests, rigged, simple, walker
 from tests.shell.test_cli import FAST, SLOW, Venue, method, order, running_exchange, started
 
 from depthwalker.core.execution import State
+from depthwalker.core.units import Micros
 from depthwalker.shell.api import InvalidEdge, NotExecuted, Trade
 from depthwalker.shell.cli import main
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.job_queue import JobQueue, Taken
+from depthwalker.shell.ports import HttpRequest
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.worker import Worker
 
@@ -31,7 +33,7 @@ async def working(
     ends: Ends = []
 
     def told(taken: Taken, end: Trade | str) -> None:
-        ends.append((taken.job.request_key, end))
+        ends.append((taken.request_key, end))
 
     async with rig.engine(on_turn=on_turn) as engine:
         assert engine.queue is not None
@@ -134,6 +136,80 @@ async def test_stopping_winds_down_what_runs_and_leaves_the_rest_queued(postgres
         assert rig.exchange.resting(ME) == ()
 
 
+@pytest.mark.parametrize(("action", "read"), [("buy", "/markets/"), ("sell", "/portfolio/positions")])
+async def test_what_has_not_begun_when_its_worker_is_stopped_the_next_one_executes(
+    postgres: str, tmp_path: Path, action: str, read: str
+) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
+        await caller.execute_trade(AnEdge(1, "0.47", 5), simple(10))
+        await caller.submit(AnEdge(2, "0.47" if action == "buy" else "0.44", 5, action=action), simple(10))
+        reading, answered = Moment(), asyncio.Event()
+
+        async def hold(request: HttpRequest) -> None:
+            if read in request.path:
+                reading.set()
+                await answered.wait()
+
+        async with working(rig) as (_, stopped, ends):
+            rig.wires[-1].before = hold
+            work = asyncio.create_task(stopped.run())
+            await reading.come()
+            stopped.stop()
+            answered.set()
+            await work
+        queued = await caller.queued("edge 2 method 1")
+        assert queued is not None
+        assert (queued.standing, queued.execution_id, ends) == ("queued", None, [])
+        assert "the worker is stopping" in queued.message
+        assert await rig.rows("SELECT count(*) FROM execution_state") == [(1,)]
+        async with working(rig) as (_, heir, _):
+            await heir.run(drain=True)
+        assert (await caller.wait("edge 2 method 1")).quantity == Decimal(5)
+        assert rig.exchange.position(ME, "RIG-26-A") == (1000 if action == "buy" else 0)
+
+
+async def test_what_another_version_queued_is_put_back_for_it_and_the_rest_is_executed(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
+        for number in (1, 2):
+            await caller.submit(AnEdge(number, "0.47", 5), simple(10))
+        await rig.rows("UPDATE execution_queue SET job = job - 'ticket' WHERE request_id = 1 RETURNING 1")
+        async with working(rig, slots=1) as (_, worker, ends):
+            work = asyncio.create_task(worker.run())
+            assert (await caller.wait("edge 2 method 1")).quantity == Decimal(5)
+            worker.stop()
+            await work
+        assert "edge 1 method 1" not in dict(ends)
+        ((status, message, pausing),) = await rig.rows(
+            "SELECT status, message, not_before > submitted_at + interval '4 seconds' FROM execution_queue WHERE request_id = 1"
+        )
+        assert (status, pausing) == ("queued", True)
+        assert "ticket" in str(message)
+
+
+async def test_an_execution_that_another_version_wrote_is_left_to_it(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
+        resting = Moment()
+        await caller.submit(AnEdge(1, "0.45", 5), simple(60))
+        async with working(rig, on_turn=resting.when(rests)) as (engine, dying, _):
+            work = asyncio.create_task(dying.run())
+            await resting.come()
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await abandon(engine)
+        await let_all_leases_run_out(rig)
+        async with of_another_version(rig, 1), working(rig) as (_, old, ends):
+            work = asyncio.create_task(old.run())
+            async with asyncio.timeout(10):
+                while not await rig.rows("SELECT 1 FROM execution_queue WHERE position('OfTomorrow' IN message) > 0"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            old.stop()
+            await work
+        assert ends == []
+        assert await rig.rows("SELECT expires_at <= clock_timestamp() FROM execution_leases") == [(True,)]
+
+
 async def test_a_stopped_market_of_the_kill_switch_puts_parents_back(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
         await caller.submit(AnEdge(1, "0.47", 5), simple(10))
@@ -166,6 +242,21 @@ async def test_processes_together_walk_no_more_at_once_than_the_limit(postgres: 
         assert all("concurrency" in reasons[number] for number in rest)
 
 
+async def test_what_has_not_begun_in_time_is_late_also_when_it_was_taken_before(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
+        queue, now = store.queue(rig.settings().trading_account), Micros(0)
+        await caller.execute_trade(AnEdge(1, "0.47", 5), simple(10))
+        for number in (1, 2, 3):
+            await caller.submit(AnEdge(number, "0.47", 5), simple(10), start_within=timedelta(hours=1))
+        first = await queue.take("a", 5, caller._settings.wind_down)
+        assert [taken.late for taken in first] == [False, False, False]
+        await queue.put_back("a", first[1].request_id, now, "trading is stopped")
+        await let_all_leases_run_out(rig)
+        await rig.rows("UPDATE execution_queue SET start_by = clock_timestamp() RETURNING 1")
+        begun, put_back, left = await queue.take("b", 5, caller._settings.wind_down)
+        assert (begun.late, put_back.late, left.late) == (False, True, True)
+
+
 async def test_a_lease_that_has_run_out_is_anybodys_and_what_ended_nobodys(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
         await caller.submit(AnEdge(1, "0.47", 5), simple(10))
@@ -175,7 +266,7 @@ async def test_a_lease_that_has_run_out_is_anybodys_and_what_ended_nobodys(postg
         await queue.hold("a", [mine.request_id], caller._settings.wind_down)
         await let_all_leases_run_out(rig)
         (theirs,) = await queue.take("b", 5, caller._settings.wind_down)
-        assert (theirs.tries, theirs.job, theirs.late) == (2, mine.job, False)
+        assert (theirs.tries, theirs.job(), theirs.late) == (2, mine.job(), False)
         await queue.put_back("a", mine.request_id, caller._settings.wind_down, "too late")
         found = await queue.find("edge 1 method 1")
         assert found is not None

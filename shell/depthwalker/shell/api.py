@@ -8,7 +8,7 @@
     |- NotExecuted       a queued parent was refused, or was too late to begin; the text says why
     |- DatabaseTrouble   the database cannot be used
     |- ExchangeTrouble   the exchange could not be asked, or said no, before anything was sent
-    |- EngineClosed      the engine is not open
+    |- EngineClosed      the engine is not open, or the call was stopped before its execution began
     |- Unresolved        the end of an execution could not be confirmed in time; resolution goes on
 
 Decimal appears here and nowhere further in.
@@ -173,7 +173,7 @@ class ExchangeTrouble(DepthwalkerError):
 
 
 class EngineClosed(DepthwalkerError):
-    """The engine is closed, or closing."""
+    """The engine is closed, or closing, or was asked to stop before the execution began: nothing was sent."""
 
 
 class Unresolved(DepthwalkerError):

@@ -35,6 +35,7 @@ from depthwalker.shell.api import (
     TradingStopped,
     Unresolved,
 )
+from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.feed import Feed
 from depthwalker.shell.grouping import Groups
 from depthwalker.shell.journal import (
@@ -88,7 +89,7 @@ class Conduct:
     stop: str = field(default="")
 
     def end(self, reason: str) -> None:
-        """Ask the execution to wind down, now or as soon as it begins."""
+        """Ask the execution to wind down, or not to begin."""
         if self.runner is None:
             self.stop = self.stop or reason
         else:
@@ -166,7 +167,10 @@ class Conductor:
             return await self._join(job, seat.execution_id)
 
     async def _begin(self, job: Job) -> tuple[Feed, State, Seat] | Attached:
-        """Admit the parent and make its execution durable. Raises OrderRefused or ExchangeTrouble."""
+        """Admit the parent and make its execution durable.
+
+        Raises OrderRefused, ExchangeTrouble, StoreError, and EngineClosed where it was stopped meanwhile.
+        """
         try:
             feed = await self._markets.feed(job.ticker)
         except NoSuchMarket as none:
@@ -224,6 +228,7 @@ class Conductor:
             LOG.warning("%s: that it was refused could not be kept (%s)", job.request_key, error)
 
     def _admit(self, job: Job, feed: Feed, holding: Holding, arm: Arm | None) -> Started:
+        self._go_on(job)
         identity = Identity(self._settings.installation, self._chance.hex(EXECUTION_DIGITS))
         now = self._clock.now()
         wind_down = self._settings.wind_down
@@ -235,6 +240,14 @@ class Conductor:
                 raise OrderRefused(refusal)
             case _ as never:
                 assert_never(never)
+
+    def _go_on(self, job: Job) -> None:
+        """Begin nothing that was stopped before: its request key stays unused. Raises SwitchPulled or EngineClosed."""
+        stop = self._conducts[job.request_key].stop
+        if stop and self._sentinel.pulled is not None:
+            raise SwitchPulled(self._sentinel.pulled.reason)
+        if stop:
+            raise EngineClosed(f"{job.ticker}: it was stopped before it began ({stop}): nothing was sent")
 
     async def _position(self, job: Job, promised: Promised) -> Count:
         """Return the confirmed position in the job's outcome.
@@ -322,7 +335,7 @@ class Conductor:
             except (StoreUnavailable, ExchangeTrouble) as error:
                 LOG.warning("execution %s: it cannot be followed (%s)", execution_id, error)
                 await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
-            except StoreError as error:
+            except (StoreError, Unreadable) as error:
                 raise DatabaseTrouble(str(error)) from error
             except LeaseLost as lost:
                 LOG.warning("%s; waiting for it", lost)

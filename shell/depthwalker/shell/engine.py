@@ -37,6 +37,7 @@ from depthwalker.shell.api import (
     Unresolved,
 )
 from depthwalker.shell.clock import SystemChance, SystemClock
+from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.conduct import Conduct, Conductor, own_orders, runners
 from depthwalker.shell.dialler import AioHttpDialler, Dialler, socket_url
 from depthwalker.shell.grouping import Groups
@@ -267,10 +268,14 @@ class Engine:
         execution are told, and cancelled if asked for; other installations' are left alone. Raises ExchangeTrouble or
         DatabaseTrouble.
         """
+        unread: list[str] = []
         try:
             left = await self._recovery.left()
             for one in left.orphans:
-                await self._adopt(one, wind_down=wind_down)
+                try:
+                    await self._adopt(one, wind_down=wind_down)
+                except Unreadable as other:
+                    unread.append(f"execution {one.execution_id} is left to the version that wrote it: {other}")
         except StoreError as error:
             raise DatabaseTrouble(str(error)) from error
         if cancel_strays:
@@ -280,7 +285,7 @@ class Engine:
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         return Recovered(
             trades=tuple(end for end in ends if isinstance(end, Trade)),
-            troubles=tuple(str(end) for end in ends if isinstance(end, BaseException)),
+            troubles=(*unread, *(str(end) for end in ends if isinstance(end, BaseException))),
             held=tuple(one.execution_id for one in left.held),
             strays=tuple(one.order_id for one in left.strays),
         )
@@ -294,7 +299,10 @@ class Engine:
             self._markets.keep(feed)
 
     def stop(self, reason: str = "stopped by hand") -> int:
-        """Ask every running execution to cancel what rests, confirm, and end; return how many were asked."""
+        """Ask every running execution to cancel what rests, confirm, and end; return how many were asked.
+
+        A call whose execution has not begun raises EngineClosed, or TradingStopped: its request key stays unused.
+        """
         for conduct in self._conducts.values():
             conduct.end(reason)
         return len(self._conducts)
@@ -345,7 +353,7 @@ class Engine:
         unresolved = await self._unresolved(conduct)
         if unresolved is not None:
             raise unresolved
-        conduct.end("it could not be started in time")  # should it begin after all, it places nothing
+        conduct.end("it could not be started in time")  # it does not begin any more
         raise ExchangeTrouble(f"{job.ticker}: the execution could not be started in time")
 
     def _conduct(self, job: Job) -> Conduct:
@@ -355,7 +363,10 @@ class Engine:
         return conduct
 
     async def _adopt(self, one: Unfinished, *, wind_down: bool) -> None:
-        """Take up an execution that nobody runs any more; who calls with its request key joins it."""
+        """Take up an execution that nobody runs any more; who calls with its request key joins it.
+
+        Raises StoreError, and Unreadable where another version wrote its journal.
+        """
         if one.request_key in self._conducts:
             return
         state = reduce(evolve, await self._store.load(one.execution_id), START)
@@ -380,7 +391,7 @@ class Engine:
             return running
         try:
             state = reduce(evolve, await self._store.load(conduct.execution_id), START)
-        except StoreError:
+        except (StoreError, Unreadable):
             return Unresolved(conduct.execution_id, Count(0), conduct.job.ticket.count)
         return bounds(conduct.execution_id, state)
 

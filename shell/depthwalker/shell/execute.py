@@ -15,7 +15,7 @@ from depthwalker.core.book import Leg
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.parent import Action, RefusalKind, Ticket
 from depthwalker.core.units import DOLLAR, Malformed, Price, format_price, parse_count, parse_price
-from depthwalker.shell.api import OrderRefused, Trade
+from depthwalker.shell.api import EngineClosed, OrderRefused, Trade
 from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, Ended, Wrong
 from depthwalker.shell.engine import Engine
@@ -106,7 +106,10 @@ async def _execute(job: Job, settings: Settings, dsn: str, follower: Follower) -
             engines.append(engine)
             if follower.interrupted():
                 raise KeyboardInterrupt
-            trade = await engine.execute_job(job)
+            try:
+                trade = await engine.execute_job(job)
+            except EngineClosed as stopped:
+                raise KeyboardInterrupt from stopped  # before it had begun
             lane.end(trade, follower.now())
             return trade
 

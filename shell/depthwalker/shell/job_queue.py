@@ -33,12 +33,17 @@ ENDED: Final = frozenset({Standing.DONE, Standing.REFUSED, Standing.LATE})
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A parent that this worker holds. `late`: it was not to begin any more when it was first taken."""
+    """A parent that this worker holds. `late`: it has not begun, and is not to begin any more."""
 
     request_id: int
-    job: Job
+    request_key: str
+    body: str
     tries: int
     late: bool
+
+    def job(self) -> Job:
+        """Read what to execute. Raises codec.Unreadable on what another version has queued."""
+        return _read_job(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class JobQueue:
     async def take(self, worker: str, most: int, ttl: Micros) -> tuple[Taken, ...]:
         """Hold at most so many that are due, the oldest first; also those whose holder has let its lease run out."""
         rows = await self._database.all(TAKE, self._account, most, worker, _span(ttl))
-        return tuple(Taken(number, _read_job(job), tries, late) for number, job, tries, late in sorted(rows))
+        return tuple(Taken(*row) for row in sorted(rows))
 
     async def hold(self, worker: str, requests: Sequence[int], ttl: Micros) -> None:
         """Hold these for another while."""

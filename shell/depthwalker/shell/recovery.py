@@ -14,6 +14,7 @@ from depthwalker.core.outcome import Failure
 from depthwalker.core.reply import describe
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.api import ExchangeTrouble
+from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.journal import Store, StoreError, Unfinished
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import Clock, Venue
@@ -68,16 +69,21 @@ class Recovery:
                 LOG.warning("order %s: its cancel failed (%s)", stray.order_id, describe(cancelled.failure()))
 
     async def keep_watch(self, adopt: Callable[[Unfinished], Awaitable[None]], strays: Strays) -> None:
-        """Adopt whatever nobody runs, now and every few seconds, until cancelled; deal with strays once."""
+        """Adopt whatever nobody runs, now and every few seconds, until cancelled; deal with strays once.
+
+        Nothing else ends it: what goes wrong is logged, and looked at again.
+        """
         dealt = False
         while True:
             try:
                 for one in await self._ours():
                     if one.expired:
-                        await adopt(one)
+                        await _take_up(one, adopt)
                 dealt = dealt or await self._deal(strays)
             except (StoreError, ExchangeTrouble) as error:
                 LOG.warning("recovery: it is tried again (%s)", error)
+            except Exception:
+                LOG.exception("recovery: it is tried again")
             await self._clock.sleep_until(Micros(self._clock.now() + SWEEP))
 
     async def _ours(self) -> tuple[Unfinished, ...]:
@@ -105,3 +111,15 @@ class Recovery:
             and identity.installation == self._installation
             and identity.execution not in unfinished
         )
+
+
+async def _take_up(one: Unfinished, adopt: Callable[[Unfinished], Awaitable[None]]) -> None:
+    """Adopt one; what cannot be keeps no other from it. Raises StoreError."""
+    try:
+        await adopt(one)
+    except StoreError:
+        raise
+    except Unreadable as other:
+        LOG.warning("execution %s: it is left to the version that wrote it (%s)", one.execution_id, other)
+    except Exception:
+        LOG.exception("execution %s: it cannot be taken up", one.execution_id)

@@ -19,25 +19,28 @@ LOOK: Final = Micros(SECOND // 2)
 
 
 class Sentinel:
-    """The kill switch as one process sees it. `stop` asks every running execution to end, for the reason given."""
+    """The kill switch as one process sees it: `pulled`, as last seen.
+
+    `stop` asks every running execution to end, for the reason given.
+    """
 
     def __init__(self, store: Store, clock: Clock, groups: Groups | None, stop: Callable[[str], object]) -> None:
         self._store = store
         self._clock = clock
         self._groups = groups
         self._stop = stop
-        self._pulled: Pulled | None = None
+        self.pulled: Pulled | None = None
 
     async def ends(self) -> str:
         """Return why an execution that begins now has to end, or nothing; that the switch was released may be news."""
-        if self._pulled is not None:
+        if self.pulled is not None:
             with suppress(StoreError):
                 await self.look()
         return self.reason()
 
     def reason(self) -> str:
         """Return why everything has to end, as last seen, or nothing."""
-        return "" if self._pulled is None else f"kill switch: {self._pulled.reason}"
+        return "" if self.pulled is None else f"kill switch: {self.pulled.reason}"
 
     async def keep_watch(self) -> None:
         """Obey the switch until cancelled."""
@@ -50,14 +53,14 @@ class Sentinel:
 
     async def look(self) -> None:
         """Read the switch, and obey it where it is newly pulled. Raises StoreError."""
-        before, self._pulled = self._pulled, await self._store.switch()
-        if self._pulled is None:
+        before, self.pulled = self.pulled, await self._store.switch()
+        if self.pulled is None:
             if before is not None:
                 LOG.warning("the kill switch is released")
             return
-        if before is not None and before.pull_id == self._pulled.pull_id:
+        if before is not None and before.pull_id == self.pulled.pull_id:
             return
-        LOG.warning("the kill switch was pulled by %s: %s", self._pulled.by, self._pulled.reason)
+        LOG.warning("the kill switch was pulled by %s: %s", self.pulled.by, self.pulled.reason)
         self._stop(self.reason())
         if self._groups is not None:
             await self._groups.throw()

@@ -127,13 +127,20 @@ class PostgresStore:
         return None if row is None else _attached(*row)
 
     async def claim(self, execution_id: int, owner: str, ttl: Micros) -> Claimed | HeldBy:
-        """Take an execution over, under the next epoch, if its lease is free, expired or already this owner's."""
+        """Take an execution over, under the next epoch, if its lease is free, expired or already this owner's.
+
+        Raises codec.Unreadable, and leaves it to others, where another version wrote its journal.
+        """
         row = await self._database.one(CLAIM, execution_id, owner, _span(ttl))
         assert row is not None
         claimed, epoch, holder, until, former = row
         if not claimed:
             return HeldBy(holder, until)
-        return Claimed(execution_id, epoch, await self.load(execution_id), former)
+        try:
+            return Claimed(execution_id, epoch, await self.load(execution_id), former)
+        except codec.Unreadable:
+            await self.release(execution_id, epoch)
+            raise
 
     async def renew(self, execution_id: int, epoch: int, ttl: Micros) -> bool:
         """Hold the lease for another `ttl`; False when it is somebody else's."""

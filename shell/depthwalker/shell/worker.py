@@ -12,6 +12,7 @@ from typing import Final
 
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.api import DepthwalkerError, InvalidEdge, InvalidMethod, OrderRefused, Trade, TradingStopped
+from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.job_queue import JobQueue, Standing, Taken
 from depthwalker.shell.journal import StoreError
@@ -120,13 +121,16 @@ class Worker:
             self._told(taken, "late")
             return
         try:
-            trade = await self._engine.execute_job(taken.job)
+            trade = await self._engine.execute_job(taken.job())
         except (OrderRefused, InvalidEdge, InvalidMethod) as refused:
             await queue.end(self._name, number, Standing.REFUSED, None, str(refused))
             self._told(taken, str(refused))
         except TradingStopped as stopped:
             await queue.put_back(self._name, number, PAUSE, str(stopped))
-        except DepthwalkerError as trouble:  # nothing was sent, or another worker has to see it to its end
+        except (
+            DepthwalkerError,
+            Unreadable,
+        ) as trouble:  # nothing was sent, or another worker has to see it to its end
             LOG.warning("request %s: %s; it is tried again", number, trouble)
             await queue.put_back(self._name, number, Micros(0) if self._stopping else PAUSE, str(trouble))
         else:

@@ -62,12 +62,12 @@ def _teller(*, as_json: bool) -> Callable[[Taken, Trade | str], None]:
     def tell(taken: Taken, end: Trade | str) -> None:
         if as_json:
             trade = None if isinstance(end, str) else asdict(end)
-            fields = {"request_key": taken.job.request_key, "trade": trade, "reason": end if trade is None else ""}
+            fields = {"request_key": taken.request_key, "trade": trade, "reason": end if trade is None else ""}
             say(json.dumps(fields, default=str))
         elif isinstance(end, str):
-            say(f"{taken.job.request_key}: not executed: {end}")
+            say(f"{taken.request_key}: not executed: {end}")
         else:
             result = end.result
-            say(f"{taken.job.request_key}: execution {end.execution_id} {result.status}, {end.quantity} contracts")
+            say(f"{taken.request_key}: execution {end.execution_id} {result.status}, {end.quantity} contracts")
 
     return tell
