@@ -98,13 +98,13 @@ async def run(folder: Path, tier: str, parents: int, seed: int) -> Figures:
 
 
 async def _submit(ground: Ground, submitter: Engine, chance: Random, parents: int) -> None:
-    """Queue them all, each at the bid of the moment, so that it has to wait and to walk."""
+    """Queue them all, each three cents below the bid of the moment: it has to wait and to walk, and nearly all are at work at once."""
     for number in range(1, parents + 1):
         ticker = ground.tickers[number % MARKETS]
         side = chance.choice(("yes", "no"))
         book = ground.exchange.book(ticker)
         best = (book.yes if side == "yes" else book.no)[0][0]
-        price = format_price(Price(min(best, DOLLAR - 500)))
+        price = format_price(Price(max(100, min(best, DOLLAR - 500) - 300)))
         edge = AnEdge(number, price, chance.randint(1, 20), side=side, market=AMarket(ticker, ticker))
         await submitter.submit(edge, walker(TIMEOUT_S, interval=TICK_S))
 
