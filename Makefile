@@ -107,7 +107,7 @@ paper-week: $(STAMP) ## live a week of paper trading in minutes, with a pause, t
 load: $(STAMP) ## have 200 parents executed at once by 4 workers, at two tiers; TIERS="prime basic", SEED=n and KEEP=1 (in docs/load.md) are optional
 	@$(PY) -m tests.load $(if $(TIERS),--tiers $(TIERS)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
 
-exhaust: $(STAMP) ## try all interleavings of the exchange's answers in small worlds; WORLDS="1+1,2,0 ..." (contracts, walks, losses) and KEEP=1 (in docs/safety.md) are optional
+exhaust: $(STAMP) ## try all interleavings of the exchange's answers in small worlds; WORLDS="1+1,2,0 ..." (contracts, walks, faults) and KEEP=1 (in docs/safety.md) are optional
 	@$(PY) -m tests.core.small_world $(if $(KEEP),--keep) $(WORLDS)
 
 mutate: $(STAMP) ## break the core in every place and write docs/mutants.md; MODULES="ledger walk" is optional

@@ -1,8 +1,8 @@
 """Everything that can happen in a small world: three prices, two splits, two walks, up to three contracts.
 
 From each situation every next thing is tried: a request arrives, an answer arrives, either is lost (for ever, or until
-later), the process dies, others sell one contract, a fill is told, a split walks, its quote is withdrawn. The losses and
-deaths together are bounded by `faults`; the interleavings are not. Situations that differ only in when things happened, not
+later), the exchange turns a request away (for its rate, or for good), the process dies, others sell one contract, a fill is told,
+a split walks, its quote is withdrawn. The losses, refusals and deaths together are bounded by `faults`; the interleavings are not. Situations that differ only in when things happened, not
 in which came first, are one: ten seconds pass at every step, more than any wait of reconcile's.
 """
 
@@ -20,6 +20,7 @@ from tests.core.stage import Stage
 from tests.core.world import Wire
 from tests.page import DOCS, commit, kept, put
 
+from depthwalker.core.answer import NotApplied, Rejected, Trouble
 from depthwalker.core.command import Amend, Burn, Cancel, Claim, Lookup, Place
 from depthwalker.core.execution import split_filled
 from depthwalker.core.fact import StopRequested
@@ -29,7 +30,7 @@ from depthwalker.core.units import CONTRACT, SECOND, Count, Micros
 PAGE: Final = DOCS / "safety.md"
 NAME: Final = "exhaust"
 HEAD: Final = (
-    "| contracts of each split | walks | losses or deaths | situations | steps | at commit |",
+    "| contracts of each split | walks | losses, refusals or deaths | situations | steps | at commit |",
     "|---|---|---|---|---|---|",
 )
 STEP: Final = 10
@@ -38,13 +39,14 @@ TOP: Final = 51
 
 @dataclass(frozen=True)
 class Bounds:
-    """The contracts of each split, and how many walks, and losses or deaths, there may be in all."""
+    """The contracts of each split, and how many walks, and losses, refusals or deaths, there may be in all."""
 
     counts: tuple[int, ...]
     walks: int
     faults: int
 
 
+TROUBLES: Final = (NotApplied("429"), Rejected(400, "invalid_order", "turned away"))
 WORLDS: Final = (
     Bounds((1,), walks=2, faults=1),
     Bounds((3,), walks=2, faults=0),
@@ -105,6 +107,8 @@ def moves(small: Small) -> Iterator[Move]:
             yield partial(_lose, at, late=False)
             if not wire.landed and not isinstance(wire.command, Lookup):
                 yield partial(_lose, at, late=True)
+            if not wire.landed and not isinstance(wire.command, Lookup):
+                yield from (partial(_turn_away, at, trouble) for trouble in TROUBLES)
     if small.faults:
         yield _die
     for at, _ in enumerate(small.stage.exchange.resting()):
@@ -140,6 +144,11 @@ def _withdraw(split: int, small: Small) -> None:
 def _lose(at: int, small: Small, *, late: bool) -> None:
     small.faults -= 1
     small.stage.lose([small.stage.wires[at]], arrived=False, late=late)
+
+
+def _turn_away(at: int, trouble: Trouble, small: Small) -> None:
+    small.faults -= 1
+    small.stage.arrive([small.stage.wires[at]], trouble)
 
 
 def _die(small: Small) -> None:
@@ -282,7 +291,7 @@ def explore(bounds: Bounds) -> Figures:
 
 
 def read(text: str) -> Bounds:
-    """Return the bounds of a world given as the contracts of each split, walks, and losses or deaths: `1+2,2,0`."""
+    """Return the bounds of a world given as the contracts of each split, walks, and losses, refusals or deaths: `1+2,2,0`."""
     counts, walks, faults = text.split(",")
     return Bounds(tuple(int(count) for count in counts.split("+")), int(walks), int(faults))
 
@@ -297,7 +306,7 @@ def keep(bounds: Bounds, figures: Figures, at: str) -> None:
 def main() -> None:
     """Explore the worlds that are named, or all of the list, and say how large each was."""
     parser = argparse.ArgumentParser(prog="python -m tests.core.small_world")
-    parser.add_argument("worlds", nargs="*", type=read, help="contracts of each split, walks, losses: 1+2,2,0")
+    parser.add_argument("worlds", nargs="*", type=read, help="contracts of each split, walks, faults: 1+2,2,0")
     parser.add_argument("--keep", action="store_true", help="put the figures into docs/safety.md")
     given = parser.parse_args()
     at = commit() if given.keep else ""
@@ -306,7 +315,7 @@ def main() -> None:
         figures = explore(bounds)
         counts = " + ".join(str(count) for count in bounds.counts)
         print(
-            f"{counts} contracts, {bounds.walks} walks, {bounds.faults} losses or deaths: {figures.situations:,} situations, "
+            f"{counts} contracts, {bounds.walks} walks, {bounds.faults} losses, refusals or deaths: {figures.situations:,} situations, "
             f"{figures.steps:,} steps, {time.monotonic() - begun:.0f} s, all invariants hold, all come to rest",
             flush=True,
         )
