@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
+from depthwalker.shell.tasks import end
+
 
 class Wire:
     """A relay to the server's socket that can lose an answer: what was asked is done, and nobody hears of it.
@@ -43,18 +45,21 @@ class Wire:
         for relay in self._relays:
             relay.cancel()
         await asyncio.gather(*self._relays, return_exceptions=True)
+        for _ in range(2):  # a transport is closed a turn after its `close`
+            await asyncio.sleep(0)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event) -> None:
-        server_reader, server_writer = await asyncio.open_unix_connection(self._target)
-        asking = asyncio.create_task(self._pump(reader, server_writer, lambda _: False, flows))
+        sides, asking = [writer], set[asyncio.Task[None]]()
         try:
+            server_reader, server_writer = await asyncio.open_unix_connection(self._target)
+            sides.append(server_writer)
+            asking.add(asyncio.create_task(self._pump(reader, server_writer, lambda _: False, flows)))
             await self._pump(server_reader, writer, self._loses, flows)
         finally:
-            for end in (writer, server_writer):
-                end.close()
-                with suppress(ConnectionError):
-                    await end.wait_closed()
-            await asking
+            for side in sides:  # before anything is waited for: `done` may cancel what is ending already
+                side.close()
+            await end(*asking)
+            await asyncio.gather(*(side.wait_closed() for side in sides), return_exceptions=True)
 
     def _loses(self, data: bytes) -> bool:
         if self.losing and (b"appended" in data or b"already" in data):
@@ -87,6 +92,9 @@ async def relayed(postgres: str, folder: Path) -> AsyncIterator[tuple[str, Wire]
     try:
         yield re.sub(r"host=[^&]*", f"host={quote(str(folder), safe='')}", postgres), wire
     finally:
+        for listening in server.sockets:  # see Listener: whom the server accepts as it is closed it forgets
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        await asyncio.sleep(0)
         server.close()
         await wire.done()
         await server.wait_closed()
