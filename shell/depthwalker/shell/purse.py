@@ -18,6 +18,7 @@ from depthwalker.shell.tasks import end
 TTL: Final = Micros(10 * SECOND)
 RENEWAL: Final = Micros(5 * SECOND)  # before a lease ends
 PATIENCE_S: Final = 0.5  # a store that takes longer is taken for away: a cancel may be waiting
+ENDING_S: Final = 1.0  # for what was abandoned to end
 AWAY: Final = Micros(2 * SECOND)  # until it is asked again
 ALONE: Final = 8  # the processes of an account that may each go on alone, without a 429
 BLOCKS: Final = 16  # a lease takes so many-th of the bucket beyond what is needed at once
@@ -109,6 +110,8 @@ class Purse:
         """Leave what is not spent to the others, as the last thing that is done with it."""
         if self._pool is not None and self._held and self._clock.now() >= self._asked_again:
             await self._lease(self._pool, 0, 0, 0)
+        if self._asking:  # cancelled already: a second time would interrupt that, and cost the connection
+            await asyncio.wait(self._asking, timeout=ENDING_S)
         await end(*self._asking)
 
     def refused(self) -> None:
