@@ -291,6 +291,12 @@ class Rig:
         async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as connection:
             return list(await (await connection.execute(query.encode(), values)).fetchall())
 
+    async def shows(self, query: str, seconds: float = 10) -> None:
+        """Wait until a query finds something."""
+        async with asyncio.timeout(seconds):
+            while not await self.rows(query):  # noqa: ASYNC110 - nothing signals what is durable
+                await asyncio.sleep(0.01)
+
     async def journal(self, execution_id: int) -> tuple[Fact, ...]:
         async with PostgresStore(self.dsn) as store:
             return await store.load(execution_id)

@@ -448,10 +448,7 @@ async def test_nor_while_a_sell_that_has_sold_all_of_it_is_still_being_confirmed
         await rig.clock.sleep_until(Micros(rig.clock.now() + SECOND))
         rig.wires[0].before = hold
         first = asyncio.create_task(engine.execute_trade(AnEdge(2, "0.44", 60, "yes", "sell"), simple()))
-        all_sold = "SELECT 1 FROM execution_state WHERE action = 'sell' AND filled_quantity = target_quantity"
-        async with asyncio.timeout(10):
-            while not await rig.rows(all_sold):  # noqa: ASYNC110 - nothing signals what is durable
-                await asyncio.sleep(0.01)
+        await rig.shows("SELECT 1 FROM execution_state WHERE action = 'sell' AND filled_quantity = target_quantity")
         with pytest.raises(OrderRefused, match=r"position 0\.00"):
             await other.execute_trade(AnEdge(3, "0.44", 60, "yes", "sell"), simple())
         confirmed.set()

@@ -56,13 +56,9 @@ async def die(rig: Rig, method: AMethod, edge: AnEdge = EDGE) -> None:
 
 async def the_trade(rig: Rig, engine: Engine, which: LiteralString = "true") -> Trade:
     """Wait until the execution has ended, the only one or one of several, and return its trade as a call would."""
-
-    async def ended() -> None:
-        while await rig.rows(f"SELECT 1 FROM execution_state WHERE status = 'executing' AND {which}"):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-
-    async with asyncio.timeout(30):
-        await ended()
+    await rig.shows(
+        f"SELECT 1 WHERE NOT EXISTS (SELECT FROM execution_state WHERE status = 'executing' AND {which})", 30
+    )
     return await engine.execute_trade(EDGE, simple(6))
 
 
@@ -160,6 +156,7 @@ async def test_what_is_at_another_exchange_is_left_to_that_ones_workers(postgres
         async with here.engine() as engine:
             found = await engine.recover(wind_down=True)
             assert (found.trades, found.held) == ((), ())
+            assert found.elsewhere == ((1, there.exchange.url),)
             with pytest.raises(OrderRefused, match="names execution 1 of account 'me' at http"):
                 await engine.execute_trade(EDGE, simple(6))
             assert here.own() == ()

@@ -36,9 +36,7 @@ async def test_what_ended_is_compared_and_what_runs_is_in_flight(postgres: str, 
             AnEdge(2, "0.47", 10), walker(1, min_volume_threshold=1_000_000), request_key="falls back"
         )
         call = asyncio.create_task(engine.execute_trade(AnEdge(3, "0.40", 10), simple(60)))
-        async with asyncio.timeout(10):
-            while not await rig.rows("SELECT 1 FROM executions_in_flight WHERE open_orders = 1"):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await rig.shows("SELECT 1 FROM executions_in_flight WHERE open_orders = 1")
         with undone(postgres) as connection:
             (flying,) = connection.execute("SELECT * FROM executions_in_flight").fetchall()
             (oldest,) = connection.execute("SELECT * FROM oldest_unfinished").fetchall()

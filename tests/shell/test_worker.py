@@ -201,9 +201,7 @@ async def test_an_execution_that_another_version_wrote_is_left_to_it(postgres: s
         await let_all_leases_run_out(rig)
         async with of_another_version(rig, 1), working(rig) as (_, old, ends):
             work = asyncio.create_task(old.run())
-            async with asyncio.timeout(10):
-                while not await rig.rows("SELECT 1 FROM execution_queue WHERE position('OfTomorrow' IN message) > 0"):  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
+            await rig.shows("SELECT 1 FROM execution_queue WHERE position('OfTomorrow' IN message) > 0")
             old.stop()
             await work
         assert ends == []
@@ -216,9 +214,7 @@ async def test_a_stopped_market_of_the_kill_switch_puts_parents_back(postgres: s
         await store.pull_switch("rehearsal", "me")
         async with working(rig) as (_, worker, ends):
             work = asyncio.create_task(worker.run())
-            async with asyncio.timeout(10):
-                while not await rig.rows("SELECT 1 FROM execution_queue WHERE status = 'queued' AND tries = 1"):  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
+            await rig.shows("SELECT 1 FROM execution_queue WHERE status = 'queued' AND tries = 1")
             worker.stop()
             await work
         queued = await caller.queued("edge 1 method 1")

@@ -120,12 +120,14 @@ class Queued:
 class Recovered:
     """What a recovery found: the trades of executions taken up, and why others have none yet.
 
-    `held` are executions that another worker runs, `strays` the exchange's ids of orders that belong to nothing.
+    `held` are executions that another worker runs, `elsewhere` those of another exchange with its name, which an engine of that one
+    takes up, `strays` the exchange's ids of orders that belong to nothing.
     """
 
     trades: tuple[Trade, ...]
     troubles: tuple[str, ...]
     held: tuple[int, ...]
+    elsewhere: tuple[tuple[int, str], ...]
     strays: tuple[str, ...]
 
 

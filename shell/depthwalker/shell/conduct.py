@@ -212,8 +212,7 @@ class Conductor:
 
     def _check_ours(self, job: Job, found: Attached) -> None:
         """Raise OrderRefused where the key names an execution of another account or exchange: it is neither ours nor joined."""
-        here = (self._settings.account, self._settings.exchange)
-        if (found.account, found.exchange or self._settings.exchange) == here:
+        if found.account == self._settings.account and self._settings.is_here(found.exchange):
             return
         whose = f"account {found.account!r} at {found.exchange or 'its own exchange'}"
         told = f"request key {job.request_key!r} names execution {found.execution_id} of {whose}: give another key"

@@ -121,9 +121,7 @@ class Engine:
             self._observer,
             watchers or Watchers(),
         )
-        self._recovery = Recovery(
-            settings.account, settings.exchange, settings.installation, venue, store, clock, self._limiter
-        )
+        self._recovery = Recovery(settings, venue, store, clock, self._limiter)
         self._socket: Socket | None = None
         if dialler is not None:
             newsroom = NewsRoom(self._markets.feeds, lambda: runners(self._conducts), clock)
@@ -287,6 +285,7 @@ class Engine:
             trades=tuple(end for end in ends if isinstance(end, Trade)),
             troubles=(*unread, *(str(end) for end in ends if isinstance(end, BaseException))),
             held=tuple(one.execution_id for one in left.held),
+            elsewhere=tuple((one.execution_id, one.exchange) for one in left.elsewhere),
             strays=tuple(one.order_id for one in left.strays),
         )
 

@@ -43,7 +43,11 @@ def _told(found: Recovered, *, cancelled: bool) -> Iterator[str]:
         numbers = ", ".join(str(number) for number in found.held)
         again = f"if that one has died, it lets go in {LEASE // SECOND} s: run this again then"
         yield f"run by another worker, or until a moment ago: execution {numbers}; {again}"
+    yield from (
+        f"execution {number} is at another exchange: run this with base_url {exchange}"
+        for number, exchange in found.elsewhere
+    )
     done = "its cancel was sent" if cancelled else "--cancel-strays cancels it"
     yield from (f"order {order} rests and belongs to no unfinished execution: {done}" for order in found.strays)
-    if not (found.trades or found.troubles or found.held or found.strays):
+    if not (found.trades or found.troubles or found.held or found.elsewhere or found.strays):
         yield "nothing was left"

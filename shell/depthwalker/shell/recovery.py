@@ -18,7 +18,7 @@ from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.journal import Store, StoreError, Unfinished
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import Clock, Venue
-from depthwalker.shell.settings import Strays
+from depthwalker.shell.settings import Settings, Strays
 
 LOG: Final = logging.getLogger("depthwalker")
 SWEEP: Final = Micros(5 * SECOND)  # between two looks for executions that nobody runs any more
@@ -26,22 +26,22 @@ SWEEP: Final = Micros(5 * SECOND)  # between two looks for executions that nobod
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What there is: executions that nobody runs, those that somebody does, and our resting orders without one."""
+    """What there is: executions that nobody runs, those that somebody does, those of another exchange, and strays.
+
+    A stray is a resting order of ours without an execution.
+    """
 
     orphans: tuple[Unfinished, ...]
     held: tuple[Unfinished, ...]
+    elsewhere: tuple[Unfinished, ...]
     strays: tuple[OrderRecord, ...]
 
 
 class Recovery:
     """Recovery for one account, its exchange and one installation."""
 
-    def __init__(
-        self, account: str, exchange: str, installation: str, venue: Venue, store: Store, clock: Clock, limiter: Limiter
-    ) -> None:
-        self._account = account
-        self._exchange = exchange
-        self._installation = installation
+    def __init__(self, settings: Settings, venue: Venue, store: Store, clock: Clock, limiter: Limiter) -> None:
+        self._settings = settings
         self._venue = venue
         self._store = store
         self._clock = clock
@@ -53,10 +53,12 @@ class Recovery:
         if isinstance(resting, Failure):
             raise ExchangeTrouble(f"resting orders cannot be read: {describe(resting.failure())}")
         everybodys = {one.uuid for one in await self._store.unfinished()}
-        ours = await self._ours()
+        accounts = await self._store.unfinished(self._settings.account)
+        ours = self._here(accounts)
         return Left(
             orphans=tuple(one for one in ours if one.expired),
             held=tuple(one for one in ours if not one.expired),
+            elsewhere=tuple(one for one in accounts if one not in ours),
             strays=tuple(record for record in resting.unwrap() if self._strays(record, everybodys)),
         )
 
@@ -76,7 +78,7 @@ class Recovery:
         dealt = False
         while True:
             try:
-                for one in await self._ours():
+                for one in self._here(await self._store.unfinished(self._settings.account)):
                     if one.expired:
                         await _take_up(one, adopt)
                 dealt = dealt or await self._deal(strays)
@@ -86,10 +88,9 @@ class Recovery:
                 LOG.exception("recovery: it is tried again")
             await self._clock.sleep_until(Micros(self._clock.now() + SWEEP))
 
-    async def _ours(self) -> tuple[Unfinished, ...]:
-        """Return the account's unfinished executions here: an account of the same name elsewhere is another one."""
-        every = await self._store.unfinished(self._account)
-        return tuple(one for one in every if one.exchange in {"", self._exchange})
+    def _here(self, accounts: tuple[Unfinished, ...]) -> tuple[Unfinished, ...]:
+        """Return those at our exchange: an account of the same name elsewhere is another one."""
+        return tuple(one for one in accounts if self._settings.is_here(one.exchange))
 
     async def _deal(self, policy: Strays) -> bool:
         strays = (await self.left()).strays
@@ -108,7 +109,7 @@ class Recovery:
         identity = parse_client_id(record.client_order_id)
         return (
             identity is not None
-            and identity.installation == self._installation
+            and identity.installation == self._settings.installation
             and identity.execution not in unfinished
         )
 

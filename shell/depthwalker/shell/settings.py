@@ -236,6 +236,10 @@ class Settings:
         known = next((name for name, domain in DOMAINS.items() if host.endswith(domain)), self.base_url)
         return "" if self.paper else known
 
+    def is_here(self, exchange: str) -> bool:
+        """Return whether an execution kept with this exchange is ours to run: one on paper, or older than that, names none."""
+        return exchange in {"", self.exchange}
+
     @property
     def trading_account(self) -> str:
         """Return the account and its exchange: an account of the same name elsewhere is another one."""
