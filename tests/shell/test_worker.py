@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
 from tests.shell.rig import ME, AMarket, AnEdge, Moment, Rig, abandon, of_another_version, rests, rigged, simple, walker
 from tests.shell.test_cli import FAST, SLOW, Venue, method, order, running_exchange, started
@@ -166,6 +167,21 @@ async def test_what_has_not_begun_when_its_worker_is_stopped_the_next_one_execut
             await heir.run(drain=True)
         assert (await caller.wait("edge 2 method 1")).quantity == Decimal(5)
         assert rig.exchange.position(ME, "RIG-26-A") == (1000 if action == "buy" else 0)
+
+
+async def test_what_comes_from_the_queue_after_the_stop_is_put_back(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
+        await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        async with await psycopg.AsyncConnection.connect(postgres) as other, working(rig) as (_, stopped, ends):
+            await other.execute("LOCK TABLE execution_queue")
+            work = asyncio.create_task(stopped.run())
+            await rig.shows("SELECT 1 FROM pg_locks WHERE relation = 'execution_queue'::regclass AND NOT granted")
+            stopped.stop()
+            await other.commit()
+            await work
+        assert ends == []
+        assert await rig.rows("SELECT status, message FROM execution_queue") == [("queued", "the worker is stopping")]
+        assert await rig.rows("SELECT count(*) FROM execution_state") == [(0,)]
 
 
 async def test_what_another_version_queued_is_put_back_for_it_and_the_rest_is_executed(

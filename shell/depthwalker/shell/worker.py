@@ -116,6 +116,9 @@ class Worker:
 
     async def _end(self, taken: Taken) -> None:
         number, queue = taken.request_id, self._queue
+        if self._stopping:  # it was asked for before, and has come since
+            await queue.put_back(self._name, number, Micros(0), "the worker is stopping")
+            return
         if taken.late:
             await queue.end(self._name, number, Standing.LATE, None, "it was not to begin any more")
             self._told(taken, "late")
