@@ -8,7 +8,7 @@ UV ?= uv
 PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-shell test-whole test-versions test-other check format types arch bench bench-clients bench-peers differential peers bench-snapshots calibration fuzz-exchange simulate as-live crash kill paper-week exhaust mutate guard lab ablation kalshi-demo build lock clean docs docs-figures FORCE
+.PHONY: help setup demo test test-core test-shell test-whole test-versions test-other check format types arch bench bench-clients bench-peers differential peers bench-snapshots calibration fuzz-exchange simulate as-live crash kill paper-week exhaust mutate guard lab lab-large lab-cents ablation kalshi-demo build lock clean docs docs-figures FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -124,6 +124,12 @@ calibration: $(STAMP) ## hold the synthetic markets beside the recorded ones and
 
 lab: $(STAMP) ## judge every algorithm and write docs/lab.md; DATA=recordings or folders of them are optional
 	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)")
+
+lab-large: $(STAMP) ## the same for parents of 500 and 2,000 contracts, in docs/lab-large.md
+	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)") --count 500 2000 --every 60 --title ": large parents" --out docs/lab-large.md
+
+lab-cents: $(STAMP) ## the same under a cap of three cents alone, in docs/lab-cents.md
+	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)") --cap 0.03 --every 60 --title ": three cents above the target" --out docs/lab-cents.md
 
 kalshi-demo: $(STAMP) ## check your key against Kalshi's demo exchange; TRADE=1 places one order and cancels it
 	@$(PY) -m depthwalker.shell.smoke $(if $(TRADE),--trade) $(if $(MARKET),--market "$(MARKET)")

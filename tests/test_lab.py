@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tools import ablation
 from tools.lab import Task, design, main, sources
-from tools.lab_page import WALKER, page
+from tools.lab_page import WALKER, How, page
+from tools.otherwise import OTHERWISE
 
 from depthwalker.core.units import SECOND, Micros, Price
 from depthwalker.shell.lab.market import QueueModel
@@ -150,7 +151,7 @@ ROW: Row = {
 
 
 def told(some: Row, half: str = "judging") -> str:
-    return page({half: some}, {}, 30, 1, 2)
+    return page({half: some}, {}, How(30, (10, 100), "2.5%,0.03", 1, 2, "", "lab"))
 
 
 def test_where_the_walker_does_not_win_is_said_market_by_market() -> None:
@@ -242,6 +243,20 @@ def test_several_fill_models_are_told_with_their_markets() -> None:
     assert "Fill models: lower bound: no trades (y); tape: all (x, z)." in text
 
 
+def test_other_counts_and_another_cap_are_judged_and_named(tmp_path: Path) -> None:
+    out = tmp_path / "lab-large.md"
+    asked = ["--count", "500", "2000", "--cap", "0.03", "--title", ": large parents", "--every", "900", "--jobs", "1"]
+
+    assert main(["moderate", "--out", str(out), *asked]) == 0
+
+    text = " ".join(out.read_text().split())
+    assert "# The laboratory's judgement: large parents `make lab-large DATA=folder` writes this page" in text
+    assert "500 and 2,000 contracts of both outcomes, every 900 seconds" in text
+    assert "capped at 3 cents above the target. Cost is" in text
+    with pytest.raises(SystemExit):
+        main(["moderate", "--out", str(out), "--cap", "three cents"])
+
+
 def test_what_cannot_be_played_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = tmp_path / "wrong.jsonl.gz"
     wrong.write_bytes(gzip.compress(b"no recording\n"))
@@ -257,7 +272,12 @@ def test_what_cannot_be_played_is_named(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_what_stays_within_noise_and_what_is_cheaper_but_left_out_are_named_with_the_reason() -> None:
-    calls, rest, unknown, worth = "no saving of calls", "takes the rest 5 s before the end", "something new", "worth it"
+    calls, rest, unknown, worth = (
+        "no saving of calls",
+        "takes the rest 2 s before the end instead of 5",
+        "something new",
+        "worth it",
+    )
 
     def row(varied: str, half: str, low: float | None, high: float | None, liquidity: str = "all") -> Row:
         return {
@@ -297,7 +317,7 @@ def test_what_stays_within_noise_and_what_is_cheaper_but_left_out_are_named_with
 def test_reasons_are_of_changes_that_are_made() -> None:
     changes = tomllib.loads(ablation.SPACE.read_text())["alone"]
 
-    assert set(ablation.REASONS) <= {*changes, *dict(ablation.OTHERWISE)}
+    assert set(ablation.REASONS) <= {*changes, *dict(OTHERWISE)}
 
 
 def test_what_each_part_is_worth_is_a_table_of_changes_made_alone(tmp_path: Path) -> None:
@@ -309,5 +329,5 @@ def test_what_each_part_is_worth_is_a_table_of_changes_made_alone(tmp_path: Path
     assert "Tuning: moderate. Sessions: none" in text
     lines = text.splitlines()
     changes = tomllib.loads(ablation.SPACE.read_text())["alone"]
-    for change in (*changes, *dict(ablation.OTHERWISE)):
+    for change in (*changes, *dict(OTHERWISE)):
         assert any(line.startswith(f"| {change} | ") for line in lines), change

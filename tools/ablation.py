@@ -11,16 +11,9 @@ from typing import Final
 import joblib
 from tools import lab
 from tools.lab_page import standing
+from tools.otherwise import OTHERWISE
 
-from depthwalker.core.algorithms.placing import at
-from depthwalker.core.algorithms.strategy import Strategy
-from depthwalker.core.algorithms.table import WALKER
-from depthwalker.core.config import Algorithm
-from depthwalker.core.execution import State
-from depthwalker.core.policy import Policy
-from depthwalker.core.quote import Desire
 from depthwalker.core.units import SECOND, Micros
-from depthwalker.core.view import View
 from depthwalker.shell.ending import Wrong
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.report import ALL, Row
@@ -37,31 +30,41 @@ CAP: Final = "2.5%,0.03"
 HEAD: Final = """\
 # What each part of the walker is worth
 
-`make ablation TUNE="recordings" JUDGE="others"` changes one thing at a time (`tools/ablation.toml`; in `tools/ablation.py` what
-no constant of the policy takes away) and runs the laboratory's protocol ([lab](lab.md)) with a parent every {every} s, worst queue:
-by how many cents a contract it becomes dearer (+) or cheaper (-) than the walker as it stands, parent by parent, with the 95 %
-interval of a block bootstrap. A part is worth having where the interval without it is above zero; a change whose interval is
+`make ablation TUNE="recordings" JUDGE="others"` changes one thing at a time (`tools/ablation.toml`; in `tools/otherwise.py`
+what no constant of the policy takes away, and signals that it does not have) and runs the laboratory's protocol ([lab](lab.md))
+with a parent every {every} s, worst queue: by how many cents a contract it becomes dearer (+) or cheaper (-) than the walker as it
+stands, parent by parent, with the 95 % interval of a block bootstrap. A part is worth having where the interval without it is above zero; a change whose interval is
 below zero would be an improvement. Which parts stay and which changes are left out all the same is said first, with the reason.
+The changes that end in "too" add a signal to the sizes at the touch; each was tried with weights of both signs, here stands one.
 
 Tuning: {tuning}. {tuned}
 
 Judging: {judging}. {judged}
 """
 HALVES: Final = ("tuning", "judging")
-VALUE: Final = (
-    "a value of the signal of sizes, which must have one; that signal's removal is `the same patience in every spread`"
-)
+VALUE: Final = "a value of the distance to the microprice, which has to have one: a cent"
+SHARE: Final = "a value of the share that the flow has to be likely to serve, which has to have one: a fifth"
+ADDED: Final = "a signal that the walker does not have, and which would have to make it cheaper"
 REASONS: Final = {
+    "never waits for the flow": "dearer beyond noise in moderate markets on both halves; in all of them the few thin parents, of eight cents each, drown it",
+    "the sizes at the touch count for nothing": "dearer beyond noise in liquid judging markets",
+    "never takes near the microprice": "dearer beyond noise where it was tuned, and in thin and liquid judging markets",
     "a tick every 2 s instead of 4": "the specification's cadence, no signal; more ticks are more calls",
     "a tick every 8 s": "the specification's cadence, no signal",
     "own orders read every 4 s instead of 20": "an economy of calls, no signal: it need only cost nothing",
     "no saving of calls": "a bound on calls, no signal: the specification's twenty at most; it need only cost nothing",
-    "no upper end of patience": "a bound on the signal of sizes: however wide the spread, what is outweighed enough is taken",
-    "sizes count for nothing where there is no room": VALUE,
-    "where there is no room takes only what is outweighed": VALUE,
-    "half the patience for each cent inside the spread": VALUE,
-    "takes the rest 2 s before the end instead of 10": "the full fill would come later than the specification's 25 s in the mean",
-    "takes the rest 5 s before the end": "later and less filled: 8 s, as until policy version 7, missed fill rate and time already",
+    "takes the rest 2 s before the end instead of 5": "later and less filled: the specification's time and fill rate are nearer than the cents",
+    "takes the rest 10 s before the end": "sooner and fuller, but dearer where it was tuned",
+    "takes within half a cent of the microprice instead of one": VALUE,
+    "takes within two cents of the microprice": VALUE,
+    "waits for a half instead of a fifth": SHARE,
+    "waits for a tenth": SHARE,
+    "waits though less is offered than was asked for": "less would be filled of what is out of reach, and large parents would be dearer",
+    "keeps the first place of its queue instead of walking up": ADDED,
+    "which side traded lately counts, too": ADDED,
+    "what was added to the book lately counts, too": ADDED,
+    "the depth within five cents counts, too": ADDED,
+    "the best three levels count, too": ADDED,
     "never takes before the end": "most would be left unfilled: the specification's fill rates",
 }
 
@@ -113,28 +116,6 @@ def ablated(markets: tuple[Market, ...], every: Micros) -> list[Row]:
     rows = sweep_report(list(chain.from_iterable(joblib.Parallel(n_jobs=2)(calls))), search.variants)["rows"]
     assert isinstance(rows, list)
     return rows
-
-
-def never_down(_: Algorithm) -> Strategy:
-    """Return the walker that stays where it is when the market comes to it."""
-    return replace(WALKER, desire=_stays_above)
-
-
-def _stays_above(state: State, view: View, policy: Policy) -> Desire:
-    wanted = WALKER.desire(state, view, policy)
-    parts = {part.number: part for part in state.splits}
-    return replace(
-        wanted,
-        quotes=tuple(
-            at(parts[quote.split], parts[quote.split].price, view, "it stays above")
-            if quote.price < parts[quote.split].price
-            else quote
-            for quote in wanted.quotes
-        ),
-    )
-
-
-OTHERWISE: Final = (("never follows the market down", never_down),)  # what no constant of the policy takes away
 
 
 def stays(rows: list[Row]) -> Iterator[str]:

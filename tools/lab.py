@@ -16,15 +16,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tools.lab_page import WALKER, page
+from tools.lab_page import WALKER, How, page
 
 from depthwalker.core.book import Leg
 from depthwalker.core.config import DEFAULT_EXECUTION
 from depthwalker.core.parent import Action
 from depthwalker.core.policy import policy_for
-from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
+from depthwalker.core.units import CONTRACT, SECOND, Count, Micros
 from depthwalker.shell.ending import Wrong
-from depthwalker.shell.lab.asked import tape_of
+from depthwalker.shell.lab.asked import capped, tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment, indexed
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.parents import Aim, Sampling
@@ -40,7 +40,7 @@ EVERY: Final = Micros(30 * SECOND)
 LATENCY: Final = Micros(SECOND // 10)
 BLOCK: Final = Micros(10 * HORIZON)
 COUNTS: Final = (Count(10 * CONTRACT), Count(100 * CONTRACT))
-PERCENT, CENTS = 25_000, Price(300)
+CAP: Final = "2.5%,0.03"
 SYNTHETIC_SECONDS: Final = 1_800
 SOON, LATE, PARTLY = "filled before the rest is taken", "filled as the rest is taken", "not filled to the end"
 ENDS: Final = (SOON, LATE, PARTLY)
@@ -55,6 +55,8 @@ class Task:
 
     source: str
     every: Micros
+    counts: tuple[Count, ...] = COUNTS
+    cap: str = CAP
 
     @property
     def name(self) -> str:
@@ -82,14 +84,14 @@ def played(task: Task) -> Played | str:
         tape = tape_of(task.source, 1, SYNTHETIC_SECONDS)
     except Wrong as wrong:
         return str(wrong)
-    found = experiment([(task.name, indexed(tape))], design(task.every))
+    found = experiment([(task.name, indexed(tape))], design(task.every, task.counts, task.cap))
     return Played(task.name, session_of(task.source, tape), found)
 
 
-def design(every: Micros = EVERY) -> Design:
-    """Return the protocol."""
-    config = replace(DEFAULT_EXECUTION, timeout=HORIZON, slippage_ppm=PERCENT, slippage_dollars=CENTS)
-    sampling = Sampling(COUNTS, tuple(Leg), Action.BUY, Aim("offer", 0), every, every, config)
+def design(every: Micros = EVERY, counts: tuple[Count, ...] = COUNTS, cap: str = CAP) -> Design:
+    """Return the protocol. Raises Wrong where the cap is none."""
+    config = capped(replace(DEFAULT_EXECUTION, timeout=HORIZON), cap)
+    sampling = Sampling(counts, tuple(Leg), Action.BUY, Aim("offer", 0), every, every, config)
     return Design(tuple(players(config).values()), sampling, tuple(QueueModel), LATENCY, BLOCK)
 
 
@@ -179,10 +181,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("data", nargs="*", type=Path, help="recordings, or folders of them")
     parser.add_argument("--out", type=Path, default=PAGE, help="the page; the figures go beside it, as .json")
     parser.add_argument("--every", type=int, default=EVERY // SECOND, help="seconds between parents")
+    parser.add_argument("--count", type=int, nargs="+", default=[10, 100], help="contracts of a parent")
+    parser.add_argument("--cap", default=CAP, help="above the target, as of `depthwalker backtest`")
+    parser.add_argument("--title", default="", help="what the page's title adds")
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args(argv)
     since = time.monotonic()
-    tasks = [Task(source, Micros(given.every * SECOND)) for source in sources(given.data)]
+    counts = tuple(Count(count * CONTRACT) for count in given.count)
+    every = Micros(given.every * SECOND)
+    try:
+        design(every, counts, given.cap)
+    except Wrong as wrong:
+        parser.error(str(wrong))
+    tasks = [Task(source, every, counts, given.cap) for source in sources(given.data)]
     parts: dict[str, list[Played]] = {}
     refused: dict[str, str] = {}
     with ProcessPoolExecutor(given.jobs) as pool:
@@ -202,7 +213,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     found = {half: judged(markets) for half, markets in parts.items()}
     seconds = round(time.monotonic() - since)
-    given.out.write_text(page(found, refused, given.every, seconds, given.jobs), encoding="utf-8")
+    how = How(given.every, tuple(given.count), given.cap, seconds, given.jobs, given.title, given.out.stem)
+    given.out.write_text(page(found, refused, how), encoding="utf-8")
     figures = {half: kept(result) for half, result in found.items()}
     given.out.with_suffix(".json").write_text(json.dumps(figures, allow_nan=False) + "\n", encoding="utf-8")
     print(f"{given.out}")

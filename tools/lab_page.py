@@ -33,12 +33,11 @@ COLUMNS: Final = (
     "of the saving",
 )
 HEAD: Final = """\
-# The laboratory's judgement
+# The laboratory's judgement{title}
 
-`make lab DATA=folder` writes this page, and [lab.json](lab.json) beside it, from the recordings that it is given (without
-any, from the synthetic markets). Every parent buys at the best offer of its arrival, 10 and 100 contracts of both outcomes,
-every {every} seconds for 40 seconds, with 100 ms of latency, capped at 2.5 % and at 3 cents above the target (the tighter holds:
-2.5 % of a price below a dollar is always below 3 cents, so the specification's percentage alone is the same). Cost is
+`make {target} DATA=folder` writes this page, and [{target}.json]({target}.json) beside it, from the recordings that it is given
+(without any, from the synthetic markets). Every parent buys at the best offer of its arrival, {counts} contracts of both outcomes,
+every {every} seconds for 40 seconds, with 100 ms of latency, capped at {cap}. Cost is
 implementation shortfall against the mid at arrival, fees in, the rest completed at the horizon whatever the cap: cents a
 contract, lower is better. Intervals are of a block bootstrap over blocks of ten horizons, of which there must be five: they
 speak of other stretches of the sessions that are here, not of other days. An algorithm's best opponent is the one with the lowest
@@ -49,6 +48,13 @@ reach` is what the others were filled, as a share of what the bound fills of the
 than {few} exchange calls, `most` are the calls of the parent that made most.
 
 Judged by one run of {seconds} s (processes: {jobs}). A loss is reported as plainly as a win."""
+CAPS: Final = {
+    "2.5%,0.03": (
+        "2.5 % and at 3 cents above the target (the tighter holds: 2.5 % of a price below a dollar is always below 3 cents,"
+        " so the specification's percentage alone is the same)"
+    ),
+    "0.03": "3 cents above the target",
+}
 HALVES: Final = (
     ("judging", "## Judging: markets that the policy was not tuned on"),
     ("tuning", "## Tuning: markets that the policy was chosen on"),
@@ -82,9 +88,32 @@ class Against:
         return None if self.low is None or self.high is None else self.low > 0 or self.high < 0
 
 
-def page(found: dict[str, Row], refused: dict[str, str], every: int, seconds: int, jobs: int) -> str:
+@dataclass(frozen=True, slots=True)
+class How:
+    """What a run was asked for, and what it took. `title` and `target` are of the page and of the command that writes it."""
+
+    every: int
+    counts: tuple[int, ...]
+    cap: str
+    seconds: int
+    jobs: int
+    title: str
+    target: str
+
+
+def page(found: dict[str, Row], refused: dict[str, str], how: How) -> str:
     """Return the page."""
-    text = [HEAD.format(every=every, seconds=seconds, jobs=jobs, few=FEW_CALLS)]
+    head = HEAD.format(
+        title=how.title,
+        target=how.target,
+        counts=" and ".join(f"{count:,}" for count in how.counts),
+        every=how.every,
+        cap=CAPS.get(how.cap, f"{how.cap} above the target"),
+        seconds=how.seconds,
+        jobs=how.jobs,
+        few=FEW_CALLS,
+    )
+    text = [head]
     for half, about in HALVES:
         if half in found:
             text += ["", about, "", *_half(half, found[half])]
@@ -103,10 +132,9 @@ def _half(half: str, result: Row) -> Iterator[str]:
     if half == "judging" and seen:
         yield ""
         yield (
-            f"Not tuned on is not unseen: {', '.join(seen)} had been looked at before the policy was settled. That taking the rest ten"
-            " seconds before winding down meets the targets of fill and time (policy version 8), and that patience by the cent helps"
-            " where ticks are finer (version 10), was seen on such markets: these targets and their thin class are no longer"
-            " untouched by the choice ([policies](guides/policy.md))."
+            f"Not tuned on is not unseen: {', '.join(seen)} had been looked at before the policy was settled. That each class fills"
+            " the largest share of what is out of reach, and within the specification's time, was among the reasons for what is taken"
+            " when (policy version 11): these targets are not untouched by the choice ([policies](guides/policy.md))."
         )
     yield from ("", standing(result), "")
     yield f"{result['runs']:,} executions; parents left out: {left}."

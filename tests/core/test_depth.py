@@ -11,6 +11,7 @@ from depthwalker.core.depth import (
     SPEC_THRESHOLDS,
     Liquidity,
     Thresholds,
+    above_microprice,
     analyze,
     categorize,
     imbalance,
@@ -173,6 +174,22 @@ def test_the_imbalance_is_how_far_the_best_bid_outweighs_the_best_offer(bids: in
     queue: Ladder = ((Price(5000), Count(bids)), (Price(4900), Count(9_999)))
     offers: Ladder = ((Price(5200), Count(offered)), (Price(5300), Count(7_777)))
     assert imbalance(Ladders(queue, offers)) == balance
+
+
+@pytest.mark.parametrize(
+    ("bids", "offered", "above"),
+    [(100, 100, 100), (300, 100, 50), (100, 300, 150), (1, 2, 134), (2, 1, 67), (19_999, 1, 1), (1, 19_999, 200)],
+)
+def test_the_offer_is_the_further_above_the_microprice_the_larger_it_is(bids: int, offered: int, above: int) -> None:
+    """Two cents of spread; a part of a unit counts as a whole one."""
+    queue: Ladder = ((Price(5000), Count(bids)), (Price(4900), Count(9_999)))
+    offers: Ladder = ((Price(5200), Count(offered)), (Price(5300), Count(7_777)))
+    assert above_microprice(Ladders(queue, offers)) == above
+
+
+def test_without_both_sides_there_is_no_microprice() -> None:
+    assert above_microprice(Ladders(QUEUE, ())) is None
+    assert above_microprice(Ladders((), OFFERS)) is None
 
 
 def test_with_a_side_missing_nothing_outweighs_anything() -> None:

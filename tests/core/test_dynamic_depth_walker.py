@@ -31,7 +31,7 @@ from depthwalker.core.grid import Band, PriceGrid
 from depthwalker.core.ledger import Style
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Quote
-from depthwalker.core.units import DOLLAR, MILLION, Count, Micros, Price
+from depthwalker.core.units import DOLLAR, Count, Micros, Price
 from depthwalker.core.view import View
 
 TUNED, SPEC = policy(), policy(PolicyName.SPEC)
@@ -109,6 +109,7 @@ def test_between_ticks_it_stays_and_repeats_why() -> None:
 def test_a_filled_split_wants_nothing() -> None:
     state = fold(Filled(match("a", 100), NOW), state=live())
     assert desire(state, view(after(4)), TUNED).quotes == ()
+    assert desire(state, weighed(500, 500, spread=1), TUNED).quotes == ()
 
 
 def test_a_bad_book_holds_everything_and_says_why() -> None:
@@ -138,7 +139,7 @@ def test_at_a_tick_it_follows_its_level_up_and_that_is_a_walk() -> None:
 
 @pytest.mark.parametrize(
     ("name", "seen"),
-    [(PolicyName.TUNED, view(after(28))), (PolicyName.SPEC, view(after(4), flow=RISING))],
+    [(PolicyName.TUNED, view(after(31))), (PolicyName.SPEC, view(after(4), flow=RISING))],
     ids=["taking", "to the letter"],
 )
 def test_the_parent_s_last_walk_is_the_first_split_s(name: PolicyName, seen: View) -> None:
@@ -147,10 +148,10 @@ def test_the_parent_s_last_walk_is_the_first_split_s(name: PolicyName, seen: Vie
 
 
 def test_it_changes_its_mind_at_the_next_tick_and_when_taking_begins() -> None:
-    assert moments(live(), view(after(3)), TUNED) == (after(4), after(26))
-    assert moments(live(), view(after(4)), TUNED) == (after(8), after(26)), "this tick is being decided"
-    short = planned((49, 100), of=parent(seconds=28))
-    assert moments(short, view(after(1)), TUNED)[1] == after(16), "a third of twenty-four seconds before their end"
+    assert moments(live(), view(after(3)), TUNED) == (after(4), 1, after(31))
+    assert moments(live(), view(after(4)), TUNED) == (after(8), 1, after(31)), "this tick is being decided"
+    short = planned((49, 100), of=parent(seconds=13))
+    assert moments(short, view(after(1)), TUNED)[-1] == after(6), "a third of nine seconds before their end"
 
 
 def test_it_follows_a_market_that_comes_to_us() -> None:
@@ -170,76 +171,167 @@ def test_at_its_level_it_stays_and_says_so() -> None:
 
 
 def test_without_room_it_joins_and_above_the_cap_it_stays_at_the_cap() -> None:
-    assert quote(live(), view(after(4), queue=((50, 1),), offers=((51, 6),))).price == cents(50)
+    joined = quote(
+        live(), view(after(4), queue=((50, 500),), offers=((51, 500),)), replace(TUNED, above_microprice=Price(0))
+    )
+    assert joined.price == cents(50)
     assert quote(live(), view(after(4), queue=((60, 5),), offers=((62, 5),))).price == cents(53)
     lowest = planned((1, 60), (1, 40))
-    assert [each.price for each in desire(lowest, view(after(4), queue=(), offers=((2, 5),)), TUNED).quotes] == [
+    assert [each.price for each in desire(lowest, view(after(4), queue=(), offers=((2, 500),)), TUNED).quotes] == [
         100,
         100,
     ]
     nowhere = live(1, 100)
-    assert quote(nowhere, view(after(4), queue=(), offers=((1, 5),))).reason == "nowhere to rest"
+    assert quote(nowhere, view(after(4), queue=(), offers=((1, 500),))).reason == "nowhere to rest"
 
 
 @pytest.mark.parametrize(
     ("spread", "bid", "takes"),
     [
-        (1, 90, True),  # no room: -0.70
-        (1, 88, False),
-        (2, 453, True),  # one cent of room: -0.05
-        (2, 452, False),
-        (3, 2_000, True),  # two cents: 0.60
-        (3, 1_997, False),
-        (4, 9600, True),  # 0.90, and no more in a wider spread
-        (4, 9400, False),
-        (5, 9600, True),
+        (1, 1, True),  # the offer is never more than the spread above the microprice
+        (2, 500, True),  # two cents and as much on both sides: one cent above
+        (2, 499, False),
+        (3, 1_000, True),
+        (3, 999, False),
+        (4, 1_500, True),
+        (4, 1_499, False),
+        (5, 2_000, True),
+        (5, 1_999, False),
     ],
 )
-def test_it_takes_the_best_offer_when_the_bids_outweigh_it_by_enough(spread: int, bid: int, takes: bool) -> None:
+def test_it_takes_the_best_offer_when_that_is_at_most_a_cent_above_the_microprice(
+    spread: int, bid: int, takes: bool
+) -> None:
     found = quote(live(48, 100), weighed(bid, 500, 1, spread=spread))
     assert (found.style is Style.TAKE) is takes
-    told = "the bids outweigh the offer" if bid > 500 else "little room inside the spread"
-    assert (found.reason == told) is takes
+    assert (found.reason == "the offer is near the microprice") is takes
     assert found.price == (cents(48 + spread) if takes else cents(48))
 
 
+@pytest.mark.parametrize("offer", [4801, 4900, 4999, 5100, 5200])
+def test_on_a_finer_grid_it_goes_by_cents_and_not_by_ticks(offer: int) -> None:
+    fine = PriceGrid((Band(Price(0), DOLLAR, Price(1)),))
+    state = replace(live(48, 100), grid=fine)
+    spread, offered = offer - 4800, 60_000
+    least = max(1, -(-spread * offered // 100) - offered)  # the fewest bids for which the offer is a cent above
+    for bids, style in ((least, Style.TAKE), (least - 1, Style.REST)):
+        if bids:
+            seen = replace(
+                weighed(1, 500), ladders=Ladders(((cents(48), Count(bids)),), ((Price(offer), Count(offered)),))
+            )
+            found = quote(state, seen)
+            assert (found.style, found.price == offer) == (style, style is Style.TAKE)
+
+
+def flowing(suppliers: int, at: float = 1, *, spread: int = 1, ahead: int | None = None) -> View:
+    """Return a view whose offer is near the microprice, after so many contracts in two minutes for those who bid."""
+    flow = replace(CALM, suppliers=contracts(suppliers))
+    return replace(
+        weighed(500, 500, at, spread=spread), flow=flow, ahead=() if ahead is None else ((1, contracts(ahead)),)
+    )
+
+
 @pytest.mark.parametrize(
-    ("offer", "least"),
+    ("suppliers", "ahead", "waits"),
     [
-        (4801, -700_000),  # no room: the offer is a tick above the bid
-        (4810, -641_500),  # 0.09 cents of room
-        (4900, -56_500),  # 0.99
-        (5000, 593_500),
+        (480, None, True),  # 120 in 30 s: a fifth of the 500 at our price and of our 100
+        (479, None, False),
+        (160, 100, True),  # by now 100 stand before us: 40 of 200
+        (159, 100, False),
+        (80, 0, True),  # the first of its queue: 20 of 100
+        (79, 0, False),
+        (0, 0, False),
     ],
 )
-def test_on_a_finer_grid_patience_goes_by_the_cents_of_room_and_not_by_the_ticks(offer: int, least: int) -> None:
-    fine = PriceGrid((Band(Price(0), DOLLAR, Price(1)),))
-    sizes = [(Count(MILLION + weight), Count(MILLION - weight)) for weight in (least, least - 1)]
-    state = replace(live(48, 100), grid=fine)
-    found = [
-        quote(state, replace(weighed(1, 1), ladders=Ladders(((cents(48), bids),), ((Price(offer), offered),))))
-        for bids, offered in sizes
+def test_it_waits_while_the_flow_is_likely_to_serve_a_fifth_of_its_queue_and_of_itself(
+    suppliers: int, ahead: int | None, waits: bool
+) -> None:
+    assert (quote(live(48, 100), flowing(suppliers, ahead=ahead)).style is Style.REST) is waits
+
+
+def test_whoever_bids_more_is_served_first() -> None:
+    """Below the best bid of 48 cents 500 are served before the queue at 47."""
+    assert quote(live(48, 100), flowing(80, ahead=0)).style is Style.REST
+    assert [quote(live(47, 100), flowing(flow, ahead=0)).style for flow in (479, 480)] == [Style.TAKE, Style.REST]
+
+
+def test_the_less_time_the_more_flow_it_takes_and_it_looks_again_when_waiting_ends() -> None:
+    state = fold(Viewed(view(after(4)), True, after(4)), state=live(48, 100))
+    seen = flowing(96, 5, ahead=0)  # 20 of 100 in 25 s: until 6 s
+    assert quote(state, seen).style is Style.REST
+    _, waited, _ = moments(state, seen, TUNED)
+    assert waited == after(6) + 1
+    assert [quote(state, flowing(96, (at - NOW) / 1e6, ahead=0)).style for at in (after(6), waited)] == [
+        Style.REST,
+        Style.TAKE,
     ]
-    assert [each.style for each in found] == [Style.TAKE, Style.REST]
-    assert found[0].price == offer
+
+
+def test_the_less_is_left_the_less_flow_it_takes() -> None:
+    half = live(48, 100, Filled(match("a", 50), NOW))
+    assert [quote(half, flowing(flow, ahead=0)).style for flow in (39, 40)] == [Style.TAKE, Style.REST]
+    assert quote(live(48, 100), flowing(40, ahead=0)).style is Style.TAKE
+
+
+def test_the_flow_delays_neither_what_is_scarce_nor_the_end() -> None:
+    scarce = replace(flowing(10_000), reach=contracts(99))
+    assert quote(live(48, 100), scarce).reason == "less is offered under the cap than was asked for"
+    assert quote(live(48, 100), flowing(10_000, 31)).reason == "taking the rest before the end"
+
+
+def test_of_several_splits_the_one_that_waits_longest_counts() -> None:
+    state = planned((48, 60), (47, 40))
+    seen = [replace(flowing(flow), ahead=((1, Count(0)), (2, Count(0)))) for flow in (480, 479)]
+    assert [{each.style for each in desire(state, view, TUNED).quotes} for view in seen] == [{Style.REST}, {Style.TAKE}]
 
 
 @pytest.mark.parametrize("slippage", [-5_000, 0, 10_000, 30_000])
 def test_slippage_paid_lately_changes_nothing(slippage: int) -> None:
-    """475 against 525 are -0.05, which one cent of room asks for; 2,000 against 500 are 0.60, which two ask for."""
-    for spread, offer, bids in ((2, 525, (475, 474)), (3, 500, (2_000, 1_997))):
+    for spread, offer, bids in ((2, 500, (500, 499)), (3, 500, (1_000, 999))):
         seen = [weighed(bid, offer, spread=spread, ema_slippage=slippage) for bid in bids]
         assert [quote(live(48, 100), each).style for each in seen] == [Style.TAKE, Style.REST]
 
 
-def test_bids_as_large_as_the_offer_do_not_outweigh_it_and_the_least_more_does() -> None:
-    assert quote(live(48, 100), weighed(500, 500, 1, spread=2)).reason == "little room inside the spread"
-    assert quote(live(48, 100), weighed(1_000_001, 999_999, 1, spread=2)).reason == "the bids outweigh the offer"
+@pytest.mark.parametrize(
+    ("offers", "price"),
+    [
+        (((52, 99),), 52),
+        (((52, 60), (53, 39), (54, 900)), 53),  # above the cap nothing is taken, and nothing counts
+        (((52, 60), (53, 40)), None),
+        (((52, 100),), None),
+        (((54, 10),), None),
+    ],
+)
+def test_what_is_offered_under_the_cap_is_taken_at_once_where_it_is_less_than_was_asked_for(
+    offers: tuple[tuple[int, int], ...], price: int | None
+) -> None:
+    found = quote(live(48, 100), view(after(1), queue=((48, 1),), offers=offers))
+    if price is None:
+        assert found.style is Style.REST
+    else:
+        assert (found.price, found.style, found.walk) == (cents(price), Style.TAKE, True)
+        assert found.reason == "less is offered under the cap than was asked for"
 
 
-def test_an_offer_above_the_cap_is_not_taken_and_nobody_s_bid_outweighs_nothing() -> None:
-    assert quote(live(), view(after(4), queue=((48, 5),), offers=((54, 1),))).style is Style.REST
-    assert quote(live(), view(after(4), queue=(), offers=((52, 1),))).style is Style.REST
+def test_after_a_partial_fill_what_was_asked_for_is_still_the_measure_and_no_more_than_is_left_is_taken() -> None:
+    state = live(48, 100, Filled(match("a", 50), NOW))
+    scarce, ample = (view(after(1), queue=((48, 1),), offers=((52, 60), (53, count))) for count in (39, 40))
+    assert (quote(state, scarce).price, quote(state, ample).style) == (cents(52), Style.REST)
+
+
+def test_with_its_calls_or_walks_nearly_used_up_scarce_offers_wait_for_the_end() -> None:
+    scarce = view(after(1), offers=((52, 60),))
+    state = live(49, 100, *walks(1))
+    assert quote(state, scarce, replace(TUNED, sparing_from=3)).style is Style.TAKE
+    assert quote(state, scarce, replace(TUNED, sparing_from=2)).style is Style.REST
+    held = quote(live(49, 100, *walks(9)), scarce)
+    assert (held.price, held.reason) == (cents(49), "max_walks of the split reached")
+    assert quote(live(49, 100, *walks(9)), view(after(31), offers=((52, 60),))).price == cents(52)
+
+
+def test_an_offer_above_the_cap_is_not_taken_and_without_a_bid_there_is_no_microprice() -> None:
+    assert quote(live(), view(after(4), queue=((53, 500),), offers=((54, 100),))).style is Style.REST
+    assert quote(live(), view(after(4), queue=(), offers=((52, 100),))).style is Style.REST
 
 
 @pytest.mark.parametrize(
@@ -304,8 +396,8 @@ def test_what_is_filled_is_not_taken_again() -> None:
     assert quote(half, view(after(34), offers=((51, 60), (52, 60)))).price == cents(51)
 
 
-@pytest.mark.parametrize(("at", "style"), [(after(26), Style.TAKE), (Micros(after(26) - 1), Style.REST)])
-def test_the_end_begins_ten_seconds_before_winding_down(at: Micros, style: Style) -> None:
+@pytest.mark.parametrize(("at", "style"), [(after(31), Style.TAKE), (Micros(after(31) - 1), Style.REST)])
+def test_the_end_begins_five_seconds_before_winding_down(at: Micros, style: Style) -> None:
     assert quote(live(), view(at)).style is style
 
 

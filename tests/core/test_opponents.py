@@ -123,9 +123,9 @@ def test_a_static_split_rests_what_the_queue_should_bring_and_takes_the_rest() -
     state = begun(STATIC_SPLIT, seen=some)
     assert [part.count for part in state.splits] == [contracts(40), contracts(60)]
     assert quoted(STATIC_SPLIT, state, some) == [(1, 48, Style.REST), (2, 52, Style.TAKE)]
-    assert quoted(STATIC_SPLIT, state, view(after(26))) == [(1, 52, Style.TAKE), (2, 52, Style.TAKE)]
+    assert quoted(STATIC_SPLIT, state, view(after(31))) == [(1, 52, Style.TAKE), (2, 52, Style.TAKE)]
     assert quoted(STATIC_SPLIT, state, view(offers=())) == [(1, 48, Style.REST), (2, 48, Style.REST)]
-    assert STATIC_SPLIT.moments(state, some, SIMPLE) == (after(26),)
+    assert STATIC_SPLIT.moments(state, some, SIMPLE) == (after(31),)
 
 
 def test_a_static_split_without_flow_or_queue() -> None:

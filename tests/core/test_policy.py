@@ -8,7 +8,7 @@ from tests.core.strategies import walker_configs
 from depthwalker.core.config import DEFAULT_EXECUTION, PolicyName, WalkerConfig
 from depthwalker.core.depth import RECORDED_THRESHOLDS, SPEC_THRESHOLDS
 from depthwalker.core.policy import VERSION, policy_for
-from depthwalker.core.units import SECOND, Micros
+from depthwalker.core.units import CENT, SECOND, Micros
 
 
 @given(walker_configs())
@@ -34,6 +34,5 @@ def test_a_longer_execution_may_make_more_calls() -> None:
 
 def test_the_constants() -> None:
     policy = policy_for(DEFAULT_EXECUTION)
-    assert (policy.stale_after, policy.take_before, policy.lookup_every) == (5 * SECOND, 10 * SECOND, 20 * SECOND)
-    assert policy.sparing_from == 12
-    assert (policy.least_patience, policy.patience_per_cent, policy.most_patience) == (-700_000, 650_000, 900_000)
+    assert (policy.stale_after, policy.take_before, policy.lookup_every) == (5 * SECOND, 5 * SECOND, 20 * SECOND)
+    assert (policy.sparing_from, policy.above_microprice, policy.waiting_share) == (12, CENT, 200_000)

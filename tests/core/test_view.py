@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core import scenes
 from tests.core.strategies import (
     DECI_CENT,
     LEGS,
@@ -114,6 +115,23 @@ def test_cancels_shorten_the_queue_only_to_what_is_still_there() -> None:
     joined = Micros(NOW - SECOND)
     deep, gone = Waiting(1, Price(4700), Count(900), joined), Waiting(2, Price(4500), Count(900), joined)
     assert seen(waiting=(deep, gone)).ahead == ((1, 300), (2, 0))
+
+
+def test_an_order_waits_for_what_is_bid_above_it_and_for_what_is_before_it_in_its_queue() -> None:
+    seen = scenes.view(queue=((48, 500), (47, 300), (46, 100)), ahead=((1, scenes.contracts(20)),))
+    waits = {
+        (split, price): seen.before(split, scenes.cents(price)) // 100 for split in (1, 2) for price in (49, 48, 47, 45)
+    }
+    assert waits == {
+        (1, 49): 20,  # where the order is, what was before it is known
+        (1, 48): 20,
+        (1, 47): 520,
+        (1, 45): 920,
+        (2, 49): 0,  # an order that is not there yet joins behind what is
+        (2, 48): 500,
+        (2, 47): 800,
+        (2, 45): 900,
+    }
 
 
 def test_a_level_that_is_all_ours_is_not_there() -> None:

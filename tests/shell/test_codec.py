@@ -17,7 +17,7 @@ from depthwalker.core.execution import START, evolve, total_cost, total_filled, 
 from depthwalker.core.fact import Fact, Refused, Started
 from depthwalker.core.ledger import Kind, OrderKey, settled
 from depthwalker.core.policy import VERSION
-from depthwalker.core.units import Micros, format_count, format_money, format_price
+from depthwalker.core.units import CENT, Micros, format_count, format_money, format_price
 from depthwalker.shell import codec
 
 JOURNALS = sorted((Path(__file__).parent.parent / "data" / "journals").glob("*.jsonl"))
@@ -117,12 +117,15 @@ def test_keys_that_an_earlier_version_did_not_write_take_their_defaults() -> Non
 
 
 @pytest.mark.parametrize("path", JOURNALS, ids=lambda path: path.stem)
-def test_an_execution_of_an_earlier_version_goes_on_by_the_patience_that_it_began_with(path: Path) -> None:
+def test_an_execution_of_an_earlier_version_takes_the_rest_when_it_was_to_and_goes_by_the_microprice(
+    path: Path,
+) -> None:
     started = read(path)[0]
     assert isinstance(started, Started)
     policy = started.policy
     assert policy.version < VERSION
-    assert (policy.least_patience, policy.patience_per_cent, policy.most_patience) == (0, 300_000, 900_000)
+    assert policy.take_before == json.loads(path.read_text(encoding="utf-8").splitlines()[0])["policy"]["take_before"]
+    assert (policy.above_microprice, policy.waiting_share) == (CENT, 200_000)
 
 
 @pytest.mark.parametrize("path", JOURNALS, ids=lambda path: path.stem)

@@ -14,7 +14,7 @@ from depthwalker.core.fees import STANDARD, FeeRates
 from depthwalker.core.flow import WINDOW
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import SECOND, Count, Micros, Price
-from depthwalker.shell.feed import MARKET_INTERVAL, Feed
+from depthwalker.shell.feed import FLOW_WAIT, MARKET_INTERVAL, Feed
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.transport import AioHttpTransport
@@ -67,6 +67,7 @@ class Told(KalshiVenue):
     @override
     async def trades(self, ticker: str, since: Micros) -> Outcome[tuple[TradePrint, ...], Trouble]:
         self.since.append(since)
+        await self._pass("trades")
         if isinstance(self.fails, NotApplied):
             return Failure(self.fails)
         return Success((TradePrint(str(len(self.since)), Leg.YES, Price(4_500), Count(100), self.time.now()),))
@@ -211,14 +212,39 @@ async def test_the_market_itself_is_read_now_and_then_and_when_something_speaks_
     await feed.leave(heard)
 
 
-async def test_what_traded_long_before_anybody_watched_is_not_read() -> None:
+async def test_what_traded_longer_ago_than_the_window_is_not_read() -> None:
     feed, venue = a_feed()
-    feed._traded_until = Micros(0)
     heard = Changes()
     feed.watch(heard)
     await heard.next()
     await feed.leave(heard)
     assert venue.time.now() - venue.since[0] < WINDOW + 30 * SECOND
+
+
+async def test_the_first_book_comes_with_the_trades_of_the_window() -> None:
+    feed, venue = a_feed()
+    start = venue.time.now()
+    await feed.fresh_book()
+    assert (venue.books, len(feed.history.trades)) == (1, 1)
+    assert start - WINDOW - 3 * SECOND < venue.since[0] <= venue.time.now() - WINDOW
+    await feed.fresh_book()
+    assert (venue.books, len(venue.since)) == (1, 1), "both are still fresh"
+
+
+async def test_trades_that_are_long_in_coming_do_not_keep_the_book() -> None:
+    feed, venue = a_feed()
+    venue.gate["trades"] = asyncio.Event()
+    start = venue.time.now()
+    book = await feed.fresh_book()
+    assert book.yes
+    assert venue.time.now() - start >= FLOW_WAIT
+    assert feed.history.trades == ()
+    del venue.gate["trades"]
+    heard = Changes()
+    feed.watch(heard)
+    await heard.next()
+    await feed.leave(heard)
+    assert feed.history.trades, "the first poll reads them"
 
 
 # With the websocket

@@ -125,7 +125,7 @@ class TestSpace:
             ("[varied]\nx = [1]", "varied: there are the tables execution_config, vary and alone"),
             ("vary = 3", "vary is no table"),
             ("[alone]\nnothing = 3", "nothing is no table"),
-            ("[alone]\nless = {'policy.patience_per_cent' = 2}", "policy.patience_per_cent: "),
+            ("[alone]\nless = {'policy.above_microprice_dollars' = 2}", "policy.above_microprice_dollars: "),
             ("[vary", "is not TOML"),
         ],
     )

@@ -50,7 +50,7 @@ from depthwalker.shell.settings import Settings
 
 PAGE: Final = DOCS / "as-live.md"
 NAME: Final = "as-live"
-BEFORE_S: Final = 15  # of the market an engine has seen when the parent comes
+BEFORE_S: Final = 125  # of the market an engine has seen when the parent comes
 AFTER_S: Final = 80
 A_DAY: Final = Micros(86_400 * SECOND)
 LATENCY: Final = Micros(30_000)  # the market's way to the engine and a request's way back, in the mean

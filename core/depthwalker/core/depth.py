@@ -108,14 +108,23 @@ def price_for(offers: Ladder, count: Count, cap: Price) -> Price | None:
 
 
 def imbalance(ladders: Ladders) -> int:
-    """Return how far the best bid outweighs the best offer, from -1 to 1 in parts per million; 0 where one is missing.
-
-    The price tends to go where the thinner side is: of all signals measured on recordings the one that tells anything.
-    """
+    """Return how far the best bid outweighs the best offer, from -1 to 1 in parts per million; 0 where one is missing."""
     if not ladders.queue or not ladders.offers:
         return 0
     bids, offered = ladders.queue[0][1], ladders.offers[0][1]
     return (bids - offered) * MILLION // (bids + offered)
+
+
+def above_microprice(ladders: Ladders) -> Price | None:
+    """Return how far the best offer is above the microprice, rounded up; None where a side is missing.
+
+    The microprice lies between best bid and best offer, the nearer to one the larger the other (Stoikov, The micro-price,
+    2018): the price tends to go where the thinner side is. Of all signals measured on recordings the one that tells anything.
+    """
+    if not ladders.queue or not ladders.offers:
+        return None
+    (bid, bids), (offer, offered) = ladders.queue[0], ladders.offers[0]
+    return Price(-(-(offer - bid) * offered // (bids + offered)))
 
 
 def _reachable(offers: Ladder, cap: Price) -> tuple[DepthLevel, ...]:

@@ -9,9 +9,9 @@ from typing import Final
 
 from depthwalker.core.config import ExecutionConfig, PolicyName
 from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
-from depthwalker.core.units import SECOND, Micros
+from depthwalker.core.units import CENT, SECOND, Micros, Price
 
-VERSION: Final = 10
+VERSION: Final = 11
 USUAL: Final = Micros(40 * SECOND)
 CALLS: Final = 12  # in the usual time
 INSURANCE: Final = 5  # walk intervals: whatever says that an order was filled has it read soon
@@ -27,12 +27,11 @@ class Policy:
     `sparing_from`: after so many exchange calls the price is left where it is until the rest is taken, so that a parent of
     the usual length makes at most twenty (docs/ablation.md: it costs nothing).
 
-    `take_before`: how long before winding down the unfilled remainder is taken. `least_patience`: by how much (ppm of both
-    together) the best bid must outweigh the best offer before that offer is taken where there is no room inside the spread;
-    below zero that offer may be the larger one. `patience_per_cent` is added for each cent that the offer is above a tick over
-    the bid, up to `most_patience`: what waiting may save is money, whatever the tick.
+    `take_before`: how long before winding down the unfilled remainder is taken. `above_microprice`: how far the best offer may be
+    above the microprice to be taken before that. `waiting_share`: it is not while the flow of late, going on until then, would
+    serve this share (ppm) of what stands before us in the queue and of ourselves (docs/guides/policy.md).
 
-    The defaults are those of executions begun before a constant was: their journals do not hold it, and they end as they began.
+    The defaults are those of executions begun before a constant was: their journals do not hold it, and they go on by these.
     """
 
     version: int
@@ -41,9 +40,8 @@ class Policy:
     stale_after: Micros
     lookup_every: Micros
     take_before: Micros
-    least_patience: int = 0
-    patience_per_cent: int = 300_000
-    most_patience: int = 900_000
+    above_microprice: Price = CENT
+    waiting_share: int = 200_000
     sparing_from: int = 12
 
 
@@ -56,9 +54,8 @@ def policy_for(config: ExecutionConfig, thresholds: Thresholds = SPEC_THRESHOLDS
         thresholds=thresholds,
         stale_after=Micros(5 * SECOND),
         lookup_every=Micros(times * config.walker.walk_interval),
-        take_before=Micros(10 * SECOND),
-        least_patience=-700_000,
-        patience_per_cent=650_000,
-        most_patience=900_000,
+        take_before=Micros(5 * SECOND),
+        above_microprice=CENT,
+        waiting_share=200_000,
         sparing_from=CALLS * max(1, config.timeout // USUAL),
     )

@@ -83,6 +83,11 @@ class View:
         """Return the best price at which our leg is offered."""
         return self.ladders.offers[0][0] if self.ladders.offers else None
 
+    def before(self, split: int, price: Price) -> Count:
+        """Return the contracts of others that a split's order at `price` waits for: at better prices, and before it in its queue."""
+        better = sum(count for level, count in self.ladders.queue if level > price)
+        return Count(better + dict(self.ahead).get(split, queue_at(self.ladders.queue, price)))
+
     def trouble(self, stale_after: Micros) -> str:
         """Return why this book must neither be taken nor walked on, or nothing."""
         if self.book_at == 0:

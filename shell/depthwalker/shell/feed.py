@@ -23,6 +23,7 @@ from depthwalker.shell.tasks import end
 LOG: Final = logging.getLogger("depthwalker")
 MARKET_INTERVAL: Final = Micros(10 * SECOND)
 LIVE_INTERVALS: Final = 2  # how many polls' time the websocket's book counts as current after its last sign of life
+FLOW_WAIT: Final = Micros(SECOND // 2)
 OVERLAP: Final = Micros(2 * SECOND)  # trades are read back a little, since the exchange's clock is not ours
 
 
@@ -89,14 +90,13 @@ class Feed:
         self._hurry = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
         self._market_read = clock.now()
-        self._traded_until = Micros(clock.now() - 60 * SECOND)
+        self._traded_until = Micros(clock.now() - WINDOW)
 
     def watch(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every change; the first watcher starts the polling."""
         self._listeners.append(listener)
         if self._polling is None:
-            # What traded while nobody watched is of no use, and may be more than can be read.
-            self._traded_until = max(self._traded_until, Micros(self._clock.now() - WINDOW))
+            self._forget_old_trades()
             self._trades_due.ask()
             self._polling = asyncio.create_task(self._poll(), name=f"feed {self.market.ticker}")
             self._watched()
@@ -151,10 +151,27 @@ class Feed:
         return self.market.status.over()
 
     async def fresh_book(self) -> Book:
-        """Return the book, read now unless the last poll's is younger than an interval; the old one if that fails."""
+        """Return the book, read now unless the last poll's is younger than an interval; the old one if that fails.
+
+        With it the trades are read, so that a first decision knows the flow of late, unless that takes long.
+        """
         if self._clock.now() - self.book.at > self._interval:
-            await self._read_book()
+            if not self.wanted:
+                self._forget_old_trades()
+            trades = asyncio.create_task(self._read_trades_unless_told())
+            try:
+                await self._read_book()
+                await self._wait_for(trades, FLOW_WAIT)
+            finally:
+                await end(trades)
         return self.book
+
+    async def _wait_for(self, task: asyncio.Task[None], most: Micros) -> None:
+        alarm = asyncio.ensure_future(self._clock.sleep_until(Micros(self._clock.now() + most)))
+        try:
+            await asyncio.wait({task, alarm}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            alarm.cancel()
 
     def hurry(self) -> None:
         """Read the book as soon as the budget allows, instead of at the next interval."""
@@ -226,6 +243,9 @@ class Feed:
         await self.refresh_market()
         if self._fees_due:
             await self._read_fees()
+        await self._read_trades_unless_told()
+
+    async def _read_trades_unless_told(self) -> None:
         if self._trades_due or not self._trades_followed():
             await self._read_trades()
 
@@ -241,6 +261,10 @@ class Feed:
             self.history = record(self.history, prints)
             self._traded_until = max((trade.at for trade in prints), default=self._traded_until)
             self._trades_due.done(asked)
+
+    def _forget_old_trades(self) -> None:
+        """Read none that traded long before anybody watched: it is of no use, and may be more than can be read."""
+        self._traded_until = max(self._traded_until, Micros(self._clock.now() - WINDOW))
 
     async def _read_fees(self) -> None:
         asked = self._fees_due.asked

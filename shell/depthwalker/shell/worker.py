@@ -110,15 +110,15 @@ class Worker:
 
     async def _execute(self, taken: Taken) -> None:
         try:
-            await self._end(taken)
+            if self._stopping:  # it was asked for before, and has come since
+                await self._queue.put_back(self._name, taken.request_id, Micros(0), "the worker is stopping")
+            else:
+                await self._end(taken)
         except StoreError as error:  # its lease runs out, and whoever takes it finds what has become of it
             LOG.warning("request %s: how it ended could not be noted (%s)", taken.request_id, error)
 
     async def _end(self, taken: Taken) -> None:
         number, queue = taken.request_id, self._queue
-        if self._stopping:  # it was asked for before, and has come since
-            await queue.put_back(self._name, number, Micros(0), "the worker is stopping")
-            return
         if taken.late:
             await queue.end(self._name, number, Standing.LATE, None, "it was not to begin any more")
             self._told(taken, "late")

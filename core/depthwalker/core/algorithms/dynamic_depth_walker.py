@@ -2,26 +2,29 @@
 
 Two policies. `spec` is the specification to the letter: splits on the first offers up to the cap, and every walk interval
 each unfilled split walks when the absolute volume momentum reaches the threshold. `tuned` is what the laboratory found:
-at every tick the splits rest inside the spread and one level behind, up and down with the book; whenever the best bid
-outweighs the best offer by enough it takes that offer and no more; shortly before the end it takes the rest. How much is
-enough grows with the room inside the spread: without any the offer may well be the larger one.
+at every tick the splits rest inside the spread and one level behind, up and down with the book; while less is offered under the
+cap than was asked for it takes what there is; whenever the best offer is near the microprice it takes that offer and no more,
+unless the flow of late is likely to serve us; shortly before the end it takes the rest.
 """
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from depthwalker.core.algorithms.tick import due, take_from, tick_after
 from depthwalker.core.book import Ladders
 from depthwalker.core.config import PolicyName
-from depthwalker.core.depth import analyze, categorize, imbalance, price_for
+from depthwalker.core.depth import above_microprice, analyze, categorize, imbalance, price_for
 from depthwalker.core.execution import SplitState, State, split_filled, total_filled, total_walks
+from depthwalker.core.flow import WINDOW
 from depthwalker.core.ledger import Style
 from depthwalker.core.momentum import momentum
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Desire, Quote
 from depthwalker.core.split import Split, split
-from depthwalker.core.units import CENT, Count, Micros, Price
+from depthwalker.core.units import MILLION, Count, Micros, Price
 from depthwalker.core.view import View
 from depthwalker.core.walk import Hold, Walk, Walker, WalkRules, used_up, walk
+
+NEVER: Final = Micros(0)
 
 
 def plan(state: State, view: View, policy: Policy) -> tuple[Split, ...]:
@@ -54,8 +57,9 @@ def desire(state: State, view: View, policy: Policy) -> Desire:
 
 
 def moments(state: State, view: View, policy: Policy) -> tuple[Micros, ...]:
-    """Return when the walker may change its mind by itself: at the next tick, and when taking begins."""
-    return (tick_after(state, view, policy), take_from(state, policy))
+    """Return when the walker may change its mind by itself: at the next tick, when waiting ends, and when taking begins."""
+    waited = Micros(_served_until(state, view, policy) + 1)
+    return (tick_after(state, view, policy), waited, take_from(state, policy))
 
 
 def _resting_levels(state: State, ladders: Ladders, ceiling: Price) -> tuple[Price, ...]:
@@ -139,25 +143,36 @@ def _walked(
 def _taking(state: State, view: View, policy: Policy) -> tuple[Price, str] | None:
     """Return the price to take at and why, if it is time to take and anything is offered under the cap."""
     if view.now >= take_from(state, policy):
-        left = Count(state.parent.count - total_filled(state))
-        price = price_for(view.ladders.offers, left, state.cap)
-        return None if price is None else (price, "taking the rest before the end")
-    offer = view.best_offer()
-    if offer is None or offer > state.cap:
+        return _all_there_is(state, view, "taking the rest before the end")
+    if state.calls >= policy.sparing_from:
         return None
-    weight = imbalance(view.ladders)
-    if state.calls < policy.sparing_from and weight >= _patience(state, view.best_bid(), offer, policy):
-        return offer, "the bids outweigh the offer" if weight > 0 else "little room inside the spread"
-    return None
+    if view.reach < state.parent.count:
+        return _all_there_is(state, view, "less is offered under the cap than was asked for")
+    offer, above = view.best_offer(), above_microprice(view.ladders)
+    if offer is None or offer > state.cap or above is None or above > policy.above_microprice:
+        return None
+    waiting = view.now <= _served_until(state, view, policy)
+    return None if waiting else (offer, "the offer is near the microprice")
 
 
-def _patience(state: State, bid: Price | None, offer: Price, policy: Policy) -> int:
-    """Return by how much the best bid must outweigh the best offer before that is taken: room inside is worth waiting for."""
-    inside = None if bid is None else state.grid.up(bid)
-    if inside is None:
-        return policy.most_patience
-    room = max(0, offer - inside)
-    return min(policy.most_patience, policy.least_patience + policy.patience_per_cent * room // CENT)
+def _served_until(state: State, view: View, policy: Policy) -> Micros:
+    """Return until when to wait: while the flow of late, going on until the rest is taken, would serve enough of us.
+
+    That is a share of what is before us in the queue and of what is left.
+    """
+    left = state.parent.count - total_filled(state)
+    open_parts = [part for part in state.splits if split_filled(state, part.number) < part.count]
+    before = max((view.before(part.number, part.price) for part in open_parts), default=0)
+    if view.flow.suppliers <= 0:
+        return NEVER
+    needed = -(-policy.waiting_share * (before + left) * WINDOW // (view.flow.suppliers * MILLION))
+    return Micros(take_from(state, policy) - needed)
+
+
+def _all_there_is(state: State, view: View, reason: str) -> tuple[Price, str] | None:
+    left = Count(state.parent.count - total_filled(state))
+    price = price_for(view.ladders.offers, left, state.cap)
+    return None if price is None else (price, reason)
 
 
 def _take(
@@ -165,7 +180,8 @@ def _take(
 ) -> Quote:
     if price <= part.price:
         return _stay(part, view, reason)
-    forbids = used_up(len(part.walks), total_walks(state) + walks_wanted, _rules(policy))
+    rules = _rules(policy) if view.now >= take_from(state, policy) else _walking_rules(state, policy)
+    forbids = used_up(len(part.walks), total_walks(state) + walks_wanted, rules)
     if forbids:
         return _stay(part, view, forbids)
     return Quote(part.number, price, Style.TAKE, reason, walk=True, momentum=imbalance(view.ladders))

@@ -22,7 +22,7 @@ from depthwalker.core.algorithms.table import production
 from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, ExecutionConfig
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.policy import Policy, policy_for
-from depthwalker.core.units import Micros
+from depthwalker.core.units import Micros, Price
 from depthwalker.shell.config import NAME, parse_config
 from depthwalker.shell.ending import Wrong
 from depthwalker.shell.exact import Table, optional, parse_table, whole
@@ -60,25 +60,20 @@ class _Constants(Table):
             description="calls from 0 to 100000: after so many the price is left where it is until the end; null is as it stands"
         ),
     ] = None
-    least_patience: Annotated[
+    above_microprice_dollars: Annotated[
         int,
-        BeforeValidator(whole(6, "-1", "1")),
+        BeforeValidator(whole(4, "0", "1")),
         Field(
-            description="a fraction from -1 to 1: by how much the bid must outweigh the offer where there is no room inside the spread"
+            description="dollars from 0 to 1: how far the best offer may be above the microprice to be taken before the end"
         ),
-    ] = _PLAIN.least_patience
-    patience_per_cent: Annotated[
+    ] = _PLAIN.above_microprice
+    waiting_share: Annotated[
         int,
-        BeforeValidator(whole(6, "0", "1")),
+        BeforeValidator(whole(6, "0", "1000")),
         Field(
-            description="a fraction from 0 to 1: by how much more the bid must outweigh the offer for each cent inside the spread"
+            description="a fraction from 0 to 1000: the share of what is before us and of us that the flow has to be likely to serve for us to wait"
         ),
-    ] = _PLAIN.patience_per_cent
-    most_patience: Annotated[
-        int,
-        BeforeValidator(whole(6, "0", "1")),
-        Field(description="a fraction from 0 to 1: the most that both come to in a wide spread"),
-    ] = _PLAIN.most_patience
+    ] = _PLAIN.waiting_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +161,8 @@ def _read(file: Path, raw: Mapping[str, object], constants: Mapping[str, object]
                 stale_after=Micros(chosen.stale_after_seconds),
                 take_before=Micros(chosen.take_before_seconds),
                 sparing_from=usual.sparing_from if chosen.sparing_from is None else chosen.sparing_from,
-                least_patience=chosen.least_patience,
-                patience_per_cent=chosen.patience_per_cent,
-                most_patience=chosen.most_patience,
+                above_microprice=Price(chosen.above_microprice_dollars),
+                waiting_share=chosen.waiting_share,
             )
         case _:
             raise AssertionError(raw)
