@@ -285,6 +285,13 @@ def test_of_several_splits_the_one_that_waits_longest_counts() -> None:
     assert [{each.style for each in desire(state, view, TUNED).quotes} for view in seen] == [{Style.REST}, {Style.TAKE}]
 
 
+def test_a_split_that_is_filled_waits_for_nothing() -> None:
+    both = fold(intended(count=60), accepted(), state=planned((47, 60), (48, 40)))
+    state = fold(Filled(match("a", 60), NOW), state=both)
+    seen = [replace(flowing(flow), ahead=((1, contracts(900)), (2, Count(0)))) for flow in (32, 31)]
+    assert [quote(state, view).style for view in seen] == [Style.REST, Style.TAKE], "eight of forty in thirty seconds"
+
+
 @pytest.mark.parametrize("slippage", [-5_000, 0, 10_000, 30_000])
 def test_slippage_paid_lately_changes_nothing(slippage: int) -> None:
     for spread, offer, bids in ((2, 500, (500, 499)), (3, 500, (1_000, 999))):

@@ -161,10 +161,10 @@ def _served_until(state: State, view: View, policy: Policy) -> Micros:
     That is a share of what is before us in the queue and of what is left.
     """
     left = state.parent.count - total_filled(state)
-    open_parts = [part for part in state.splits if split_filled(state, part.number) < part.count]
-    before = max((view.before(part.number, part.price) for part in open_parts), default=0)
-    if view.flow.suppliers <= 0:
+    waiting = [part for part in state.splits if split_filled(state, part.number) < part.count]
+    if not waiting or not view.flow.suppliers:
         return NEVER
+    before = max(view.before(part.number, part.price) for part in waiting)
     needed = -(-policy.waiting_share * (before + left) * WINDOW // (view.flow.suppliers * MILLION))
     return Micros(take_from(state, policy) - needed)
 
