@@ -126,10 +126,10 @@ lab: $(STAMP) ## judge every algorithm and write docs/lab.md; DATA=recordings or
 	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)")
 
 lab-large: $(STAMP) ## the same for parents of 500 and 2,000 contracts, in docs/lab-large.md
-	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)") --count 500 2000 --every 60 --title ": large parents" --out docs/lab-large.md
+	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)") --count 500 2000 --every 60 --title ": large parents" --no-figures --out docs/lab-large.md
 
 lab-cents: $(STAMP) ## the same under a cap of three cents alone, in docs/lab-cents.md
-	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)") --cap 0.03 --every 60 --title ": three cents above the target" --out docs/lab-cents.md
+	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)") --cap 0.03 --every 60 --title ": three cents above the target" --no-figures --out docs/lab-cents.md
 
 kalshi-demo: $(STAMP) ## check your key against Kalshi's demo exchange; TRADE=1 places one order and cancels it
 	@$(PY) -m depthwalker.shell.smoke $(if $(TRADE),--trade) $(if $(MARKET),--market "$(MARKET)")

@@ -151,7 +151,7 @@ ROW: Row = {
 
 
 def told(some: Row, half: str = "judging") -> str:
-    return page({half: some}, {}, How(30, (10, 100), "2.5%,0.03", 1, 2, "", "lab"))
+    return page({half: some}, {}, How(30, (10, 100), "2.5%,0.03", 1, 2, "", "lab", True))
 
 
 def test_where_the_walker_does_not_win_is_said_market_by_market() -> None:
@@ -245,12 +245,26 @@ def test_several_fill_models_are_told_with_their_markets() -> None:
 
 def test_other_counts_and_another_cap_are_judged_and_named(tmp_path: Path) -> None:
     out = tmp_path / "lab-large.md"
-    asked = ["--count", "500", "2000", "--cap", "0.03", "--title", ": large parents", "--every", "900", "--jobs", "1"]
+    asked = [
+        "--count",
+        "500",
+        "2000",
+        "--cap",
+        "0.03",
+        "--title",
+        ": large parents",
+        "--every",
+        "900",
+        "--jobs",
+        "1",
+        "--no-figures",
+    ]
 
     assert main(["moderate", "--out", str(out), *asked]) == 0
 
     text = " ".join(out.read_text().split())
-    assert "# The laboratory's judgement: large parents `make lab-large DATA=folder` writes this page" in text
+    assert "# The laboratory's judgement: large parents `make lab-large DATA=folder` writes this page from the" in text
+    assert not out.with_suffix(".json").exists()
     assert "500 and 2,000 contracts of both outcomes, every 900 seconds" in text
     assert "capped at 3 cents above the target. Cost is" in text
     with pytest.raises(SystemExit):

@@ -179,7 +179,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Judge, write, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.lab", description="Judge every algorithm.")
     parser.add_argument("data", nargs="*", type=Path, help="recordings, or folders of them")
-    parser.add_argument("--out", type=Path, default=PAGE, help="the page; the figures go beside it, as .json")
+    parser.add_argument("--out", type=Path, default=PAGE, help="the page")
+    parser.add_argument(
+        "--figures", action=argparse.BooleanOptionalAction, default=True, help="all figures beside the page, as .json"
+    )
     parser.add_argument("--every", type=int, default=EVERY // SECOND, help="seconds between parents")
     parser.add_argument("--count", type=int, nargs="+", default=[10, 100], help="contracts of a parent")
     parser.add_argument("--cap", default=CAP, help="above the target, as of `depthwalker backtest`")
@@ -213,10 +216,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     found = {half: judged(markets) for half, markets in parts.items()}
     seconds = round(time.monotonic() - since)
-    how = How(given.every, tuple(given.count), given.cap, seconds, given.jobs, given.title, given.out.stem)
+    how = How(
+        given.every, tuple(given.count), given.cap, seconds, given.jobs, given.title, given.out.stem, given.figures
+    )
     given.out.write_text(page(found, refused, how), encoding="utf-8")
-    figures = {half: kept(result) for half, result in found.items()}
-    given.out.with_suffix(".json").write_text(json.dumps(figures, allow_nan=False) + "\n", encoding="utf-8")
+    if given.figures:
+        figures = {half: kept(result) for half, result in found.items()}
+        given.out.with_suffix(".json").write_text(json.dumps(figures, allow_nan=False) + "\n", encoding="utf-8")
     print(f"{given.out}")
     return 0
 
