@@ -189,8 +189,8 @@ async def test_hurrying_reads_before_the_interval_has_passed() -> None:
 
 async def test_a_fresh_book_is_not_read_again_within_the_interval() -> None:
     feed, venue = a_feed(times=1)
-    book = await feed.fresh_book()
-    assert await feed.fresh_book() is book
+    book = await feed.arrival()
+    assert await feed.arrival() is book
     assert venue.books == 1
 
 
@@ -224,10 +224,10 @@ async def test_what_traded_longer_ago_than_the_window_is_not_read() -> None:
 async def test_the_first_book_comes_with_the_trades_of_the_window() -> None:
     feed, venue = a_feed()
     start = venue.time.now()
-    await feed.fresh_book()
+    await feed.arrival()
     assert (venue.books, len(feed.history.trades)) == (1, 1)
     assert start - WINDOW - 3 * SECOND < venue.since[0] <= venue.time.now() - WINDOW
-    await feed.fresh_book()
+    await feed.arrival()
     assert (venue.books, len(venue.since)) == (1, 1), "both are still fresh"
 
 
@@ -235,7 +235,7 @@ async def test_trades_that_are_long_in_coming_do_not_keep_the_book() -> None:
     feed, venue = a_feed()
     venue.gate["trades"] = asyncio.Event()
     start = venue.time.now()
-    book = await feed.fresh_book()
+    book = await feed.arrival()
     assert book.yes
     assert venue.time.now() - start >= FLOW_WAIT
     assert feed.history.trades == ()
@@ -272,7 +272,7 @@ async def test_a_live_book_counts_for_two_intervals_after_its_last_sign_of_life(
     line = Wires()
     feed, venue = a_feed(1, line)
     line.held = Book((), (), Micros(venue.time.now() - age))
-    await feed.fresh_book()
+    await feed.arrival()
     assert venue.books == polls
     assert (feed.book is line.held) is not polls
 

@@ -55,7 +55,5 @@ def policy_for(config: ExecutionConfig, thresholds: Thresholds = SPEC_THRESHOLDS
         stale_after=Micros(5 * SECOND),
         lookup_every=Micros(times * config.walker.walk_interval),
         take_before=Micros(5 * SECOND),
-        above_microprice=CENT,
-        waiting_share=200_000,
         sparing_from=CALLS * max(1, config.timeout // USUAL),
     )

@@ -178,7 +178,7 @@ class Conductor:
             raise OrderRefused(Refusal(RefusalKind.NO_SUCH_MARKET, asked)) from none
         if self._groups is not None:
             await self._groups.join(job.ticker)
-        arrival = await feed.fresh_book()
+        arrival = await feed.arrival()
         others = without(arrival, own_orders(runners(self._conducts, job.ticker)))
         snapshot = await self._store.snapshot(job.ticker, others, arrival.at, job.market_id) if arrival.at else None
         origin = Origin(

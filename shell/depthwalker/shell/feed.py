@@ -150,10 +150,10 @@ class Feed:
         """Return whether the market takes no order any more, for good, as far as it was last read."""
         return self.market.status.over()
 
-    async def fresh_book(self) -> Book:
-        """Return the book, read now unless the last poll's is younger than an interval; the old one if that fails.
+    async def arrival(self) -> Book:
+        """Return the book that a parent meets, read now unless the last poll's is younger than an interval; the old one if that fails.
 
-        With it the trades are read, so that a first decision knows the flow of late, unless that takes long.
+        The trades are read with it, so that a first decision knows the flow of late, unless that takes long.
         """
         if self._clock.now() - self.book.at > self._interval:
             if not self.wanted:
