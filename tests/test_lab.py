@@ -267,8 +267,13 @@ def test_other_counts_and_another_cap_are_judged_and_named(tmp_path: Path) -> No
     assert not out.with_suffix(".json").exists()
     assert "500 and 2,000 contracts of both outcomes, every 900 seconds" in text
     assert "capped at 3 cents above the target. Cost is" in text
-    with pytest.raises(SystemExit):
-        main(["moderate", "--out", str(out), "--cap", "three cents"])
+
+
+@pytest.mark.parametrize("wrong", [("--cap", "three cents"), ("--count", "0"), ("--every", "0"), ("--jobs", "-1")])
+def test_what_cannot_be_asked_is_refused(wrong: tuple[str, str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["moderate", "--out", str(tmp_path / "lab.md"), *wrong])
+    assert ended.value.code == 2
 
 
 def test_what_cannot_be_played_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from tools.lab_page import standing
 from tools.otherwise import OTHERWISE
 
 from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.commands.arguments import whole
 from depthwalker.shell.ending import Wrong
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.report import ALL, Row
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.ablation")
     parser.add_argument("--tune", nargs="+", default=["moderate"])
     parser.add_argument("--judge", nargs="+", default=["moderate", "thin"])
-    parser.add_argument("--every", type=int, default=60)
+    parser.add_argument("--every", type=whole(1, 86_400), default=60)
     parser.add_argument("--out", type=Path, default=PAGE)
     given = parser.parse_args(argv)
     try:

@@ -23,6 +23,7 @@ from depthwalker.core.config import DEFAULT_EXECUTION
 from depthwalker.core.parent import Action
 from depthwalker.core.policy import policy_for
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros
+from depthwalker.shell.commands.arguments import whole
 from depthwalker.shell.ending import Wrong
 from depthwalker.shell.lab.asked import capped, tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment, indexed
@@ -183,11 +184,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--figures", action=argparse.BooleanOptionalAction, default=True, help="all figures beside the page, as .json"
     )
-    parser.add_argument("--every", type=int, default=EVERY // SECOND, help="seconds between parents")
-    parser.add_argument("--count", type=int, nargs="+", default=[10, 100], help="contracts of a parent")
+    parser.add_argument("--every", type=whole(1, 86_400), default=EVERY // SECOND, help="seconds between parents")
+    parser.add_argument("--count", type=whole(1, 1_000_000), nargs="+", default=[10, 100], help="contracts of a parent")
     parser.add_argument("--cap", default=CAP, help="above the target, as of `depthwalker backtest`")
     parser.add_argument("--title", default="", help="what the page's title adds")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=whole(1, 1_000), default=2)
     given = parser.parse_args(argv)
     since = time.monotonic()
     counts = tuple(Count(count * CONTRACT) for count in given.count)
