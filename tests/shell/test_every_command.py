@@ -239,6 +239,20 @@ def test_an_interrupt_is_quiet_from_the_first_import() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+def test_an_interrupted_program_ends_in_order_with_its_own_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "interrupted.py").write_text(
+        "import atexit, sys\n"
+        "from depthwalker.shell import cli\n"
+        "from depthwalker.shell.__main__ import program\n"
+        "atexit.register(print, 'what it held is given back')\n"
+        "cli.main = lambda: exec('raise KeyboardInterrupt')\n"
+        "sys.exit(program())"
+    )
+    words = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "what it held is given back\n", "")
+
+
 def test_an_interrupt_after_the_answer_changes_neither_it_nor_the_exit_code() -> None:
     script = (
         "import atexit, os, signal, sys\n"

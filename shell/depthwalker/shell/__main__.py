@@ -24,10 +24,9 @@ def program() -> int:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said and done: a late one changes neither
     if code == INTERRUPTED:
-        sys.stdout.flush()
-        os._exit(
-            code
-        )  # Python would end by SIGINT instead, where it struck a string that was evaluated (CPython's exit_sigint)
+        # Where it struck a string that was evaluated Python would end by SIGINT (CPython's exit_sigint), which one more
+        # string makes it forget.
+        exec("")  # noqa: S102 - a constant
     return code
 
 
