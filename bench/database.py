@@ -29,7 +29,7 @@ from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.feed import Feed
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter
-from depthwalker.shell.paper import Account, Listing, PaperExchange
+from depthwalker.shell.paper import Account, PaperExchange
 from depthwalker.shell.rows import rows
 from depthwalker.shell.runner import Runner
 from depthwalker.shell.scene import Scene, synthetic_scenes
@@ -88,7 +88,7 @@ async def _execute(store: bed.TimedStore, scene: Scene, effort: Effort, folder: 
     clock, chance = SystemClock(), SystemChance()
     key = Ed25519PrivateKey.generate()
     account = Account("bench", "bench", key.public_key(), CASH)
-    async with PaperExchange([Listing(scene.tape)], [account], clock, chance) as exchange:
+    async with PaperExchange([scene.listing], [account], clock, chance) as exchange:
         transport = AioHttpTransport(exchange.url)
         venue, limiter = KalshiVenue(transport, Signer("bench", key), clock), Limiter(clock, None, lambda: 0)
         market = _got(await venue.market(scene.tape.ticker))

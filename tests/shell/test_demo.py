@@ -13,9 +13,11 @@ from depthwalker.core.book import Leg, ladders, within
 from depthwalker.core.config import Algorithm
 from depthwalker.core.depth import BAND
 from depthwalker.core.outcome import Failure, Success
-from depthwalker.core.units import CENT, CONTRACT
+from depthwalker.core.tape import window
+from depthwalker.core.units import CENT, CONTRACT, SECOND, Micros
 from depthwalker.shell.cli import main
 from depthwalker.shell.postgres import Cluster
+from depthwalker.shell.recording import save
 from depthwalker.shell.scene import Scene, job, recorded_scene, save_scenes, synthetic_scenes
 
 PROGRAM = [sys.executable, "-m", "depthwalker.shell"]
@@ -42,13 +44,20 @@ def test_a_seed_gives_three_orders_with_room_to_walk(seed: int) -> None:
     assert [scene.name for scene in scenes] == ["thin", "moderate", "liquid"]
     for scene in scenes:
         leg = scene.ticket.outcome
-        seen = ladders(scene.tape.opening, leg)
+        seen = ladders(window(scene.tape, scene.history, Micros(0)).opening, leg)
         grid = scene.tape.grid if leg is Leg.YES else scene.tape.grid.complement()
         nearest = seen.offers[0][0]
         assert grid.valid(scene.ticket.target)
         assert scene.ticket.target < nearest <= scene.ticket.target + scene.slippage
         assert 6 * CENT <= scene.slippage <= 10 * CENT
         assert 10 * CONTRACT <= scene.ticket.count <= max(10 * CONTRACT, within(seen.offers, BAND) // 2)
+
+
+def test_the_market_has_traded_before_the_order_comes() -> None:
+    for scene in synthetic_scenes(7, 6):
+        assert scene.history == 120 * SECOND
+        assert scene.listing.opens_after == -scene.history
+        assert scene.tape.span >= scene.history + 6 * SECOND
 
 
 def test_a_seed_repeats_its_markets_exactly() -> None:
@@ -81,6 +90,18 @@ def test_a_saved_market_can_be_played_again(tmp_path: Path, ending: str) -> None
         found = recorded_scene(file, 1, 40)
         assert isinstance(found, Success), (file, found)
         assert found.unwrap().tape.ticker == scene.tape.ticker
+        assert found.unwrap().history == scene.history
+
+
+def test_a_recording_too_short_for_a_history_is_played_without_one(tmp_path: Path) -> None:
+    scene = synthetic_scenes(3, 40)[0]
+    file = tmp_path / "short.jsonl"
+    save(window(scene.tape, Micros(0), Micros(100 * SECOND)), file)
+
+    found = recorded_scene(file, 1, 40)
+
+    assert isinstance(found, Success)
+    assert (found.unwrap().history, found.unwrap().tape.span) == (0, 45 * SECOND)
 
 
 def test_a_saved_recording_keeps_its_name(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from depthwalker.core.tape import Arrive, Take
 from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.shell.paper import Listing, Options, lifecycle
 from depthwalker.shell.paper.lifecycle import Pause
+from depthwalker.shell.paper.reply import time_text
 
 INACTIVE = Answer(400, error("MARKET_INACTIVE", "market inactive"))
 TAKE = {"price": "0.52", "time_in_force": "immediate_or_cancel"}
@@ -77,6 +78,15 @@ class TestOpeningAndClosing:
             await me.placed()
             await me.clock.move(1)
             assert me.exchange.fills(ME)[0].at == START + 6 * SECOND
+
+    async def test_a_market_that_opened_before_has_traded_since(self) -> None:
+        flow = ((1, Arrive(Leg.YES, Price(4_900), Count(500))), (3, Arrive(Leg.YES, Price(4_800), Count(200))))
+        async with desk(Listing(tape(*flow), opens_after=Micros(-2 * SECOND))) as me:
+            shown = await market(me)
+            assert (shown["status"], shown["open_time"]) == ("active", time_text(Micros(START - 2 * SECOND)))
+            assert [price for price, _ in me.exchange.book(TICKER).yes] == [4_900, 4_700, 4_500]
+            await me.clock.move(1)
+            assert [price for price, _ in me.exchange.book(TICKER).yes] == [4_900, 4_800, 4_700, 4_500]
 
     async def test_a_close_can_come_earlier_and_a_closed_market_open_again(self) -> None:
         async with desk() as me:

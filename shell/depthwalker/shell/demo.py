@@ -30,7 +30,7 @@ from depthwalker.shell.engine import Engine
 from depthwalker.shell.figures import short_count, short_price
 from depthwalker.shell.follow import Follower, is_live
 from depthwalker.shell.lane import Lane
-from depthwalker.shell.paper import Account, Listing, PaperExchange
+from depthwalker.shell.paper import Account, PaperExchange
 from depthwalker.shell.picture import WIDTH, Picture
 from depthwalker.shell.postgres import connect_string, default_folder
 from depthwalker.shell.report import read_story
@@ -189,7 +189,7 @@ async def _exchange(stack: AsyncExitStack, part: Part) -> tuple[str, Signer]:
     """Open an exchange for one execution; return its URL and who signs for its one account."""
     key = Ed25519PrivateKey.generate()
     account = Account("demo", KEY_ID, key.public_key(), CASH)
-    exchange = PaperExchange([Listing(part.scene.tape)], [account], SystemClock(), SystemChance())
+    exchange = PaperExchange([part.scene.listing], [account], SystemClock(), SystemChance())
     await stack.enter_async_context(exchange)
     return exchange.url, Signer(KEY_ID, key)
 

@@ -21,7 +21,10 @@ _DAY: Final = Micros(86_400 * SECOND)
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A market to open: its tape, fees, shard, and how long after the exchange's start it opens and closes (a day)."""
+    """A market to open: its tape, fees, shard, and how long after the exchange's start it opens and closes (a day).
+
+    One that opened before (`opens_after` below zero) has played its tape since.
+    """
 
     tape: Tape
     fee_type: str = "quadratic"
@@ -83,7 +86,7 @@ class Floor:
         self.volume = Count(0)
         rules = Rules(listing.tape.grid, listing.rates, precision)
         opening = listing.tape.opening
-        self.pit = Pit(rules) if listing.opens_after else crowd.seed(opening.yes, opening.no, rules)
+        self.pit = Pit(rules) if listing.opens_after > 0 else crowd.seed(opening.yes, opening.no, rules)
         self._unopened = listing.opens_after > 0
         self._played = 0
         self._swept = False
