@@ -118,6 +118,18 @@ def test_every_trouble_is_a_fact_with_its_kind(trouble: Trouble, fact: type[Fact
     assert kinds == [Kind.CLAIM, Kind.AMEND, Kind.CANCEL]
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_refused_refuses_an_order_and_says_nothing_of_one_that_rests(status: int) -> None:
+    refused = Failure(Rejected(status, "authentication_error", "NOT_FOUND"))
+    said = f"{status} authentication_error: NOT_FOUND"
+
+    assert create_reply(FIRST, Kind.PLACE, refused, NOW) == Refused(
+        FIRST, Kind.PLACE, "authentication_error", "NOT_FOUND", NOW
+    )
+    assert amend_reply(FIRST, 1, refused, NOW) == Deferred(FIRST, Kind.AMEND, said, NOW)
+    assert cancel_reply(FIRST, refused, NOW) == Deferred(FIRST, Kind.CANCEL, said, NOW)
+
+
 def test_an_amend_and_a_cancel_that_were_done() -> None:
     assert amend_reply(FIRST, 4, Success(ACK), NOW) == Amended(FIRST, 4, contracts(3), NOW)
     assert cancel_reply(FIRST, Success(CancelAck("x1", contracts(7), NOW)), NOW) == CancelAcknowledged(FIRST, NOW)

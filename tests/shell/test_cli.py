@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -354,6 +353,22 @@ def test_what_the_market_lacks_is_an_outcome(
     assert venue.resting() == 0
 
 
+def test_a_key_of_somebody_else_is_refused_three_times_and_places_nothing(
+    venue: Venue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.pem"
+    other.touch(mode=0o600)
+    other.write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    monkeypatch.setenv("DEPTHWALKER_KEY_FILE", str(other))
+
+    assert main(order(method=method(tmp_path / "slow.json", SLOW))) == 1
+
+    seen = capsys.readouterr().out
+    assert "failed: 0.00 of 10.00 contracts; refused 3 times: authentication_error INCORRECT_API_KEY_SIGNATURE" in seen
+    assert seen.count("refused   split 1: authentication_error") == 3
+    assert "placed" not in seen
+
+
 # Ctrl-C
 
 
@@ -369,18 +384,10 @@ def started(words: list[str], ready: str) -> "Iterator[subprocess.Popen[str]]":
             process.kill()
 
 
-def wait_until_resting(venue: Venue) -> None:
-    """Return once an order rests: what is told as placed may be on its way."""
-    until = time.monotonic() + 5
-    while not venue.resting() and time.monotonic() < until:
-        pass
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_cancels_what_rests_and_confirms_it(number: signal.Signals, venue: Venue, tmp_path: Path) -> None:
     slow = method(tmp_path / "slow.json", SLOW)
     with started(order(method=slow, target="0.40"), "placed") as process:
-        wait_until_resting(venue)
         process.send_signal(number)
         said, _ = process.communicate(timeout=10)
 
@@ -393,7 +400,6 @@ def test_an_interrupt_cancels_what_rests_and_confirms_it(number: signal.Signals,
 def test_a_second_interrupt_leaves_and_says_what_may_rest(venue: Venue, tmp_path: Path) -> None:
     slow = method(tmp_path / "slow.json", SLOW)
     with started(order(method=slow, target="0.40"), "placed") as process:
-        wait_until_resting(venue)
         for kind in ("cancel", "orders", "order"):
             for nth in range(1, 9):
                 venue.exchange.faults.add(kind, Delayed(Micros(30 * SECOND)), nth)

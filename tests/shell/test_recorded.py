@@ -93,12 +93,12 @@ READERS: tuple[tuple[str, str, Callable[[str], Read]], ...] = (
 )
 OUT_OF_SCOPE = r"/margin/.*|/portfolio/margin/.*|/portfolio/settlements|/portfolio/orders(/[^/]+)?|/portfolio/intra_.*"
 ERRORS: Mapping[str, Trouble] = {
-    "auth__bad_signature": NotApplied("401 authentication_error INCORRECT_API_KEY_SIGNATURE"),
-    "auth__missing_signature_header": NotApplied(
-        "401 signature_is_missing_from_headers signature is missing from headers"
+    "auth__bad_signature": Rejected(401, "authentication_error", "INCORRECT_API_KEY_SIGNATURE"),
+    "auth__missing_signature_header": Rejected(
+        401, "signature_is_missing_from_headers", "signature is missing from headers"
     ),
     "auth__skew": NotApplied("401 header_timestamp_expired header timestamp expired"),
-    "auth__unknown_key_id": NotApplied("401 authentication_error NOT_FOUND"),
+    "auth__unknown_key_id": Rejected(401, "authentication_error", "NOT_FOUND"),
     "cleanup__leftover": Rejected(404, "not_found", "not found"),
     "markets__limit_over_max": Rejected(
         400,

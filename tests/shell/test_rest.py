@@ -53,13 +53,13 @@ REFUSED = (
     (409, "order_already_exists"),
     (409, "fill_or_kill_insufficient_resting_volume"),
     (400, "NOTIONAL_RISK_LIMIT_EXCEEDED"),
-)
-NEVER_APPLIED = (
     (401, "authentication_error"),
     (401, "signature_is_missing_from_headers"),
-    (401, EXPIRED),
     (401, "token_authentication_failure"),
     (403, "missing_scope"),
+)
+NEVER_APPLIED = (
+    (401, EXPIRED),
     (409, "trading_is_paused"),
     (409, "exchange_is_paused"),
     (410, "deprecated_v1_order_endpoint"),
@@ -107,9 +107,9 @@ def test_a_gateway_and_a_server_error_leave_it_open_whatever_they_say(status: in
         (404, b"", Rejected(404, "http_404", "")),
         (404, HTML, Rejected(404, "http_404", "")),
         (409, b"", Rejected(409, "http_409", "")),
-        (403, HTML, NotApplied("403")),
+        (403, HTML, Rejected(403, "http_403", "")),
         (429, HTML, NotApplied("429")),
-        (401, b'{"code":"token_authenti', NotApplied("401")),
+        (401, b'{"code":"token_authenti', Rejected(401, "http_401", "")),
         (400, nested("invalid_price", "")[:-9], Rejected(400, "http_400", "")),
         (422, b"[]", Rejected(422, "http_422", "")),
     ],

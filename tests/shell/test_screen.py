@@ -14,13 +14,17 @@ from depthwalker.core.fact import (
     Accepted,
     Amended,
     AmendIntended,
+    Burned,
+    Deferred,
     Fact,
     Filled,
     Held,
     Observed,
+    OutcomeUnknown,
     PlaceIntended,
     Planned,
     Refused,
+    Requested,
     Started,
     StopRequested,
     WindingDown,
@@ -286,6 +290,42 @@ def test_a_refusal_is_told_with_the_exchanges_words() -> None:
     refused = Refused(FIRST, Kind.PLACE, "insufficient_balance", "", NOW)
 
     assert told(before, evolve(before, refused)) == ["refused split 1: insufficient_balance"]
+
+
+def test_an_order_is_placed_once_the_exchange_has_it() -> None:
+    asked = folded(*facts()[:3])
+    accepted = evolve(asked, Accepted(FIRST, "one", Count(0), NOW))
+
+    assert told(folded(*facts()[:2]), asked) == []
+    assert told(asked, accepted) == ["placed split 1 36 at 0.46"]
+
+
+def test_an_order_that_never_arrived_is_not_placed() -> None:
+    asked = folded(*facts()[:3])
+    refused = Refused(FIRST, Kind.PLACE, "authentication_error", "INCORRECT_API_KEY_SIGNATURE", NOW)
+    lost = evolve(asked, OutcomeUnknown(FIRST, Kind.PLACE, "no answer", NOW))
+
+    assert told(asked, evolve(asked, refused)) == ["refused split 1: authentication_error INCORRECT_API_KEY_SIGNATURE"]
+    assert told(lost, evolve(lost, Burned(FIRST, "burn", Count(0), NOW))) == [
+        "cancelled split 1 never reached the exchange"
+    ]
+
+
+def test_what_was_not_applied_is_told_as_deferred_with_its_reason() -> None:
+    asked, working = folded(*facts()[:3]), folded(*facts())
+    cancelling = evolve(working, Requested(FIRST, Kind.CANCEL, NOW))
+    higher = AmendIntended(FIRST, 2, Price(4_800), Count(3_600), Style.REST, Count(0), False, 0, "up", NOW)
+    moved = evolve(working, higher)
+
+    assert told(asked, evolve(asked, Deferred(FIRST, Kind.PLACE, "429 too_many_requests", NOW))) == [
+        "deferred split 1: 429 too_many_requests"
+    ]
+    assert told(moved, evolve(moved, Deferred(FIRST, Kind.AMEND, "not sent: refused", NOW))) == [
+        "deferred split 1: not sent: refused"
+    ]
+    assert told(cancelling, evolve(cancelling, Deferred(FIRST, Kind.CANCEL, "401 authentication_error", NOW))) == [
+        "deferred split 1: its cancel was not applied and goes out again"
+    ]
 
 
 def test_what_may_still_rest_is_told_with_its_expiry() -> None:

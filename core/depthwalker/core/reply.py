@@ -24,6 +24,7 @@ from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import Count, Micros
 
 DUPLICATE: Final = "order_already_exists"
+UNAUTHENTICATED: Final = (401, 403)
 
 
 def create_reply(key: OrderKey, kind: Kind, outcome: Outcome[Ack, Trouble], at: Micros) -> Fact:
@@ -192,6 +193,9 @@ def _failure(fills: Outcome[tuple[FillRecord, ...], Trouble] | None) -> str:
 
 def _trouble(key: OrderKey, kind: Kind, trouble: Trouble, at: Micros) -> Fact:
     match trouble:
+        case Rejected(status, _, _) if status in UNAUTHENTICATED and kind in {Kind.AMEND, Kind.CANCEL}:
+            # The order rests as it did. In doubt it would have to be read first, by the same key, before its next cancel.
+            return Deferred(key, kind, describe(trouble), at)
         case Rejected(_, code, detail):
             return Refused(key, kind, code, detail, at)
         case NotApplied(reason):

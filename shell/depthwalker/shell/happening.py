@@ -37,7 +37,8 @@ def _told(before: State, after: State) -> Iterator[tuple[str, str]]:
         yield from _moves(after, stood.get(part.number), part)
     for order in after.orders:
         yield from _order(after, known.get(order.key), order)
-    yield from _refused(before, after)
+    for part in after.splits:
+        yield from _refused(stood.get(part.number), part)
     if after.winding and not before.winding:
         yield "winding", f"down: {after.winding}"
     if after.finished is not None and before.finished is None:
@@ -64,7 +65,7 @@ def _walk(state: State, part: SplitState, step: WalkStep) -> str:
 
 def _order(state: State, before: Order | None, after: Order) -> Iterator[tuple[str, str]]:
     name = f"split {after.key.split}"
-    if before is None:
+    if _arrived(after) and not (before is not None and _arrived(before)):
         verb = "placed" if after.style is Style.REST else "taking"
         yield verb, f"{name} {short_count(after.total)} at {_price(state, after.price)}"
     gained = filled(after) - (filled(before) if before is not None else 0)
@@ -72,6 +73,18 @@ def _order(state: State, before: Order | None, after: Order) -> Iterator[tuple[s
         yield "filled", f"{name} {short_count(Count(gained))}{_paid(state, before, after)}"
     if after.phase is Phase.CLOSED and (before is None or before.phase is not Phase.CLOSED):
         yield from _closed(name, after)
+    if _kept(after) and before is not None and after.troubles > before.troubles:
+        yield "deferred", f"{name}: its cancel was not applied and goes out again"
+
+
+def _arrived(order: Order) -> bool:
+    """Return whether the exchange has the order: an intent is none yet, and the id of a burn is not the order's."""
+    return bool(order.order_id) and order.ending is not Ending.BURNED
+
+
+def _kept(order: Order) -> bool:
+    """Return whether an order that is to be cancelled works on, as far as anything has told."""
+    return order.phase is Phase.LIVE and order.cancels > 0 and not order.doubt
 
 
 def _paid(state: State, before: Order | None, after: Order) -> str:
@@ -92,11 +105,10 @@ def _closed(name: str, order: Order) -> Iterator[tuple[str, str]]:
             pass  # a refusal has its own line, and fills have told the rest
 
 
-def _refused(before: State, after: State) -> Iterator[tuple[str, str]]:
-    counts = {part.number: part.refusals for part in before.splits}
-    for part in after.splits:
-        if part.refusals > counts.get(part.number, 0):
-            yield "refused", f"split {part.number}: {part.code} {part.detail}".rstrip()
+def _refused(before: SplitState | None, after: SplitState) -> Iterator[tuple[str, str]]:
+    """Tell what turned a split's order or amend away; only what the exchange looked at has a code."""
+    if after.refused_at > (before.refused_at if before is not None else 0):
+        yield "refused" if after.code else "deferred", f"split {after.number}: {f'{after.code} {after.detail}'.strip()}"
 
 
 def _price(state: State, price: Price) -> str:

@@ -34,7 +34,7 @@ PAGE: Final = "1000"
 MOST_PAGES: Final = 50
 PAUSES: Final = ("trading_is_paused", "exchange_is_paused")
 THROTTLED: Final = 429
-NOT_APPLIED: Final = (401, 403, 410, THROTTLED)
+NOT_APPLIED: Final = (410, THROTTLED)
 TIMED_OUT: Final = (408, 499)  # a gateway's own time-outs
 FRESH: Final = Micros(SECOND)  # how old a signature may become before it goes out; five seconds are too old
 EXPIRED: Final = "header_timestamp_expired"
@@ -50,7 +50,7 @@ def classify(status: int, body: bytes) -> Trouble:
 def judge(status: int, words: ErrorWords) -> Trouble:
     """Return what a status and the exchange's words say of a request; the single table."""
     said = f"{status} {words.code} {words.detail}".rstrip()
-    if status in NOT_APPLIED or (status == 409 and words.code in PAUSES):
+    if status in NOT_APPLIED or (status == 409 and words.code in PAUSES) or _stale(status, words):
         return NotApplied(said)
     if 400 <= status < 500 and status not in TIMED_OUT:
         return Rejected(status, words.code or f"http_{status}", words.detail)
@@ -252,4 +252,9 @@ def part(text: str) -> str:
 
 
 def _expired(answer: HttpResponse) -> bool:
-    return answer.status == 401 and read_error(answer.body).code == EXPIRED
+    return _stale(answer.status, read_error(answer.body))
+
+
+def _stale(status: int, words: ErrorWords) -> bool:
+    """Return whether a request was signed at the wrong time: the next is signed by the clock just learned."""
+    return status == 401 and words.code == EXPIRED
