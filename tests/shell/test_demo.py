@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from depthwalker.core.book import Leg, ladders, within
@@ -166,6 +167,22 @@ def test_the_demo_as_json_plays_a_saved_recording(
     assert seen["seed"] == 2
     assert [row["execution"] for row in seen["executions"]] == ["recorded/simple", "recorded/walker"]
     assert all(int(row["calls"]) > 0 for row in seen["executions"])
+
+
+def test_what_the_demo_executes_is_on_paper_and_no_trade_of_the_users(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", postgres)
+    (file,) = save_scenes(synthetic_scenes(5, 6)[:1], tmp_path / "thin.jsonl.gz")
+    assert main(["demo", "--data", str(file), "--seconds", "5", "--seed", "2", "--json"]) == 0
+    capsys.readouterr()
+
+    assert main(["assess", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trades"] == 0
+    assert main(["assess", "--paper", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trades"] == 2
+    with psycopg.connect(postgres) as connection:
+        assert connection.execute("SELECT count(*) FROM execution_comparison").fetchone() == (0,)
 
 
 def test_a_file_that_cannot_be_played_is_refused_with_the_reason(

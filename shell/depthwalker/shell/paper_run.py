@@ -107,7 +107,7 @@ class PaperRun:
         ticket = None if book is None else ticket_at(book, leg, self._schedule.count)
         if ticket is None:
             return None
-        return replace(terminal_job(f"{prefix(self._name)}{number}", ticket, self._config, ticker), source=Source.PAPER)
+        return terminal_job(f"{prefix(self._name)}{number}", ticket, self._config, ticker, Source.PAPER)
 
     def _begin(self, group: asyncio.TaskGroup, job: Job) -> None:
         task = group.create_task(self._execute(job), name=job.request_key)

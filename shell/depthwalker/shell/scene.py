@@ -87,10 +87,12 @@ def job(scene: Scene, algorithm: Algorithm, seconds: int, key: str) -> Job:
     }
     config = parse_config(given)
     assert isinstance(config, Success), config
-    return terminal_job(key, scene.ticket, config.unwrap(), scene.tape.ticker)
+    return terminal_job(key, scene.ticket, config.unwrap(), scene.tape.ticker, Source.PAPER)
 
 
-def terminal_job(key: str, ticket: Ticket, config: ExecutionConfig, ticker: str) -> Job:
+def terminal_job(
+    key: str, ticket: Ticket, config: ExecutionConfig, ticker: str, source: Source = Source.TERMINAL
+) -> Job:
     """Return a job of no engine's: it has neither edge nor method."""
     return Job(
         request_key=key,
@@ -102,7 +104,7 @@ def terminal_job(key: str, ticket: Ticket, config: ExecutionConfig, ticker: str)
         method_id=None,
         strategy_id=None,
         model_id=None,
-        source=Source.TERMINAL,
+        source=source,
     )
 
 
