@@ -41,6 +41,7 @@ from depthwalker.core.parent import (
     RefusalKind,
     Ticket,
     admit,
+    in_words,
     recap,
 )
 from depthwalker.core.units import CONTRACT, DOLLAR, MILLION, SECOND, Count, Micros, Price, value
@@ -370,6 +371,18 @@ class TestNotes:
         self, target: int, config: ExecutionConfig, notes: tuple[str, ...]
     ) -> None:
         assert admitted(ask(ticket(target=target), config=config)).notes == notes
+
+    @pytest.mark.parametrize(
+        ("wanted", "became"),
+        [(ticket(target=7050), "0.7000"), (ticket(action=SELL, target=7050), "0.7100")],
+        ids=["a buy", "a sell"],
+    )
+    def test_they_are_told_with_the_price_that_the_target_became(self, wanted: Ticket, became: str) -> None:
+        parent = admitted(ask(wanted, config=capped(ppm=0)))
+
+        assert in_words("; ".join(("configured", *parent.notes)), parent) == (
+            f"configured; target 0.7050 snapped to {became}; no room to walk: the next price is past the cap"
+        )
 
     @given(parents())
     def test_each_is_noted_exactly_when_it_is_so(self, parent: Parent) -> None:

@@ -230,9 +230,12 @@ def test_what_else_was_done_is_told_in_words() -> None:
 
 def test_what_admission_noted_is_told() -> None:
     begun = started(BUY)
-    noted = replace(begun, parent=replace(begun.parent, notes=("target_snapped", "no_room_to_walk")))
+    ticket = replace(begun.parent.ticket, target=Price(7_050))
+    noted = replace(begun, parent=replace(begun.parent, ticket=ticket, notes=("target_snapped", "no_room_to_walk")))
 
-    assert tell((noted,)).decisions[0].reason == "target_snapped, no_room_to_walk"
+    assert tell((noted,)).decisions[0].reason == (
+        "target 0.7050 snapped to 0.7000, no room to walk: the next price is past the cap"
+    )
 
 
 # What it cost

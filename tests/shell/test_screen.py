@@ -254,13 +254,19 @@ def told(before: State, after: State) -> list[str]:
 
 def test_everything_that_happened_is_told_once() -> None:
     assert told(START, folded(*facts())) == [
-        "planned dynamic_depth_walker, 2 splits: 36 at 0.47, 24 at 0.45 (configured)",
+        "planned dynamic_depth_walker, 2 splits: 36 at 0.47, 24 at 0.45, at most 0.56 (configured)",
         "walked split 1 0.46 -> 0.47: behind schedule",
         "placed split 1 36 at 0.47",
         "filled split 1 18 at 0.47",
         "placed split 2 24 at 0.45",
     ]
     assert told(folded(*facts()), folded(*facts())) == []
+
+
+def test_a_plan_names_the_cap_in_the_words_of_the_order() -> None:
+    (planned,) = told(START, folded(*facts(Action.SELL)[:2]))
+
+    assert planned.endswith("at least 0.40 (configured)"), planned
 
 
 def test_a_move_that_is_no_walk_is_told_too() -> None:

@@ -6,6 +6,7 @@ A parent says outcome and action in its own words; admitted, it acquires a leg u
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from depthwalker.core.answer import Market, MarketStatus
 from depthwalker.core.book import Leg
@@ -119,6 +120,8 @@ class Identity:
 
 
 WIND_DOWN_GRACE = Micros(5_000_000)  # DESIGN section 4, dead man's switch
+TARGET_SNAPPED: Final = "target_snapped"
+NO_ROOM_TO_WALK: Final = "no_room_to_walk"
 _SECOND = 1_000_000
 
 
@@ -151,8 +154,8 @@ def admit(
     # No price at or below the target, but one under the cap: that one, for only a cap without a price is an error.
     target = grid.floor(ticket.framed(ticket.target)) or grid.lowest()
     deadline = Micros(now + config.timeout)
-    notes = (() if target == ticket.framed(ticket.target) else ("target_snapped",)) + (
-        ("no_room_to_walk",) if (grid.up(target) or DOLLAR) > cap else ()
+    notes = (() if target == ticket.framed(ticket.target) else (TARGET_SNAPPED,)) + (
+        (NO_ROOM_TO_WALK,) if (grid.up(target) or DOLLAR) > cap else ()
     )
     return Success(
         Parent(
@@ -174,6 +177,16 @@ def admit(
             notes=notes,
         )
     )
+
+
+def in_words(reason: str, parent: Parent) -> str:
+    """Return a reason, or a plan's with the notes of admission behind it, with the notes in the words of its user."""
+    words = {
+        TARGET_SNAPPED: f"target {format_price(parent.ticket.target)} snapped to "
+        f"{format_price(parent.ticket.framed(parent.target))}",
+        NO_ROOM_TO_WALK: "no room to walk: the next price is past the cap",
+    }
+    return "; ".join(words.get(part, part) for part in reason.split("; "))
 
 
 def recap(parent: Parent, grid: PriceGrid) -> Price | None:

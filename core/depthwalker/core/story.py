@@ -32,7 +32,7 @@ from depthwalker.core.fact import (
 )
 from depthwalker.core.ledger import Kind, OrderKey, Phase, Style
 from depthwalker.core.momentum import momentum, pressure
-from depthwalker.core.parent import Action, Parent, Ticket
+from depthwalker.core.parent import Action, Parent, Ticket, in_words
 from depthwalker.core.policy import Policy
 from depthwalker.core.projection import project
 from depthwalker.core.quality import complete
@@ -281,11 +281,11 @@ def _decided(before: State, after: State, fact: Fact) -> Iterator[Decision]:
     ticket = after.parent.ticket
     match fact:
         case Started(parent, _, at):
-            reason = ", ".join(parent.notes) or "admitted"
+            reason = ", ".join(in_words(note, parent) for note in parent.notes) or "admitted"
             yield _whole(at, Deed.PLAN, reason)
         case Planned(algorithm, reason, splits, at):
             for number, part in enumerate(splits, start=1):
-                why = f"{algorithm.value}: {reason}"
+                why = f"{algorithm.value}: {in_words(reason, after.parent)}"
                 yield Decision(at, Deed.PLAN, number, None, ticket.framed(part.price), part.count, None, why)
         case PlaceIntended(key, price, count, style, _, reason, at):
             deed = Deed.PLACE if style is Style.REST else Deed.TAKE

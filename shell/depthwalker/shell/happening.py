@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from depthwalker.core.execution import SplitState, State, WalkStep
 from depthwalker.core.ledger import Ending, Order, OrderKey, Phase, Style, filled
+from depthwalker.core.parent import Action, in_words
 from depthwalker.core.units import Count, Micros, Price, round_div
 from depthwalker.shell.figures import short_count, short_price
 
@@ -28,7 +29,10 @@ def happenings(before: State, after: State, now: Micros) -> tuple[Happening, ...
 
 def _told(before: State, after: State) -> Iterator[tuple[str, str]]:
     if before.algorithm is None and after.algorithm is not None:
-        yield "planned", f"{after.algorithm.value}, {_splits(after)} ({after.plan_reason})"
+        yield (
+            "planned",
+            f"{after.algorithm.value}, {_splits(after)}, {_cap(after)} ({in_words(after.plan_reason, after.parent)})",
+        )
     if after.stop and not before.stop:
         yield "stopping", after.stop
     known = {order.key: order for order in before.orders}
@@ -48,6 +52,10 @@ def _told(before: State, after: State) -> Iterator[tuple[str, str]]:
 def _splits(state: State) -> str:
     told = ", ".join(f"{short_count(part.count)} at {_price(state, part.price)}" for part in state.splits)
     return f"{len(state.splits)} split{'s' if len(state.splits) != 1 else ''}: {told}"
+
+
+def _cap(state: State) -> str:
+    return f"at {'most' if state.parent.ticket.action is Action.BUY else 'least'} {_price(state, state.cap)}"
 
 
 def _moves(state: State, before: SplitState | None, after: SplitState) -> Iterator[tuple[str, str]]:
