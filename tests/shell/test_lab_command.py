@@ -63,6 +63,7 @@ def test_everyone_executes_the_same_parents(recording: Path, capsys: pytest.Capt
     whole = [row for row in found["rows"] if row["file"] == "all" and row["queue_model"] == "worst"]
     assert {row["algorithm"] for row in found["rows"]} == names
     assert all(name in shown for name in names)
+    assert all(f"{heading}: " in shown for heading in ("cents", "interval", "share", "bound's", "slip bp", "mark30"))
     parents = sum(row["parents"] for row in whole if row["algorithm"] == "take_now")
     assert found["runs"] == 2 * parents * len(names)
     assert found["fill_model"].startswith("tape")
@@ -110,6 +111,29 @@ def test_several_counts_and_algorithms_a_policy_and_both_reports_as_files(
     assert page.read_text().startswith("<!doctype html>")
     assert run(*words, "--json") == 0
     assert json.loads(capsys.readouterr().out) == found
+
+
+@pytest.mark.parametrize(
+    ("algorithms", "first"),
+    [(("dynamic_depth_walker", "chase", "take_now"), "dynamic_depth_walker"), (("chase", "take_now"), None)],
+    ids=["the walker", "without it the cheapest"],
+)
+def test_each_table_ends_with_the_paired_difference_to_the_best_opponent(
+    algorithms: tuple[str, ...], first: str | None, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (str(recording), *ASKED, "--queue", "worst", "--algorithm", *algorithms)
+    assert run(*words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert run(*words, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    for liquidity in {row["liquidity"] for row in found["rows"]}:
+        rows = [row for row in found["rows"] if (row["liquidity"], row["file"]) == (liquidity, "all")]
+        ranked = [row["algorithm"] for row in sorted(rows, key=lambda row: float(row["shortfall_cents"]))]
+        one = first or ranked[0]
+        other = next(name for name in ranked if name != one)
+        (pair,) = (p for p in found["paired"] if (p["a"], p["b"], p["liquidity"]) == (one, other, liquidity))
+        sure = "" if pair["cents_low"] is None else f" [{pair['cents_low']:+.3f}, {pair['cents_high']:+.3f}]"
+        assert f"{one} less {other}, parent by parent: {pair['mean_cents']:+.3f}{sure} cents" in lines
 
 
 def test_the_same_words_give_the_same_bytes(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:

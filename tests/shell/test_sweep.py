@@ -37,7 +37,7 @@ from depthwalker.shell.lab.session import DAY, Session
 from depthwalker.shell.lab.space import Frame, variants
 from depthwalker.shell.lab.sweep import Found, Half, Market, Search, tasks, tried
 from depthwalker.shell.lab.sweep_command import halves
-from depthwalker.shell.lab.sweep_report import ranked
+from depthwalker.shell.lab.sweep_report import ranked, shown, sweep_report
 from depthwalker.shell.lab.sweep_store import NOTE, ParquetKept, done
 from depthwalker.shell.recording import load, save
 
@@ -385,12 +385,36 @@ def test_markets_too_short_for_a_parent_are_told(
     assert "no parent could be sampled on the tuning half" in capsys.readouterr().err
 
 
-def test_the_choice_is_made_on_the_tuning_half_alone() -> None:
-    def row(half: str, policy: int, cents: float) -> Found:
-        return Found("d", "m", half, "worst", 0, "thin", policy, 1, cents, 1, 1, 1, 1, 1, 0, 1, 1)
+def came_to(half: str, policy: int, cents: float, block: int = 0) -> Found:
+    return Found("d", "m", half, "worst", block, "thin", policy, 1, cents, 1, 1, 1, 1, 1, 0, 1, 1)
 
-    rows = [row("tuning", 0, 2.0), row("tuning", 1, 1.0), row("judging", 0, 0.0), row("judging", 1, 9.0)]
-    assert ranked(rows) == [1, 0]
+
+def test_the_choice_is_made_on_the_tuning_half_alone() -> None:
+    told = [("tuning", 0, 2.0), ("tuning", 1, 1.0), ("judging", 0, 0.0), ("judging", 1, 9.0)]
+    assert ranked([came_to(*one) for one in told]) == [1, 0]
+
+
+def test_what_the_file_names_is_shown_however_dear_it_is(tmp_path: Path) -> None:
+    space = (
+        "[execution_config]\nmax_slippage_dollars = 0.05\n[vary]\n'policy.take_before_seconds' = [1, 2, 3, 4, 5, 6]\n"
+        "[alone.'never walks']\n'dynamic_depth_walker.max_walks' = 0\n'policy.take_before_seconds' = 0\n"
+    )
+    (tmp_path / "space.toml").write_text(space)
+    found = variants(tmp_path / "space.toml", FRAME, None, 0)
+    rows = [
+        came_to(half.value, place, float(place), block)
+        for place in range(len(found))
+        for half in Half
+        for block in range(5)
+    ]
+
+    report = sweep_report(rows, found)
+    lines = list(shown(report))
+
+    assert (report["leaders"], report["named"]) == ([0, 1, 2, 3, 4, 5, 6, 7], [7])
+    assert lines[0].startswith("the best 5 of 8 policies on the tuning half, those that the file names, and policy 0")
+    assert [line.split()[0] for line in lines if line.strip()[:1].isdigit()] == ["0", "1", "2", "3", "4", "7"]
+    assert "     7 never walks" in lines
 
 
 def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:

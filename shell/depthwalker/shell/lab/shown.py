@@ -1,16 +1,21 @@
-"""The report as lines of text: one table a queue model and class, cheapest algorithm first."""
+"""The report as lines of text: one table a queue model and class, cheapest algorithm first, and what the cheapest saves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
+from depthwalker.shell.lab.players import WALKER
 from depthwalker.shell.lab.report import ALL, Row
 
+LEGEND: Final = (
+    "cents: a contract above the mid at arrival, fees and the unfilled rest in it; interval: 95 %; the bound: no schedule beats it",
+    "share: of what the bound saves on take_now; bound's: its fill; slip bp: past the target, in reach; mark30: cents gained in 30 s",
+)
 HEADINGS: Final = (
     ("shortfall_cents", "cents", 8, 3),
     ("captured", "share", 7, 3),
     ("fill_rate", "fill", 6, 3),
-    ("fill_rate_of_bound", "bound", 6, 3),
+    ("fill_rate_of_bound", "bound's", 8, 3),
     ("slippage_bps_in_reach", "slip bp", 9, 1),
     ("seconds_to_full", "full s", 7, 1),
     ("walks", "walks", 6, 1),
@@ -24,8 +29,10 @@ def shown(report: Mapping[str, object]) -> Iterator[str]:
     yield f"fill model: {report['fill_model']}"
     if report["left_out"]:
         yield f"left out: {report['left_out']}"
-    rows = report["rows"]
+    yield from LEGEND
+    rows, pairs = report["rows"], report["paired"]
     assert isinstance(rows, list)
+    assert isinstance(pairs, list)
     kept = sorted((row for row in rows if row["file"] == ALL), key=_order)
     for (model, liquidity), group in groupby(kept, key=_group):
         listed = list(group)
@@ -36,6 +43,19 @@ def shown(report: Mapping[str, object]) -> Iterator[str]:
             yield f"{row['algorithm']:22}{_between(row['shortfall_cents_ci']):>18}" + "".join(
                 _cell(row[key], width, decimals) for key, _, width, decimals in HEADINGS
             )
+        yield from _paired(
+            [str(row["algorithm"]) for row in listed], [pair for pair in pairs if _group(pair) == (model, liquidity)]
+        )
+
+
+def _paired(cheapest_first: Sequence[str], pairs: Sequence[Row]) -> Iterator[str]:
+    """Tell by how much the walker, or else the cheapest, costs more than the cheapest of the others."""
+    first = WALKER if WALKER in cheapest_first else cheapest_first[0]
+    opponent = next((name for name in cheapest_first if name != first), None)
+    for pair in pairs:
+        if (pair["a"], pair["b"]) == (first, opponent):
+            sure = "" if pair["cents_low"] is None else f" [{pair['cents_low']:+.3f}, {pair['cents_high']:+.3f}]"
+            yield f"{first} less {opponent}, parent by parent: {pair['mean_cents']:+.3f}{sure} cents"
 
 
 def _cell(value: object, width: int, decimals: int) -> str:

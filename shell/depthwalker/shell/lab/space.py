@@ -78,11 +78,15 @@ class _Constants(Table):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A policy that is tried, and what is varied in it, in words; nothing in the first. `strategy_of` is how algorithms judge."""
+    """A policy that is tried, and what is varied in it, in words; nothing in the first. `strategy_of` is how algorithms judge.
+
+    `named`: it is one of those that the file names.
+    """
 
     varied: str
     policy: Policy
     strategy_of: Callable[[Algorithm], Strategy] = production
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ def variants(file: Path, frame: Frame, most: int | None, seed: int) -> tuple[Var
         changes = dict(zip(choices, _combination(tuple(choices.values()), place), strict=True))
         varied_in_words = ", ".join(f"{path.rpartition('.')[2]} {_word(value)}" for path, value in changes.items())
         found.append(Variant(varied_in_words, _policy(file, base, changes, frame)))
-    found.extend(Variant(name, _policy(file, base, _table(file, alone, name), frame)) for name in alone)
+    found.extend(Variant(name, _policy(file, base, _table(file, alone, name), frame), named=True) for name in alone)
     return tuple(found)
 
 

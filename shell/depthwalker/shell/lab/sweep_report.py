@@ -15,16 +15,23 @@ FEW: Final = 30  # policies, all of which get an interval
 
 
 def sweep_report(found: Sequence[Found], variants: Sequence[Variant]) -> Row:
-    """Return everything as a value that JSON can hold; intervals for the leaders and the configuration as it stands."""
+    """Return everything as a value that JSON can hold; intervals for the leaders, the named and the first, as it stands."""
     ranking = ranked(found)
-    leading = {0, *(ranking if len(ranking) <= FEW else ranking[:LEADERS])}
+    named = [place for place, variant in enumerate(variants) if variant.named]
+    leading = {0, *named, *(ranking if len(ranking) <= FEW else ranking[:LEADERS])}
     groups = _grouped(found)
     rows = [
         _row(key, policy, variants[policy], groups[key][policy], groups[key][0] if policy in leading else None)
         for key in sorted(groups)
         for policy in sorted(groups[key])
     ]
-    return {"policies": len(variants), "chosen": ranking[0], "leaders": ranking[:LEADERS], "rows": rows}
+    return {
+        "policies": len(variants),
+        "chosen": ranking[0],
+        "leaders": ranking[:LEADERS],
+        "named": named,
+        "rows": rows,
+    }
 
 
 def ranked(found: Sequence[Found]) -> list[int]:
@@ -40,16 +47,20 @@ def ranked(found: Sequence[Found]) -> list[int]:
 
 
 def shown(report: Row) -> Iterator[str]:
-    """Yield the report's lines: the first leaders in both halves, by class."""
-    rows, leaders = report["rows"], report["leaders"]
+    """Yield the report's lines: the first leaders and the named policies in both halves, by class."""
+    rows, leaders, named = report["rows"], report["leaders"], report["named"]
     assert isinstance(rows, list)
     assert isinstance(leaders, list)
-    yield "chosen on the tuning half; cents a contract, and how much less or more than policy 0, the configuration as it stands"
+    assert isinstance(named, list)
+    best = leaders[:SHOWN]
+    also = ", those that the file names," if named else ""
+    yield f"the best {len(best)} of {report['policies']} policies on the tuning half{also} and policy 0, the configuration as it stands"
+    yield "cents a contract, and how much less or more than policy 0"
     for model in sorted({row["queue_model"] for row in rows}, reverse=True):
         yield ""
         yield f"{model} queue"
         yield f"{'':23}{'parents':>9}{'cents':>8}  {'to policy 0, 95 %':28}{'filled':>8}{'calls':>7}{'most':>6}"
-        for policy in dict.fromkeys((*leaders[:SHOWN], 0)):
+        for policy in dict.fromkeys((*best, *named, 0)):
             mine = [row for row in rows if (row["policy"], row["queue_model"]) == (policy, model)]
             yield f"{policy:>6} {mine[0]['varied'] or 'as it stands'}"
             for half in Half:
