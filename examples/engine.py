@@ -55,8 +55,10 @@ async def trade_once(ticker: str) -> Trade:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python examples/engine.py TICKER")
     try:
         done = asyncio.run(trade_once(sys.argv[1]))
     except DepthwalkerError as error:
         sys.exit(f"not traded: {error}")
-    print(f"{done.result.status}: {done.quantity} contracts at {done.price}, {done.result.total_walks} walks")
+    print(f"{done.result.status}: {done.quantity} contracts at {done.price}; walks: {done.result.total_walks}")

@@ -52,4 +52,4 @@ def main(ticker: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1]) if len(sys.argv) == 2 else "usage: python examples/sync_engine.py TICKER")

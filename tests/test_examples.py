@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 
+import pytest
 from tests.conftest import ROOT
 from tests.shell.rig import ME, TICKER, quiet, rigged, sellers
 from tests.shell.test_sync import started
@@ -37,6 +39,16 @@ async def test_the_engine_example_says_why_it_did_not_trade(postgres: str, tmp_p
             errors.decode().strip()
             == "not traded: there is no market NOWHERE: check the ticker and the exchange (base_url)"
         )
+
+
+@pytest.mark.parametrize("name", ["engine.py", "sync_engine.py"])
+async def test_an_example_without_a_ticker_says_how_it_is_called(name: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(ROOT / "examples" / name), stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert errors.decode() == f"usage: python examples/{name} TICKER\n"
 
 
 async def test_the_synchronous_example_trades(postgres: str, tmp_path: Path) -> None:

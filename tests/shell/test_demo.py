@@ -137,7 +137,7 @@ def test_the_demo_runs_from_end_to_end(home: Path, tmp_path: Path, capsys: pytes
 
     seen = capsys.readouterr().out
     assert code == 0
-    assert "seed 1; SEED=1 repeats the markets" in seen
+    assert "seed 1: --seed 1 (of make demo, SEED=1) repeats the markets" in seen
     for lane in ("thin/simple", "thin/walker", "moderate/simple", "moderate/walker", "liquid/simple", "liquid/walker"):
         sent = [
             line for line in seen.splitlines() if line.startswith(lane) and (" placed " in line or " taking " in line)

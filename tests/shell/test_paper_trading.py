@@ -287,9 +287,9 @@ def test_a_run_ends_in_the_report_of_a_period_and_goes_on_with_the_same_command(
     seen = capsys.readouterr()
     assert "no rollout has begun, so no parent has an arm" in seen.err
     assert seen.out.startswith(
-        "depthwalker paper, run week: 1 parents; Ctrl-C cancels what rests and stops\n1 PAPER-THIN-"
+        "depthwalker paper, run week: 1 parent; Ctrl-C cancels what rests and stops\n1 PAPER-THIN-"
     )
-    assert "run week: 1 of 1 parents begun; 1 executed here" in seen.out
+    assert "run week: 1 of 1 parent begun; 1 executed here" in seen.out
     assert "Paper executions" in (home / "paper-report.html").read_text()
     moved(postgres, "default", Stage.HALF, 0)
     assert main(["paper", *words("--parents", "2", "--count", "1", "--json")]) == 0

@@ -277,11 +277,19 @@ def test_a_move_that_is_no_walk_is_told_too() -> None:
     assert told(before, evolve(evolve(before, followed), held)) == ["moved split 1 0.47 -> 0.46: it came to us"]
 
 
-def test_a_fill_is_told_before_its_price_is_known() -> None:
+def test_a_fill_is_told_once_its_price_is_known() -> None:
     before = folded(*facts())
-    seen = Observed(FIRST, "one", 1, OrderStatus.RESTING, Price(4_700), Count(2_000), Count(1_600), NOW)
+    seen = evolve(before, Observed(FIRST, "one", 1, OrderStatus.RESTING, Price(4_700), Count(2_000), Count(1_600), NOW))
+    itemised = evolve(seen, Filled(Fill("one", "t2", Price(4_650), Count(200), Money(0), True, NOW), NOW))
 
-    assert told(before, evolve(before, seen)) == ["filled split 1 2"]
+    assert told(before, seen) == []
+    assert told(seen, itemised) == ["filled split 1 2 at 0.465"]
+
+
+def test_why_an_execution_ends_is_one_phrase() -> None:
+    before = folded(*facts())
+
+    assert told(before, evolve(before, WindingDown("time-out", NOW))) == ["ending time-out"]
 
 
 def test_the_end_of_an_order_is_told() -> None:

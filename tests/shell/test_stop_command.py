@@ -45,6 +45,11 @@ def test_another_process_obeys_and_nothing_begins_until_it_is_released(
     assert "the kill switch is pulled: rehearsal" in shown.err
     assert "everything has ended and nothing rests" in shown.out
     assert venue.resting() == 0
+    assert main(["stop", "--reason", "once more"]) == 0
+    again = capsys.readouterr().err
+    assert "the kill switch was pulled already, by " in again
+    assert "rehearsal" in again
+    assert "once more" not in again
     assert main(slow) == 1
     assert "trading is stopped (rehearsal): `depthwalker stop --release` lets it go on" in capsys.readouterr().err
     assert main(["stop", "--release", "--json"]) == 0

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Final
 
 from depthwalker.shell.chart import WIDE, Plot, Scale, axes, svg, titled
+from depthwalker.shell.figures import counted
 from depthwalker.shell.markup import Child, Markup, joined, tag
 from depthwalker.shell.page import drawn, figure, section, swatch, table, text
 
@@ -55,7 +56,7 @@ def costs(entrants: Iterable[Entrant], headings: Sequence[str]) -> Iterator[Chil
     """Return a section a group: what each algorithm cost, cheapest first."""
     for group, members in groupby(entrants, key=_group_of):
         listed = sorted(members, key=_cost_of)
-        known = [(each.name, each.cost, f"{each.parents} parents") for each in listed if each.cost is not None]
+        known = [(each.name, each.cost, counted(each.parents, "parent")) for each in listed if each.cost is not None]
         figures: list[Child] = []
         if known:
             figures.append(
@@ -85,7 +86,7 @@ def differences(pairs: Iterable[Difference]) -> Iterator[Child]:
     for group, members in groupby(pairs, key=_group_of):
         listed = list(members)
         first = listed[0].a
-        known = [(each.b, each.cents, f"{each.parents} parents") for each in listed if each.a == first]
+        known = [(each.b, each.cents, counted(each.parents, "parent")) for each in listed if each.a == first]
         yield section(
             f"Differences: {group}",
             _dots(

@@ -82,7 +82,9 @@ def run_demo(wish: Wish) -> int:
     if isinstance(scenes, str):
         raise Wrong(scenes)
     say = partial(show_lines, console)
-    say(f"seed {seed}; SEED={seed} repeats {'the market' if len(scenes) == 1 else 'the markets'}")
+    say(
+        f"seed {seed}: --seed {seed} (of make demo, SEED={seed}) repeats {'the market' if len(scenes) == 1 else 'the markets'}"
+    )
     if wish.save is not None:
         try:
             say(*(f"saved the market as {file}" for file in save_scenes(scenes, wish.save)))

@@ -23,7 +23,7 @@ from depthwalker.shell.chart import (
     ticks,
     titled,
 )
-from depthwalker.shell.figures import short_count, short_price, signed_percent
+from depthwalker.shell.figures import counted, short_count, short_price, signed_percent
 from depthwalker.shell.markup import Markup, joined, tag
 
 MARGIN: Final = Price(2 * CENT)
@@ -422,8 +422,9 @@ def _ladder_words(story: Story) -> str:
     side = "bids" if ticket.action is Action.BUY else "offers"
     walks = sum(one.deed is Deed.WALK for one in story.decisions)
     return (
-        f"Prices over time: our orders stood among the {side} at {len(story.stands)} prices in turn, walked {walks} times "
-        f"and filled {short_count(row.filled)} of {short_count(row.count)} contracts in {len(story.marks)} fills; "
+        f"Prices over time: our orders stood among the {side} at {counted(len(story.stands), 'price')} in turn, walked "
+        f"{counted(walks, 'time')} and filled {short_count(row.filled)} of {short_count(row.count)} contracts in "
+        f"{counted(len(story.marks), 'fill')}; "
         f"target {short_price(ticket.target)}, cap {short_price(row.cap)}."
     )
 

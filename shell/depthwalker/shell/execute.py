@@ -19,6 +19,7 @@ from depthwalker.shell.api import EngineClosed, OrderRefused, Trade
 from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, Ended, Wrong
 from depthwalker.shell.engine import Engine
+from depthwalker.shell.figures import counted
 from depthwalker.shell.follow import Follower, is_live
 from depthwalker.shell.job_queue import Entry
 from depthwalker.shell.method import read_method
@@ -149,7 +150,7 @@ def _summary(trade: Trade, key: str) -> str:
     worse = f", {trade.slippage_percent * 100:+.2f} % of the target" if trade.slippage_percent is not None else ""
     return (
         f"execution {trade.execution_id} {result.status}: {trade.quantity} contracts{price}{worse}, "
-        f"fees {result.fees:.4f} $, {result.total_walks} walks ({result.reason}); request key {key}\n"
+        f"fees {result.fees:.4f} $, {counted(result.total_walks, 'walk')} ({result.reason}); request key {key}\n"
         f"depthwalker report {trade.execution_id} draws it"
     )
 

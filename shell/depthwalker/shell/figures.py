@@ -10,6 +10,11 @@ def short_count(count: Count) -> str:
     return format_count(count).rstrip("0").rstrip(".")
 
 
+def counted(number: int, thing: str) -> str:
+    """Return so many of a thing whose plural ends in s."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def short_price(price: Price) -> str:
     """Return dollars with at least two decimals."""
     text = format_price(price).rstrip("0")

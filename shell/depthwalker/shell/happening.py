@@ -10,7 +10,7 @@ from depthwalker.core.execution import SplitState, State, WalkStep
 from depthwalker.core.ledger import Ending, Order, OrderKey, Phase, Style, filled
 from depthwalker.core.parent import Action, in_words
 from depthwalker.core.units import Count, Micros, Price, round_div
-from depthwalker.shell.figures import short_count, short_price
+from depthwalker.shell.figures import counted, short_count, short_price
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ def _told(before: State, after: State) -> Iterator[tuple[str, str]]:
     for part in after.splits:
         yield from _refused(stood.get(part.number), part)
     if after.winding and not before.winding:
-        yield "winding", f"down: {after.winding}"
+        yield "ending", after.winding
     if after.finished is not None and before.finished is None:
         yield "finished", f"{after.finished.status.value}: {after.finished.reason}"
 
 
 def _splits(state: State) -> str:
     told = ", ".join(f"{short_count(part.count)} at {_price(state, part.price)}" for part in state.splits)
-    return f"{len(state.splits)} split{'s' if len(state.splits) != 1 else ''}: {told}"
+    return f"{counted(len(state.splits), 'split')}: {told}"
 
 
 def _cap(state: State) -> str:
@@ -76,9 +76,7 @@ def _order(state: State, before: Order | None, after: Order) -> Iterator[tuple[s
     if _arrived(after) and not (before is not None and _arrived(before)):
         verb = "placed" if after.style is Style.REST else "taking"
         yield verb, f"{name} {short_count(after.total)} at {_price(state, after.price)}"
-    gained = filled(after) - (filled(before) if before is not None else 0)
-    if gained > 0:
-        yield "filled", f"{name} {short_count(Count(gained))}{_paid(state, before, after)}"
+    yield from _filled(state, name, before, after)
     if after.phase is Phase.CLOSED and (before is None or before.phase is not Phase.CLOSED):
         yield from _closed(name, after)
     if _kept(after) and before is not None and after.troubles > before.troubles:
@@ -95,11 +93,12 @@ def _kept(order: Order) -> bool:
     return order.phase is Phase.LIVE and order.cancels > 0 and not order.doubt
 
 
-def _paid(state: State, before: Order | None, after: Order) -> str:
-    """Return the average price of what was itemised since; cumulative figures arrive first and name no price."""
+def _filled(state: State, name: str, before: Order | None, after: Order) -> Iterator[tuple[str, str]]:
+    """Tell what was itemised since, at its average price; cumulative figures arrive first and name no price."""
     count = after.itemised - (before.itemised if before is not None else 0)
     cost = after.cost - (before.cost if before is not None else 0)
-    return f" at {_price(state, Price(round_div(cost, count)))}" if count else ""
+    if count:
+        yield "filled", f"{name} {short_count(Count(count))} at {_price(state, Price(round_div(cost, count)))}"
 
 
 def _closed(name: str, order: Order) -> Iterator[tuple[str, str]]:

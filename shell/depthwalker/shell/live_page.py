@@ -7,7 +7,7 @@ from typing import Final
 from depthwalker.core.period import Estimate
 from depthwalker.core.rollout import SHARES, WHOLE
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price
-from depthwalker.shell.figures import percent, seconds, short_count, short_price
+from depthwalker.shell.figures import counted, percent, seconds, short_count, short_price
 from depthwalker.shell.frame import Frame, Rung, Rungs
 from depthwalker.shell.live import Allowance, Flight, Landed, Live, Queued, Refusal, Rolled, Seen, Watch, age
 from depthwalker.shell.markup import Child, Markup, joined, tag
@@ -211,8 +211,8 @@ def _framed(flight: Flight, shown: Frame) -> Iterator[Child]:
     yield tag(
         "p",
         f"{shown.action.value} {shown.outcome.value} {short_price(shown.target)}, cap {short_price(shown.cap)}; "
-        f"{shown.algorithm or 'planning'}; {shown.stage}, {seconds(shown.left)} s left; {shown.walks} walks, "
-        f"{shown.calls} calls",
+        f"{shown.algorithm or 'planning'}; {shown.stage}, {seconds(shown.left)} s left; {counted(shown.walks, 'walk')}, "
+        f"{counted(shown.calls, 'call')}",
     )
     name = f"execution {flight.execution_id}: {label}"
     yield tag("progress", label, max=max(1, shown.count), value=min(shown.filled, shown.count), aria_label=name)
@@ -221,9 +221,8 @@ def _framed(flight: Flight, shown: Frame) -> Iterator[Child]:
     for child in shown.children:
         note = f" ({child.note})" if child.note else ""
         filled = f"{short_count(child.filled)}/{short_count(child.count)}"
-        yield tag(
-            "p", f"split {child.split} at {short_price(child.price)}: {filled} {child.phase}, {child.walks} walks{note}"
-        )
+        walks = counted(child.walks, "walk")
+        yield tag("p", f"split {child.split} at {short_price(child.price)}: {filled} {child.phase}, {walks}{note}")
 
 
 def _rungs(name: str, rungs: Rungs) -> Markup:

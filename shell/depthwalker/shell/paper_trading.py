@@ -29,6 +29,7 @@ from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, UNRESOLVED, Wrong
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.exchange import playable
+from depthwalker.shell.figures import counted
 from depthwalker.shell.follow import Follower, is_live
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.markets import there_is
@@ -95,7 +96,7 @@ def run_paper(wish: Wish) -> int:
     tapes = tuple(playable(file) for file in wish.data)
     console = Console(highlight=False, stderr=wish.as_json)
     live = is_live(console, plain=wish.plain or wish.as_json)
-    follower = Follower(heading(wish.run, f"{wish.parents} parents"), console, live=live, brief=True)
+    follower = Follower(heading(wish.run, counted(wish.parents, "parent")), console, live=live, brief=True)
     with database(settings) as dsn:
         came = asyncio.run(_Paper(wish, settings, config, tapes, dsn, follower).run())
     _tell(wish, came, interrupted=follower.interrupted())
@@ -256,7 +257,7 @@ def _lines(wish: Wish, came: Came, executed: int, failed: int) -> Iterator[str]:
             *([f"{came.skipped} skipped: nothing was offered"] if came.skipped else ()),
         )
     )
-    yield f"run {wish.run}: {came.done} of {wish.parents} parents begun; {here}"
+    yield f"run {wish.run}: {came.done} of {counted(wish.parents, 'parent')} begun; {here}"
     if came.period is not None and wish.html is not None:
         yield f"the report of everything on paper since it began is {wish.html}"
         yield "more: depthwalker report --paper --since 7d; depthwalker assess --paper; depthwalker rollout status"

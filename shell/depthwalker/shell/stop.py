@@ -77,8 +77,13 @@ async def _release(dsn: str) -> bool:
 async def _stop(settings: Settings, dsn: str, reason: str) -> Stopped:
     clock = SystemClock()
     async with _store(dsn) as store:
-        await store.pull_switch(reason, _somebody())
-        complain(f"the kill switch is pulled: {reason}")
+        before = await store.switch()
+        pulled = await store.pull_switch(reason, _somebody())
+        complain(
+            f"the kill switch is pulled: {reason}"
+            if before is None
+            else f"the kill switch was pulled already, by {pulled.by}: {pulled.reason}"
+        )
         with waiting("waiting until every worker has obeyed"):
             await _obeyed(store, clock)
         recovered, trouble = None, ""
@@ -91,7 +96,7 @@ async def _stop(settings: Settings, dsn: str, reason: str) -> Stopped:
             except DepthwalkerError as error:
                 trouble = str(error)
         left = tuple(one.execution_id for one in await store.unfinished())
-        return Stopped(reason, left, recovered, trouble)
+        return Stopped(pulled.reason, left, recovered, trouble)
 
 
 async def _obeyed(store: Store, clock: Clock) -> None:

@@ -32,7 +32,7 @@ class Command(Protocol):
 TABLE: Final[Mapping[str, Entry]] = {
     "demo": Entry(
         "execute the same parent orders with both algorithms on paper exchanges",
-        ("demo", "demo --seed 7 --plain", "demo --data market.jsonl.gz"),
+        ("demo", "demo --seed 7 --plain --save market.jsonl.gz", "demo --data market-thin.jsonl.gz"),
     ),
     "execute": Entry(
         "execute one parent order on the exchange that the settings name",
@@ -59,7 +59,7 @@ TABLE: Final[Mapping[str, Entry]] = {
         "execute parents sampled from recordings by every algorithm",
         (
             "backtest thin --count 10 --count 100",
-            "backtest market.jsonl.gz --html backtest.html --json > backtest.json",
+            "backtest market-thin.jsonl.gz --html backtest.html --json > backtest.json",
         ),
         "DATA ... [OPTION ...]",
         "lab",

@@ -23,7 +23,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help=f"time-out of each execution, {SHORTEST_S} to {LONGEST_S} (default: {DEFAULT_S})",
     )
     parser.add_argument(
-        "--save", type=target_file, metavar="FILE", help="write what is played as recordings, gzip'd if .gz"
+        "--save",
+        type=target_file,
+        metavar="FILE",
+        help="write what is played as recordings, gzip'd if .gz; several are market-thin.jsonl.gz and so on",
     )
     parser.add_argument("--picture", type=target_file, metavar="FILE", help="write an SVG of the screen and the table")
     page(parser, "the report of one execution", f"{REPORT}; none with --json")

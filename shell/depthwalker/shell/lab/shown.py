@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
+from depthwalker.shell.figures import counted
 from depthwalker.shell.lab.players import WALKER
 from depthwalker.shell.lab.report import ALL, Row
 
@@ -37,7 +38,7 @@ def shown(report: Mapping[str, object]) -> Iterator[str]:
     for (model, liquidity), group in groupby(kept, key=_group):
         listed = list(group)
         yield ""
-        yield f"{liquidity}, {model} queue, {listed[0]['parents']} parents (bound {listed[0]['bound_cents']:.3f} cents)"
+        yield f"{liquidity}, {model} queue, {counted(listed[0]['parents'], 'parent')} (bound {listed[0]['bound_cents']:.3f} cents)"
         yield f"{'':22}{'interval':>18}" + "".join(f"{name:>{width}}" for _, name, width, _ in HEADINGS)
         for row in listed:
             yield f"{row['algorithm']:22}{_between(row['shortfall_cents_ci']):>18}" + "".join(
