@@ -32,6 +32,7 @@ def test_the_tutorial_runs_as_it_stands(tmp_path: Path, new_database: Callable[[
     assert "decisions come out as journalled" in done.stdout
     assert "trading may go on" in done.stdout
     assert "too few trades" in done.stdout
+    assert "buy 20 yes of SYN-MODERATE-3" in (tmp_path / "first.html").read_text(encoding="utf-8")
     pages = {"first.html", "backtest.html"}
     assert pages <= {path.name for path in tmp_path.iterdir()}
     assert all((tmp_path / page).read_text(encoding="utf-8").startswith("<!doctype html>") for page in pages)

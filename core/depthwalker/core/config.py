@@ -68,7 +68,7 @@ class AdaptiveConfig:
 def usual_ratios(policy: PolicyName) -> tuple[int, ...]:
     """Return the split ratios of a policy where the user names none (ppm).
 
-    One order was cheaper than the specification's two, on tuning and on judging markets, with a third fewer calls
+    One order was cheaper than the specification's two, on tuning and on judging markets, with a quarter fewer calls
     (docs/ablation.md).
     """
     match policy:
