@@ -534,6 +534,9 @@ async def test_an_executor_executes_and_returns_what_it_came_to(postgres: str, t
         assert (result.status, result.filled_quantity, result.fill_rate) == ("completed", Decimal(5), Decimal(1))
         trade = await engine.execute_trade(AnEdge(1, "0.47", 5), simple())
         assert trade.result == result
+        with pytest.raises(InvalidMethod, match="algorithm is twap, and this executor's is simple_limit"):
+            await executor.execute(AnEdge(2, "0.47", 5), AMethod({"algorithm": "twap"}))
+        assert len(await rig.rows("SELECT 1 FROM execution_state")) == 1
 
 
 async def test_a_database_that_is_away_before_the_start_is_told_and_nothing_is_sent(

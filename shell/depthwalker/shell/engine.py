@@ -28,6 +28,7 @@ from depthwalker.shell.api import (
     EngineClosed,
     ExchangeTrouble,
     ExecutionResult,
+    InvalidMethod,
     Market,
     Method,
     NotExecuted,
@@ -421,12 +422,21 @@ def _queued(request_key: str, entry: Entry) -> Queued:
 
 
 class Executor:
-    """Executes edges with one algorithm: what the specification's factory returns."""
+    """Executes edges with one algorithm: what the specification's factory returns for a method."""
 
     def __init__(self, engine: Engine, algorithm: Algorithm) -> None:
         self._engine = engine
         self.algorithm = algorithm
 
     async def execute(self, edge: Edge, method: Method, market: Market | None = None) -> ExecutionResult:
-        """Execute an edge by a method's configuration; raises as `Engine.execute_trade`."""
+        """Execute an edge by a method's configuration.
+
+        Raises as `Engine.execute_trade`, and InvalidMethod where the method names another algorithm than the executor's.
+        """
+        asked = read_config(method).algorithm
+        if asked is not self.algorithm:
+            raise InvalidMethod(
+                f"the method's algorithm is {asked.value}, and this executor's is {self.algorithm.value}: "
+                "get_executor(method) returns the one of the method"
+            )
         return await self._engine.execute(edge, method, market)
