@@ -23,7 +23,6 @@ from depthwalker.core.budget import (
     cost_of,
     full,
     per_minute,
-    rate_of,
     ready_at,
     refill,
     rerated,
@@ -187,7 +186,6 @@ def test_a_rest_may_follow_any_number_of_parts_and_is_less_exact_than_as_many_na
 def test_reads_and_writes_have_buckets_of_their_own() -> None:
     limits = Limits("advanced", Rate(300, 900), Rate(300, 600))
 
-    assert [rate_of(limits, method).capacity for method in ("GET", "POST", "PUT", "DELETE")] == [900, 600, 600, 600]
     assert available(bucket_of(limits.read, NOW), NOW) == 900
     assert available_within(bucket_of(BASIC.write, NOW), SECOND, NOW) == 200
 

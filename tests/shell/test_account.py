@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 from tests.shell.scripted import NOW, ROOT, Answer, Exchange, trading
@@ -22,19 +21,16 @@ from depthwalker.core.answer import (
     Trouble,
     Unknown,
 )
-from depthwalker.core.book import Book, Leg
+from depthwalker.core.book import Book
 from depthwalker.core.budget import Costs, EndpointCost, Limits, Rate
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.shell.account import KalshiAccount
-from depthwalker.shell.ports import PlaceRequest
 
 ORDERS = f"{ROOT}/portfolio/events/orders"
 GROUPS = f"{ROOT}/portfolio/order_groups"
-FIRST = PlaceRequest("T", "c1", Leg.YES, Price(4_800), Count(100), True, False, None)
-SECOND_ONE = replace(FIRST, client_order_id="c2", leg=Leg.NO)
-ITEM = {"order_id": "o1", "client_order_id": "c1", "fill_count": "1.00", "remaining_count": "0.00", "ts_ms": 7}
+ITEM = {"order_id": "o1", "reduced_by": "1.00", "ts_ms": 7}
 AT = Micros(7_000)
 GATEWAY = (502, b"<html>502 Bad Gateway</html>")
 
@@ -56,26 +52,6 @@ def market(ticker: str, shard: int) -> Mapping[str, object]:
     }
 
 
-async def test_a_batch_of_orders_is_one_request_with_an_outcome_for_each() -> None:
-    refused = {"error": {"code": "insufficient_balance", "message": "insufficient balance"}}
-
-    async with account((201, {"orders": [ITEM, refused]})) as (exchange, desk):
-        outcomes = (await desk.place_all([FIRST, SECOND_ONE])).unwrap()
-
-    assert outcomes == (
-        Success(Ack("o1", Count(100), Count(0), AT)),
-        Failure(Rejected(400, "insufficient_balance", "insufficient balance")),
-    )
-    sent = exchange.requests[0]
-    assert (sent.method, sent.path) == ("POST", f"{ORDERS}/batched")
-    orders = sent.body["orders"]
-    assert isinstance(orders, list)
-    assert [(one["client_order_id"], one["side"], one["price"]) for one in orders] == [
-        ("c1", "bid", "0.4800"),
-        ("c2", "ask", "0.5200"),
-    ]
-
-
 @pytest.mark.parametrize(
     ("item", "trouble"),
     [
@@ -84,23 +60,22 @@ async def test_a_batch_of_orders_is_one_request_with_an_outcome_for_each() -> No
         ({"error": {"code": "too_many_requests"}}, NotApplied("429 too_many_requests")),
         ({"error": {"code": "not_heard_of", "message": "m"}}, Unknown("500 not_heard_of m")),
         ({"error": {}}, Unknown("500")),
-        ({}, Unknown("unreadable batch answer: an item has neither an order nor an error")),
-        ({**ITEM, "client_order_id": "c9"}, Unknown("unreadable batch answer: it describes another order")),
-        ({**ITEM, "fill_count": "-1"}, Unknown("unreadable batch answer: a count is below 0")),
+        ({}, Unknown("unreadable batch answer: an item has neither a count nor an error")),
+        ({"order_id": "o9", "reduced_by": "1.00"}, Unknown("unreadable batch answer: it describes another order")),
+        ({"reduced_by": "-1"}, Unknown("unreadable batch answer: a count is below 0")),
     ],
 )
-async def test_an_item_is_judged_like_an_order_of_its_own(item: object, trouble: Trouble) -> None:
-    async with account((201, {"orders": [item]})) as (_, desk):
-        assert (await desk.place_all([FIRST])).unwrap() == (Failure(trouble),)
+async def test_an_item_is_judged_like_a_request_of_its_own(item: Mapping[str, object], trouble: Trouble) -> None:
+    async with account((200, {"orders": [{"order_id": "o1", **item}]})) as (_, desk):
+        assert (await desk.cancel_all([("T", "o1")])).unwrap() == (Failure(trouble),)
 
 
 @pytest.mark.parametrize("body", [{"orders": []}, {"orders": [ITEM, ITEM]}, {}, b"", b'{"orders":[{"order_id"'])
 async def test_a_batch_whose_answer_does_not_fit_is_unknown_as_a_whole(body: object) -> None:
     async with account((201, body)) as (exchange, desk):
-        assert isinstance((await desk.place_all([FIRST])).failure(), Unknown)
         assert isinstance((await desk.cancel_all([("T", "o1")])).failure(), Unknown)
 
-    assert len(exchange.requests) == 2
+    assert len(exchange.requests) == 1
 
 
 async def test_a_batched_cancel_carries_a_body_that_names_every_market_and_its_shard() -> None:
@@ -151,11 +126,9 @@ async def test_an_order_group_from_its_making_to_its_end() -> None:
     async with account(*answers) as (exchange, desk):
         assert await desk.create_group(Count(1_000), shard=2) == Success("g1")
         assert await desk.groups() == Success(())
-        assert await desk.groups() == Success((OrderGroup("g1", True, Count(1_000), (), 2),))
-        assert await desk.group("g1") == Success(OrderGroup("g1", False, None, ("o1",), None))
-        assert await desk.limit_group("g1", Count(550), shard=2) == Success(None)
+        assert await desk.groups() == Success((OrderGroup("g1", Count(1_000), (), 2),))
+        assert await desk.group("g1") == Success(OrderGroup("g1", None, ("o1",), None))
         assert await desk.trigger_group("g1", shard=2) == Success(None)
-        assert await desk.reset_group("g1", shard=2) == Success(None)
         assert await desk.delete_group("g1", shard=2) == Success(None)
 
     seen = [(one.method, one.path.removeprefix(GROUPS), dict(one.body)) for one in exchange.requests]
@@ -164,13 +137,18 @@ async def test_an_order_group_from_its_making_to_its_end() -> None:
         ("GET", "", {}),
         ("GET", "", {}),
         ("GET", "/g1", {}),
-        ("PUT", "/g1/limit", {"contracts_limit_fp": "5.50"}),
         ("PUT", "/g1/trigger", {}),
-        ("PUT", "/g1/reset", {}),
         ("DELETE", "/g1", {}),
     ]
-    assert [one.query for one in exchange.requests[4:]] == [{"exchange_index": "2"}] * 4
-    assert exchange.calls == ["write", "read", "read", "read", "write", "write", "write", "write"]
+    assert [one.query for one in exchange.requests[4:]] == [{"exchange_index": "2"}] * 2
+    assert exchange.calls == ["write", "read", "read", "read", "write", "write"]
+
+
+async def test_a_group_of_a_fraction_of_a_contract_is_asked_for_exactly() -> None:
+    async with account((201, {"order_group_id": "g1"})) as (exchange, desk):
+        assert await desk.create_group(Count(550)) == Success("g1")
+
+    assert exchange.requests[0].body["contracts_limit_fp"] == "5.50"
 
 
 async def test_a_group_operation_that_answers_nothing_is_done_and_one_that_answers_a_page_is_unknown() -> None:
@@ -296,13 +274,6 @@ async def test_rates_that_cannot_be_are_not_believed() -> None:
             assert isinstance(told.failure(), Unknown)
 
 
-async def test_how_current_the_reads_are() -> None:
-    async with account((200, {"as_of_time": "1970-01-01T00:00:01.5Z"})) as (exchange, desk):
-        assert await desk.data_time() == Success(Micros(1_500_000))
-
-    assert exchange.requests[0].path == f"{ROOT}/exchange/user_data_timestamp"
-
-
 async def test_fee_changes_come_earliest_first_and_an_unknown_type_is_named_without_rates() -> None:
     later = {
         "id": "2",
@@ -339,19 +310,17 @@ async def test_fee_changes_come_earliest_first_and_an_unknown_type_is_named_with
 CALLS: Mapping[str, Callable[[KalshiAccount], Awaitable[Outcome[object, Trouble]]]] = {
     "markets": lambda desk: desk.markets(),
     "books": lambda desk: desk.books(["T"]),
-    "place_all": lambda desk: desk.place_all([FIRST]),
     "cancel_all": lambda desk: desk.cancel_all([("T", "o1")]),
     "decrease": lambda desk: desk.decrease("T", "o1", Count(1)),
     "create_group": lambda desk: desk.create_group(Count(100)),
     "group": lambda desk: desk.group("g1"),
-    "limit_group": lambda desk: desk.limit_group("g1", Count(100)),
+    "trigger_group": lambda desk: desk.trigger_group("g1"),
     "delete_group": lambda desk: desk.delete_group("g1"),
     "queue_position": lambda desk: desk.queue_position("o1"),
     "status": lambda desk: desk.status(),
     "schedule": lambda desk: desk.schedule(),
     "limits": lambda desk: desk.limits(),
     "costs": lambda desk: desk.costs(),
-    "data_time": lambda desk: desk.data_time(),
     "series_fee_changes": lambda desk: desk.series_fee_changes("S"),
 }
 

@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import reduce
 from typing import TypeAlias
 
 import pytest
@@ -20,7 +19,6 @@ from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.budget import Bucket, full
 from depthwalker.core.config import Algorithm
-from depthwalker.core.execution import evolve
 from depthwalker.core.fact import Held, Resumed, Status, StopRequested
 from depthwalker.core.parent import Action
 from depthwalker.core.projection import project
@@ -118,7 +116,7 @@ async def test_an_append_is_numbered(either: Store) -> None:
         await either.append(number, epoch, 5, (rest[4], rest[4]), now)  # the second of them fits
     with pytest.raises(NoSuchExecution):
         await either.append(99, epoch, 2, rest[:1], now)
-    assert await either.journal_length(number) == 5
+    assert len(await either.load(number)) == 5
 
 
 async def test_a_journal_is_read_back_as_it_was_written(either: Store) -> None:
@@ -126,8 +124,6 @@ async def test_a_journal_is_read_back_as_it_was_written(either: Store) -> None:
     for number, name in zip(numbers, NAMES, strict=True):
         started, rest = journal(name)
         assert await either.load(number) == (started, *rest)
-        assert await either.journal_length(number) == 1 + len(rest)
-    assert await either.journal_length(99) == 0
     with pytest.raises(NoSuchExecution):
         await either.load(99)
 
@@ -145,7 +141,7 @@ async def test_a_superseded_worker_writes_nothing(either: Store) -> None:
     assert not await either.renew(number, begun.epoch, TTL)
     assert not await either.release(number, begun.epoch)
     assert await either.append(number, 2, 2, (Resumed("worker-2", Micros(0)),), project(state)) == Appended(2, False)
-    assert await either.journal_length(number) == 2
+    assert len(await either.load(number)) == 2
 
 
 async def test_what_came_since_goes_with_a_repetition(either: Store) -> None:
@@ -266,16 +262,6 @@ async def test_recent_slippages_are_those_of_the_market_oldest_first(either: Sto
     assert await either.recent_slippages(ticker, Micros(0)) == (-5714, 9408)
     assert await either.recent_slippages(ticker, Micros(1_760_000_020_000_000)) == (9408,)
     assert await either.recent_slippages("another", Micros(0)) == ()
-
-
-async def test_an_attached_caller_hears_of_the_end(either: Store) -> None:
-    begun, state, rest = await start(either, "unknown_outcome_burned")
-    waiting = [asyncio.create_task(either.wait_finished(begun.execution_id)) for _ in range(2)]
-    await either.append(begun.execution_id, 1, 2, rest, project(reduce(evolve, rest, state)))
-    assert await asyncio.gather(*waiting) == [Status.CANCELLED] * 2
-    assert await either.wait_finished(begun.execution_id) is Status.CANCELLED
-    with pytest.raises(NoSuchExecution):
-        await either.wait_finished(99)
 
 
 async def test_the_arms_of_a_rollout_are_told_as_assigned_oldest_first(either: Store) -> None:

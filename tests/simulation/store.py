@@ -212,10 +212,6 @@ class SimulatedStore:
         await self._back(await self._reach("load"))
         return tuple(self._row(execution_id).facts)
 
-    async def journal_length(self, execution_id: int) -> int:
-        await self._back(await self._reach("journal_length"))
-        return len(self.rows[execution_id].facts) if execution_id in self.rows else 0
-
     async def trade(self, execution_id: int) -> TradeRecord | None:
         await self._back(await self._reach("trade"))
         row = self._row(execution_id)
@@ -317,11 +313,6 @@ class SimulatedStore:
         if self.holders.get(name) is process:
             del self.holders[name]
             self.freed.pop(name, asyncio.Event()).set()
-
-    async def wait_finished(self, execution_id: int) -> Status:
-        while (status := self._row(execution_id).after.execution.status) is Status.EXECUTING:
-            await self.clock.sleep_until(Micros(self.clock.now() + 100_000))
-        return status
 
     async def installation(self) -> str:
         return "0123abcd"

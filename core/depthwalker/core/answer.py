@@ -163,7 +163,6 @@ class OrderGroup:
     """
 
     group_id: str
-    auto_cancel: bool
     limit: Count | None
     orders: tuple[str, ...]
     shard: int | None

@@ -133,11 +133,6 @@ def rerated(bucket: Bucket, rate: Rate, now: Micros) -> Bucket:
     return Bucket(rate.refill, SECOND, rate.capacity, level, now)
 
 
-def rate_of(limits: Limits, method: str) -> Rate:
-    """Return the rate of the bucket that a request is billed to: reads are the GETs."""
-    return limits.read if method == "GET" else limits.write
-
-
 def cost_of(costs: Costs, method: str, path: str, items: int = 1) -> int:
     """Return what a request costs, a batch by its items; the most exact of the patterns that fit decides."""
     parts = _parts(path)

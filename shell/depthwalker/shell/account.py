@@ -25,7 +25,6 @@ from depthwalker.core.units import Count, Micros
 from depthwalker.shell.account_wire import (
     read_books,
     read_costs,
-    read_data_time,
     read_decrease,
     read_done,
     read_event_changes,
@@ -39,9 +38,8 @@ from depthwalker.shell.account_wire import (
     read_series_changes,
     read_status,
 )
-from depthwalker.shell.batch import read_batch_acks, read_batch_cancels
-from depthwalker.shell.ports import PlaceRequest
-from depthwalker.shell.request import cancel_all_body, decrease_body, group_body, place_all_body
+from depthwalker.shell.batch import read_batch_cancels
+from depthwalker.shell.request import cancel_all_body, decrease_body, group_body
 from depthwalker.shell.rest import (
     ORDERS,
     PUBLIC,
@@ -85,10 +83,6 @@ class KalshiAccount:
     async def schedule(self) -> Outcome[Schedule, Trouble]:
         """Return the exchange's hours and maintenance windows."""
         return read_with(await self._rest.get(PUBLIC, f"{ROOT}/exchange/schedule"), read_schedule)
-
-    async def data_time(self) -> Outcome[Micros, Trouble]:
-        """Return the instant, on the exchange's clock, up to which the account's reads are current."""
-        return read_with(await self._rest.get(PUBLIC, f"{ROOT}/exchange/user_data_timestamp"), read_data_time)
 
     async def limits(self) -> Outcome[Limits, Trouble]:
         """Return the account's rates."""
@@ -137,13 +131,6 @@ class KalshiAccount:
             found |= books.unwrap()
         return Success(found)
 
-    async def place_all(self, requests: Sequence[PlaceRequest]) -> Outcome[tuple[Outcome[Ack, Trouble], ...], Trouble]:
-        """Send new orders in one request, billed by the order, and return each one's outcome in the order given."""
-        body = place_all_body(requests, self._rest)
-        answer = await self._rest.send(WRITE, "POST", f"{ORDERS}/batched", (), body)
-        now, ids = self._rest.now(), [request.client_order_id for request in requests]
-        return read_with(answer, lambda found: read_batch_acks(found, now, ids))
-
     async def cancel_all(
         self, orders: Sequence[tuple[str, str]]
     ) -> Outcome[tuple[Outcome[CancelAck, Trouble], ...], Trouble]:
@@ -183,17 +170,9 @@ class KalshiAccount:
         answer = await self._rest.get(READ, f"{GROUPS}/{part(group_id)}")
         return read_with(answer, lambda body: read_group(body, group_id))
 
-    async def limit_group(self, group_id: str, limit: Count, shard: int = 0) -> Outcome[None, Trouble]:
-        """Change what a group may fill in 15 seconds; a limit below what it has filled triggers it."""
-        return await self._change_group("PUT", f"{part(group_id)}/limit", shard, group_body(limit))
-
     async def trigger_group(self, group_id: str, shard: int = 0) -> Outcome[None, Trouble]:
-        """Cancel a group's orders and refuse new ones until it is reset."""
+        """Cancel a group's orders and refuse new ones."""
         return await self._change_group("PUT", f"{part(group_id)}/trigger", shard, b"{}")
-
-    async def reset_group(self, group_id: str, shard: int = 0) -> Outcome[None, Trouble]:
-        """Let a group take orders again, its counter at 0."""
-        return await self._change_group("PUT", f"{part(group_id)}/reset", shard, b"{}")
 
     async def delete_group(self, group_id: str, shard: int = 0) -> Outcome[None, Trouble]:
         """Delete a group, which cancels its orders."""

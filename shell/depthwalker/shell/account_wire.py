@@ -36,7 +36,6 @@ from depthwalker.shell.bodies import (
 )
 from depthwalker.shell.exchange_bodies import (
     CostsBody,
-    DataTimeBody,
     EventFeePart,
     EventFeesBody,
     LimitsBody,
@@ -114,7 +113,7 @@ def read_groups(body: bytes) -> Outcome[tuple[OrderGroup, ...], Unreadable]:
 
     def convert(found: GroupsBody) -> tuple[OrderGroup, ...]:
         return tuple(
-            OrderGroup(one.id, one.is_auto_cancel_enabled, _limit(one.contracts_limit_fp), (), one.exchange_index)
+            OrderGroup(one.id, _limit(one.contracts_limit_fp), (), one.exchange_index)
             for one in found.order_groups or ()
         )
 
@@ -126,7 +125,7 @@ def read_group(body: bytes, group_id: str) -> Outcome[OrderGroup, Unreadable]:
 
     def convert(found: GroupBody) -> OrderGroup:
         limit, orders = _limit(found.contracts_limit_fp), found.orders or ()
-        return OrderGroup(group_id, found.is_auto_cancel_enabled, limit, orders, found.exchange_index)
+        return OrderGroup(group_id, limit, orders, found.exchange_index)
 
     return reading("order group", GroupBody, body, convert)
 
@@ -155,11 +154,6 @@ def read_costs(body: bytes) -> Outcome[Costs, Unreadable]:
         return Costs(_positive(found.default_cost), rows)
 
     return reading("endpoint costs", CostsBody, body, convert)
-
-
-def read_data_time(body: bytes) -> Outcome[Micros, Unreadable]:
-    """Return the instant up to which the account's reads are current, of GET /exchange/user_data_timestamp."""
-    return reading("data time", DataTimeBody, body, lambda found: time_of(found.as_of_time))
 
 
 def read_status(body: bytes) -> Outcome[ExchangeStatus, Unreadable]:

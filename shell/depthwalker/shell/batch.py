@@ -4,13 +4,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
-from depthwalker.core.answer import Ack, CancelAck, Trouble, Unknown
+from depthwalker.core.answer import CancelAck, Trouble, Unknown
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import Micros
 from depthwalker.shell.bodies import (
-    AckBody,
-    BatchAckBody,
-    BatchAckPart,
     BatchCancelBody,
     BatchCancelPart,
     CancelBody,
@@ -18,7 +15,7 @@ from depthwalker.shell.bodies import (
 )
 from depthwalker.shell.reading import Refused, Unreadable, reading
 from depthwalker.shell.rest import judge
-from depthwalker.shell.wire import ack_of, cancel_ack_of, words_of
+from depthwalker.shell.wire import cancel_ack_of, words_of
 
 T = TypeVar("T")
 
@@ -51,19 +48,6 @@ STATUS: Final = {
 UNHEARD_OF: Final = 500  # what a code that nobody has seen leaves open
 
 
-def read_batch_acks(
-    body: bytes, now: Micros, client_order_ids: Sequence[str]
-) -> Outcome[tuple[Outcome[Ack, Trouble], ...], Unreadable]:
-    """Return what became of each order of a batched create; a batch of another length is Unreadable."""
-
-    def convert(found: BatchAckBody) -> tuple[Outcome[Ack, Trouble], ...]:
-        return tuple(
-            _one(one.error, partial(_ack, one, now, sent)) for one, sent in _paired(found.orders, client_order_ids)
-        )
-
-    return reading("batch answer", BatchAckBody, body, convert)
-
-
 def read_batch_cancels(
     body: bytes, now: Micros, order_ids: Sequence[str]
 ) -> Outcome[tuple[Outcome[CancelAck, Trouble], ...], Unreadable]:
@@ -90,19 +74,6 @@ def _one(error: ErrorPart | None, read: Callable[[], T]) -> Outcome[T, Trouble]:
         return Success(read())
     except Refused as refused:
         return Failure(Unknown(Unreadable("batch answer", str(refused)).in_words()))
-
-
-def _ack(found: BatchAckPart, now: Micros, client_order_id: str) -> Ack:
-    if found.order_id is None:
-        raise Refused("an item has neither an order nor an error")
-    body = AckBody(
-        order_id=found.order_id,
-        client_order_id=found.client_order_id,
-        fill_count=found.fill_count,
-        remaining_count=found.remaining_count,
-        ts_ms=found.ts_ms,
-    )
-    return ack_of(body, now, client_order_id=client_order_id)
 
 
 def _cancel_ack(found: BatchCancelPart, now: Micros, order_id: str) -> CancelAck:

@@ -192,23 +192,6 @@ class ErrorPart(Body):
     details: str | None = None
 
 
-class BatchAckPart(Body):
-    """One item of a batched create's answer: an ack or an error."""
-
-    order_id: str | None = None
-    client_order_id: str | None = None
-    fill_count: str | None = None
-    remaining_count: str | None = None
-    ts_ms: int | None = None
-    error: ErrorPart | None = None
-
-
-class BatchAckBody(Body):
-    """POST /portfolio/events/orders/batched."""
-
-    orders: tuple[BatchAckPart, ...]
-
-
 class BatchCancelPart(Body):
     """One item of a batched cancel's answer."""
 
@@ -262,7 +245,6 @@ class GroupPart(Body):
     """One order group in the list."""
 
     id: str
-    is_auto_cancel_enabled: bool
     contracts_limit_fp: str | None = None
     exchange_index: int | None = None
 
@@ -276,7 +258,6 @@ class GroupsBody(Body):
 class GroupBody(Body):
     """GET /portfolio/order_groups/{order_group_id}."""
 
-    is_auto_cancel_enabled: bool
     contracts_limit_fp: str | None = None
     orders: tuple[str, ...] | None = None
     exchange_index: int | None = None

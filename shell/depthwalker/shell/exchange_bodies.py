@@ -35,12 +35,6 @@ class CostsBody(Body):
     endpoint_costs: tuple[CostPart, ...]
 
 
-class DataTimeBody(Body):
-    """GET /exchange/user_data_timestamp."""
-
-    as_of_time: str
-
-
 class ShardPart(Body):
     """One shard's status."""
 

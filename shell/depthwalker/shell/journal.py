@@ -273,8 +273,6 @@ class Store(Protocol):
 
     async def load(self, execution_id: int) -> tuple[Fact, ...]: ...
 
-    async def journal_length(self, execution_id: int) -> int: ...
-
     async def trade(self, execution_id: int) -> TradeRecord | None:
         """Return the trade of an execution, or None while it executes."""
         ...
@@ -304,10 +302,6 @@ class Store(Protocol):
 
     def admission(self, account: str, ticker: str) -> AbstractAsyncContextManager[Admission]:
         """Hold one account's market while a position is read and a sell admitted; who waits too long gets StoreUnavailable."""
-        ...
-
-    async def wait_finished(self, execution_id: int) -> Status:
-        """Return the final status of an execution when it has one."""
         ...
 
     async def installation(self) -> str:

@@ -7,7 +7,6 @@ reference exchange, last in every queue, by the core's own decisions. What the s
 import json
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Final
 
 import msgspec
 import psycopg
@@ -29,8 +28,6 @@ from depthwalker.shell.lab.market import ORIGIN, QueueModel
 from depthwalker.shell.lab.plain import Plain
 from depthwalker.shell.lab.replay import LATENCY, Replay
 from depthwalker.shell.queries import LOAD, MEASURED, SIGHTS, UNMEASURED
-
-TEN_THOUSAND: Final = 10_000  # microdollars a cent, units of a price a dollar
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ FIND: Final[LiteralString] = (
     "SELECT execution_id, uuid, status, account, exchange FROM execution_state WHERE request_key = %s"
 )
 
-STATUS: Final[LiteralString] = "SELECT status FROM execution_state WHERE execution_id = %s"
 
 CLAIM: Final[LiteralString] = """
     SELECT claimed, epoch, owner, (extract(epoch FROM expires_at) * 1000000)::bigint, former

@@ -1,6 +1,6 @@
 """The V2 requests' bodies (fact sheet, sections 5.2 to 5.9): numbers as text, prices on the exchange's one YES book."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -24,11 +24,6 @@ from depthwalker.shell.wire import AUTO_SHARD
 def place_body(request: PlaceRequest, rest: Rest, group: str = "") -> bytes:
     """Return the body of a create; its expiration is on the exchange's clock."""
     return msgspec.json.encode(_order(request, rest, group))
-
-
-def place_all_body(requests: Iterable[PlaceRequest], rest: Rest) -> bytes:
-    """Return the body of a batched create."""
-    return msgspec.json.encode({"orders": [_order(request, rest, "") for request in requests]})
 
 
 def amend_body(request: AmendRequest, rest: Rest) -> bytes:
@@ -55,11 +50,11 @@ def decrease_body(ticker: str, to: Count, rest: Rest) -> bytes:
     return msgspec.json.encode({"reduce_to": format_count(to), "market_ticker": ticker, **_routed(rest.shard(ticker))})
 
 
-def group_body(limit: Count, shard: int | None = None) -> bytes:
-    """Return the body of a new order group or of a group's new limit."""
+def group_body(limit: Count, shard: int) -> bytes:
+    """Return the body of a new order group."""
     whole, rest = divmod(limit, CONTRACT)
     contracts = {"contracts_limit_fp": format_count(limit)} if rest else {"contracts_limit": whole}
-    return msgspec.json.encode({**contracts, **({} if shard is None else _routed(shard))})
+    return msgspec.json.encode({**contracts, **_routed(shard)})
 
 
 def _order(request: PlaceRequest, rest: Rest, group: str) -> dict[str, object]:

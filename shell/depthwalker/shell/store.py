@@ -68,7 +68,6 @@ from depthwalker.shell.queries import (
     SCHEMA_MARK,
     SLIPPAGES,
     SPENT_GROUPS,
-    STATUS,
     SWITCH,
     TRADE,
     TROUBLES,
@@ -78,7 +77,6 @@ from depthwalker.shell.queries import (
 from depthwalker.shell.rows import instant, rows, snapshot_row
 
 SCHEMA_S: Final = 120.0  # hundreds of statements at once, each of which the server limits
-POLL_S: Final = 1.0  # for a notification that a lost connection swallowed
 
 
 class PostgresStore:
@@ -174,11 +172,6 @@ class PostgresStore:
         """Return the numbers of all executions, oldest first."""
         return tuple(row[0] for row in await self._database.all(EXECUTIONS))
 
-    async def journal_length(self, execution_id: int) -> int:
-        """Return the number of the last entry."""
-        row = await self._database.one("SELECT depthwalker_journal_length(%s)", execution_id)
-        return 0 if row is None else int(row[0])
-
     async def rebuild(self, execution_id: int) -> None:
         """Write the rows of an execution anew from its journal. Raises NoSuchExecution."""
 
@@ -245,19 +238,6 @@ class PostgresStore:
             name = f"depthwalker admission {account} {ticker}"
             await connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (name,))
             yield PostgresAdmission(connection, account, ticker)
-
-    async def wait_finished(self, execution_id: int) -> Status:
-        """Return the final status of an execution when it has one. Raises NoSuchExecution."""
-        async with self._database.alone() as connection:
-            await connection.execute("LISTEN depthwalker_finished")
-            while True:
-                row = await (await connection.execute(STATUS, (execution_id,))).fetchone()
-                if row is None:
-                    raise NoSuchExecution(f"there is no execution {execution_id}")
-                if Status(row[0]) is not Status.EXECUTING:
-                    return Status(row[0])
-                async for _ in connection.notifies(timeout=POLL_S, stop_after=1):
-                    pass
 
     async def installation(self) -> str:
         """Return eight hex digits, drawn once for this database and kept."""

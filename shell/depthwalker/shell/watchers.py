@@ -35,7 +35,6 @@ NAMES: Final = frozenset(
         "exchange",
         "fee_changes",
         "fills",
-        "limit",
         "limits",
         "markets",
         "order_groups",
@@ -46,13 +45,11 @@ NAMES: Final = frozenset(
         "positions",
         "queue_position",
         "queue_positions",
-        "reset",
         "schedule",
         "series",
         "status",
         "trades",
         "trigger",
-        "user_data_timestamp",
     }
 )
 
