@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from depthwalker.core.fees import FeeRates
+from depthwalker.core.fees import STANDARD, WITH_MAKER_FEES, FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.shell.bodies import EventBody, SeriesBody
 from depthwalker.shell.reading import Unreadable, reading
 
-# Parts per million of count x price x (1 - price) at a multiplier of one: taker, maker (fact sheet, section 8).
+# At a multiplier of one (fact sheet, section 8).
 RATES: Final = {
-    "quadratic": (70_000, 0),
-    "quadratic_with_maker_fees": (70_000, 17_500),
-    "quadratic_with_combo_maker_fees": (70_000, 35_000),
-    "flat": (35_000, 0),
+    "quadratic": STANDARD,
+    "quadratic_with_maker_fees": WITH_MAKER_FEES,
+    "quadratic_with_combo_maker_fees": FeeRates(taker=70_000, maker=35_000),
+    "flat": FeeRates(taker=35_000, maker=0),
 }
 
 
@@ -59,8 +59,8 @@ def fee_rates(schedule: FeeSchedule) -> Outcome[FeeRates, Unreadable]:
         return Failure(Unreadable("fee type", f"{schedule.fee_type!r} is none of {', '.join(RATES)}"))
     if not schedule.multiplier.is_finite() or not 0 <= schedule.multiplier <= 10:
         return Failure(Unreadable("fee multiplier", "it is not between 0 and 10"))
-    taker, maker = RATES[schedule.fee_type]
-    return Success(FeeRates(_scaled(taker, schedule.multiplier), _scaled(maker, schedule.multiplier)))
+    rates = RATES[schedule.fee_type]
+    return Success(FeeRates(_scaled(rates.taker, schedule.multiplier), _scaled(rates.maker, schedule.multiplier)))
 
 
 def _scaled(rate: int, multiplier: Decimal) -> int:
