@@ -141,12 +141,16 @@ class Hurried:
 
 
 class Wire:
-    """A transport that hands requests on. `before` may raise or wait; every request is checked against the books."""
+    """A transport that hands requests on. `before` may raise or wait; every request is checked against the books.
+
+    `told` may change what the exchange answered.
+    """
 
     def __init__(self, inner: AioHttpTransport, check: Callable[[], None]) -> None:
         self.sent: list[HttpRequest] = []
         self.before: Callable[[HttpRequest], Awaitable[None]] | None = None
         self.after: Callable[[HttpRequest], Awaitable[None]] | None = None
+        self.told: Callable[[HttpRequest, HttpResponse], HttpResponse] = lambda _, answer: answer
         self.closed = False
         self._inner = inner
         self._check = check
@@ -159,7 +163,7 @@ class Wire:
             answer = await self._inner.send(request)
             if self.after is not None:
                 await self.after(request)
-            return answer
+            return self.told(request, answer)
         finally:
             self._check()
 

@@ -46,7 +46,7 @@ from depthwalker.shell.api import Trade, Unresolved
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.paper import Answered, Delayed, Options, Reply
 from depthwalker.shell.paper.faults import Fault
-from depthwalker.shell.ports import HttpRequest
+from depthwalker.shell.ports import HttpRequest, HttpResponse
 from depthwalker.shell.ports import Lost as LostAnswer
 from depthwalker.shell.spool import Spool
 from depthwalker.shell.store import PostgresStore
@@ -160,6 +160,26 @@ async def test_whatever_becomes_of_a_cancel_nothing_rests(postgres: str, tmp_pat
     )
     for name, (trade, _) in ends.items():
         assert (trade.quantity, trade.result.status) == (Decimal(0), "failed"), (name, trade)
+
+
+def _by_hand(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    """Have every list show something of the same account that is not as documented."""
+    kind = request.path.rpartition("/")[2]
+    if request.method != "GET" or kind not in {"orders", "fills"}:
+        return answer
+    found = json.loads(answer.body)
+    odd = {"order_id": "by hand", "client_order_id": "", "status": "pending_review", "created_time": None}
+    return HttpResponse(answer.status, answer.headers, json.dumps({**found, kind: [odd, *found[kind]]}).encode())
+
+
+async def test_an_odd_order_put_in_by_hand_keeps_no_execution_from_its_end(postgres: str, tmp_path: Path) -> None:
+    """The lists are the whole account's: an order of unknown outcome is still found, and what it filled is itemised."""
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        rig.wires[0].told = _by_hand
+        rig.exchange.faults.add("create", LOST)
+        trade = await engine.execute_trade(AnEdge(1, "0.47"), simple(1))
+        await rig.settled(trade)
+        assert trade.quantity == 60
 
 
 async def test_reads_that_lag_behind_the_writes_change_nothing(postgres: str, tmp_path: Path) -> None:

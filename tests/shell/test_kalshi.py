@@ -374,7 +374,7 @@ async def test_an_order_and_the_list_are_private_reads() -> None:
     ):
         order = (await venue.order("o1")).unwrap()
         listed = (await venue.orders("T", NOW)).unwrap()
-        fills = (await venue.fills("T", NOW)).unwrap()
+        fills = (await venue.fills("T", NOW, ())).unwrap()
 
     assert listed == (order,)
     assert fills == ()
@@ -404,7 +404,7 @@ async def test_what_ended_long_ago_is_read_from_the_archive_after_the_list() -> 
 async def test_two_matches_of_one_trade_with_two_of_our_orders_are_two_fills() -> None:
     first, second = {**FILL, "order_id": "o1"}, {**FILL, "order_id": "o2"}
     async with trading((200, {"fills": [first]}), (200, {"fills": [second]})) as (_, venue):
-        found = (await venue.fills("T", Micros(NOW - LISTED))).unwrap()
+        found = (await venue.fills("T", Micros(NOW - LISTED), ())).unwrap()
 
     assert [fill.order_id for fill in found] == ["o2", "o1"]
 

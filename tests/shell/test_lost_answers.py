@@ -174,7 +174,7 @@ class Caller:
                 return (await self.create(key, Kind.BURN, price, Count(1), Style.TAKE),)
             case Lookup():
                 orders = await self.venue.orders("T", NOW)
-                fills = await self.venue.fills("T", NOW) if itemisation_due(self.state, orders) else None
+                fills = await self.venue.fills("T", NOW, ()) if itemisation_due(self.state, orders) else None
                 return lookup_reply(self.state, orders, fills, self.clock.now())
             case _:
                 return ()

@@ -116,7 +116,7 @@ READERS: Final[tuple[Callable[[bytes], object], ...]] = (
     wire.read_trades,
     wire.read_order,
     wire.read_orders,
-    wire.read_fills,
+    lambda body: wire.read_fills(body, AT, {"o1"}),
     lambda body: wire.read_ack(body, AT),
     lambda body: wire.read_cancel_ack(body, AT, "o1"),
     wire.read_positions,
@@ -179,7 +179,7 @@ async def test_whatever_an_answer_is_every_request_ends_in_an_outcome(status: in
         assert isinstance(await venue.cancel("A", "o1"), Success | Failure)
         assert isinstance(await venue.order("o1"), Success | Failure)
         assert isinstance(await venue.orders("A", AT), Success | Failure)
-        assert isinstance(await venue.fills("A", AT), Success | Failure)
+        assert isinstance(await venue.fills("A", AT, {"o1"}), Success | Failure)
         assert isinstance(await venue.book("A"), Success | Failure)
         assert isinstance(await venue.market("A"), Success | Failure)
         assert isinstance(await venue.fee_rates(market), Success | Failure)

@@ -220,7 +220,7 @@ async def test_records_are_listed_from_the_earlier_of_both_clocks(ahead: int, se
     await venue.place(ORDER)  # its answer carries milliseconds
 
     await venue.orders("T", NOW)
-    await venue.fills("T", NOW)
+    await venue.fills("T", NOW, ())
 
     asked = [dict(request.query)["min_ts"] for request in transport.requests[2:]]
     assert asked == [str(NOW // SECOND + seconds)] * 2

@@ -194,8 +194,62 @@ def test_a_page_of_orders_carries_its_cursor() -> None:
     assert (len(page.items), page.cursor) == (2, "next")
 
 
+@pytest.mark.parametrize("change", [{"created_time": None}, {"client_order_id": None}, {"client_order_id": ""}])
+def test_an_order_without_a_time_or_a_client_id_is_read_all_the_same(change: Mapping[str, object]) -> None:
+    page = read_orders(body({"orders": [ORDER, {**ORDER, **change, "order_id": "o2"}]})).unwrap()
+
+    assert [order.order_id for order in page.items] == ["o1", "o2"]
+
+
+def test_what_a_record_does_not_say_is_when_it_was_made() -> None:
+    timeless = {key: value for key, value in ORDER.items() if key != "created_time"}
+    fill = {key: value for key, value in FILL.items() if key != "created_time"}
+
+    assert read_order(body({"order": timeless})).unwrap().created == 0
+    assert [found.at for found in read_fills(body({"fills": [fill]}), NOW, {"o1"}).unwrap().items] == [NOW]
+
+
+ODD: tuple[Mapping[str, object], ...] = (
+    {"status": "pending_review"},
+    {"yes_price_dollars": "0.0000"},
+    {"initial_count_fp": None},
+    {"outcome_side": "maybe"},
+    {"created_time": "yesterday"},
+)
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("theirs", [None, "", "by hand", "dw-nobody's"])
+def test_an_odd_order_of_somebody_elses_leaves_the_list_readable(odd: Mapping[str, object], theirs: object) -> None:
+    """The list is the whole account's: what is put in by hand must not hide our own orders."""
+    others = {**ORDER, **odd, "client_order_id": theirs}
+
+    assert [order.order_id for order in read_orders(body({"orders": [others, ORDER]})).unwrap().items] == ["o1"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_order_of_our_own_fails_the_list(odd: Mapping[str, object]) -> None:
+    """Left out it would count as never accepted."""
+    ours = {**ORDER, **odd, "client_order_id": f"dw-01234567-{'0' * 32}-1-0"}
+
+    assert why(read_orders(body({"orders": [ORDER, ours]}))).startswith("unreadable orders: 1: ")
+
+
+@pytest.mark.parametrize("unsaid", [7, None, [], {"order": ORDER}, {**ORDER, "client_order_id": 7, "status": "new"}])
+def test_an_odd_order_that_does_not_say_whose_it_is_fails_the_list(unsaid: object) -> None:
+    assert why(read_orders(body({"orders": [ORDER, unsaid]}))).startswith("unreadable orders: 1: ")
+
+
+def test_an_odd_fill_fails_the_list_where_its_order_is_ours_alone() -> None:
+    page = body({"fills": [FILL, {**FILL, "order_id": "o2", "fee_cost": None}]})
+
+    assert [fill.order_id for fill in read_fills(page, NOW, {"o1"}).unwrap().items] == ["o1"]
+    assert why(read_fills(page, NOW, {"o1", "o2"})).startswith("unreadable fills: 1: fee_cost: ")
+    assert why(read_fills(body({"fills": [{**FILL, "order_id": None}]}), NOW, ())).startswith("unreadable fills: 0: ")
+
+
 def test_a_fill_is_read_by_book_side_and_never_by_the_legacy_side() -> None:
-    fill = read_fills(body({"fills": [FILL], "cursor": ""})).unwrap().items[0]
+    fill = read_fills(body({"fills": [FILL], "cursor": ""}), NOW, {"o1"}).unwrap().items[0]
 
     assert (fill.leg, fill.price, fill.count, fill.fee, fill.taker) == (Leg.NO, 4_800, 1, 175, False)
     assert fill.at == Micros(1_000_000)
@@ -364,6 +418,6 @@ def test_a_fee_type_outside_the_list_is_named() -> None:
 
 
 def test_the_recorded_fills_are_those_of_the_fact_sheet() -> None:
-    first = read_fills(recorded("fills__after_taker.json")).unwrap().items[0]
+    first = read_fills(recorded("fills__after_taker.json"), NOW, ()).unwrap().items[0]
 
     assert (first.leg, first.price, first.count, first.fee, first.taker) == (Leg.YES, 5_200, 100, 17_500, True)

@@ -69,7 +69,7 @@ class OrderPart(Body):
     """One order's record."""
 
     order_id: str
-    client_order_id: str = ""
+    client_order_id: str | None = None
     ticker: str
     outcome_side: str | None = None
     book_side: str | None = None
@@ -80,7 +80,7 @@ class OrderPart(Body):
     remaining_count_fp: str
     taker_fees_dollars: str
     maker_fees_dollars: str
-    created_time: str
+    created_time: str | None = None
 
 
 class OrderBody(Body):
@@ -90,9 +90,9 @@ class OrderBody(Body):
 
 
 class OrdersBody(Body):
-    """GET /portfolio/orders."""
+    """GET /portfolio/orders. Each is read by itself: the list is the whole account's, and what others have in it may be odd."""
 
-    orders: tuple[OrderPart, ...]
+    orders: tuple[object, ...]
     cursor: str = ""
 
 
@@ -108,13 +108,13 @@ class FillPart(Body):
     count_fp: str
     fee_cost: str
     is_taker: bool
-    created_time: str
+    created_time: str | None = None
 
 
 class FillsBody(Body):
-    """GET /portfolio/fills."""
+    """GET /portfolio/fills; each is read by itself, as orders are."""
 
-    fills: tuple[FillPart, ...]
+    fills: tuple[object, ...]
     cursor: str = ""
 
 

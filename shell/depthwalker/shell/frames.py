@@ -71,7 +71,7 @@ from depthwalker.shell.reading import (
     stamp_of,
     time_of,
 )
-from depthwalker.shell.records import fill_of, order_of, print_of
+from depthwalker.shell.records import UNDATED, fill_of, order_of, print_of
 
 B = TypeVar("B")
 
@@ -79,7 +79,6 @@ REMEMBERED: Final = 65_536  # texts of counts: the same few come again and again
 TYPES: Final = frozenset(body.__struct_config__.tag for body in AnyBody.__args__)
 OCCASIONS: Final = frozenset(occasion.value for occasion in Occasion)
 LEGS: Final = {"yes": Leg.YES, "no": Leg.NO}
-UNDATED: Final = Micros(0)
 
 _DECODER: Final = msgspec.json.Decoder(AnyBody)
 _OTHERS: Final = msgspec.json.Decoder(OtherBody)

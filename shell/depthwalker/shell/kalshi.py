@@ -3,7 +3,8 @@
 What the engine needs stands here, the rest in `account`; both send through one `Rest`, which they share.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Container, Hashable
+from functools import partial
 from typing import Final, TypeVar
 
 from depthwalker.core.answer import (
@@ -174,12 +175,15 @@ class KalshiVenue:
         """Return the account's resting orders in all markets, oldest first."""
         return await self.rest.pages(READ, RECORDS, (("status", "resting"),), read_orders)
 
-    async def fills(self, ticker: str, since: Micros) -> Outcome[tuple[FillRecord, ...], Trouble]:
-        """Return the account's fills in a market since the whole second of `since`, oldest first, archived ones too."""
-        listed = await self.rest.pages(
-            READ, f"{ROOT}/portfolio/fills", since_query(ticker, self._early(since)), read_fills
-        )
-        return await self._with_archived(f"{HISTORICAL}/fills", ticker, since, listed, read_fills, _fill_id)
+    async def fills(self, ticker: str, since: Micros, ours: Container[str]) -> Outcome[tuple[FillRecord, ...], Trouble]:
+        """Return the account's fills in a market since the whole second of `since`, oldest first, archived ones too.
+
+        One that cannot be read fails the reading only where it is of an order of `ours`.
+        """
+        read = partial(read_fills, now=self.rest.now(), ours=ours)
+        query = since_query(ticker, self._early(since))
+        listed = await self.rest.pages(READ, f"{ROOT}/portfolio/fills", query, read)
+        return await self._with_archived(f"{HISTORICAL}/fills", ticker, since, listed, read, _fill_id)
 
     async def position(self, ticker: str) -> Outcome[Count, Trouble]:
         """Return the signed position; a market that is not listed has none."""

@@ -1,6 +1,6 @@
 """What the shell needs of the world, as protocols: the simulation and the tests put other worlds behind them."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -132,7 +132,9 @@ class Venue(Protocol):
         """Return the account's resting orders in all markets."""
         ...
 
-    async def fills(self, ticker: str, since: Micros) -> Outcome[tuple[FillRecord, ...], Trouble]: ...
+    async def fills(self, ticker: str, since: Micros, ours: Container[str]) -> Outcome[tuple[FillRecord, ...], Trouble]:
+        """Return the account's fills in a market; one that cannot be read is left out unless its order is of `ours`."""
+        ...
 
     async def position(self, ticker: str) -> Outcome[Count, Trouble]:
         """Return the signed position: positive is YES, negative is NO."""

@@ -46,12 +46,34 @@ def reading(what: str, model: type[B], body: bytes, convert: Callable[[B], T]) -
     """Return what `convert` makes of a body of the given shape."""
     try:
         return Success(convert(model.model_validate_json(body)))
-    except ValidationError as invalid:
-        first = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return Failure(Unreadable(what, f"{where}: {first['msg']}" if where else "not the documented JSON"))
-    except Refused as refused:
-        return Failure(Unreadable(what, str(refused)))
+    except (ValidationError, Refused) as wrong:
+        return Failure(Unreadable(what, _why(wrong)))
+
+
+def each(
+    items: tuple[object, ...], model: type[B], convert: Callable[[B], T], others: Callable[[dict[object, object]], bool]
+) -> tuple[T, ...]:
+    """Return what `convert` makes of each item of the given shape, without the unreadable ones that are `others`'.
+
+    Raises Refused where one cannot be read that may be ours.
+    """
+    found: list[T] = []
+    for at, item in enumerate(items):
+        try:
+            found.append(convert(model.model_validate(item)))
+        except (ValidationError, Refused) as wrong:
+            if not (isinstance(item, dict) and others(item)):
+                raise Refused(f"{at}: {_why(wrong)}") from None
+    return tuple(found)
+
+
+def _why(wrong: ValidationError | Refused) -> str:
+    """Return where a body differs from what is documented, without its figures."""
+    if isinstance(wrong, Refused):
+        return str(wrong)
+    first = wrong.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else "not the documented JSON"
 
 
 def leg_of(outcome_side: str | None, book_side: str | None) -> Leg:

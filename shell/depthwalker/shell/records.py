@@ -1,10 +1,12 @@
 """Orders, fills and prints as core values: REST and the websocket tell them in the same words, and differ in their times."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from depthwalker.core.answer import FillRecord, OrderRecord, OrderStatus, TradePrint
 from depthwalker.core.units import Micros, Money
 from depthwalker.shell.reading import acquired_price, count_of, leg_of, money_of, one_of, price_of
+
+UNDATED: Final = Micros(0)
 
 
 class OrderWords(Protocol):
@@ -13,7 +15,7 @@ class OrderWords(Protocol):
     @property
     def order_id(self) -> str: ...
     @property
-    def client_order_id(self) -> str: ...
+    def client_order_id(self) -> str | None: ...
     @property
     def ticker(self) -> str: ...
     @property
@@ -77,7 +79,7 @@ def order_of(order: OrderWords, created: Micros) -> OrderRecord:
     leg = leg_of(order.outcome_side, order.book_side)
     return OrderRecord(
         order_id=order.order_id,
-        client_order_id=order.client_order_id,
+        client_order_id=order.client_order_id or "",
         ticker=order.ticker,
         leg=leg,
         price=acquired_price(leg, order.yes_price_dollars),

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
+from depthwalker.core.answer import OrderRecord, Trouble
 from depthwalker.core.command import Amend
 from depthwalker.core.execution import State
 from depthwalker.core.fact import Fact
-from depthwalker.core.ids import ClientId
+from depthwalker.core.ids import ClientId, parse_client_id
 from depthwalker.core.ledger import Kind, OrderKey, Style
+from depthwalker.core.outcome import Outcome, Success
 from depthwalker.core.parent import Parent
 from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
 from depthwalker.core.skew import WIDEST
@@ -100,7 +102,7 @@ class Sender:
         orders = await self._venue.orders(ticker, since)
         fills = None
         if itemisation_due(state(), orders):
-            fills = await self._venue.fills(ticker, since)
+            fills = await self._venue.fills(ticker, since, _ours(state(), orders))
         return lookup_reply(state(), orders, fills, self._clock.now())
 
     def _clearance(self, kind: Kind, durable: Durable | None) -> Clearance:
@@ -131,3 +133,10 @@ class Sender:
 
     def _client_id(self, split: int, revision: int) -> str:
         return ClientId(self._parent.installation, self._parent.execution, split, revision).text()
+
+
+def _ours(state: State, orders: Outcome[tuple[OrderRecord, ...], Trouble]) -> frozenset[str]:
+    """Return the ids of the orders that may be ours: known already, or told by their client ids just now."""
+    told = orders.unwrap() if isinstance(orders, Success) else ()
+    named = (record.order_id for record in told if parse_client_id(record.client_order_id) is not None)
+    return frozenset((*named, *(order.order_id for order in state.orders)))

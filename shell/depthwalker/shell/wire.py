@@ -5,8 +5,9 @@ gain keys at any time, so unknown ones are ignored; a key that is needed and mis
 `Unreadable`. Direction is read from outcome_side or book_side (bid = YES, ask = NO), never from the legacy side and action.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Final, Generic, TypeVar
 
@@ -23,6 +24,7 @@ from depthwalker.core.answer import (
 )
 from depthwalker.core.book import Book, Ladder, best_first
 from depthwalker.core.grid import Band, PriceGrid, parse_grid
+from depthwalker.core.ids import parse_client_id
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import Count, Micros, Money
 from depthwalker.shell.bodies import (
@@ -47,6 +49,7 @@ from depthwalker.shell.reading import (
     Unreadable,
     count_of,
     dollars_of,
+    each,
     money_of,
     must,
     one_of,
@@ -56,7 +59,7 @@ from depthwalker.shell.reading import (
     stamp_of,
     time_of,
 )
-from depthwalker.shell.records import fill_of, order_of, print_of
+from depthwalker.shell.records import UNDATED, fill_of, order_of, print_of
 
 T = TypeVar("T")
 
@@ -139,13 +142,28 @@ def read_order(body: bytes) -> Outcome[OrderRecord, Unreadable]:
 
 
 def read_orders(body: bytes) -> Outcome[Listing[OrderRecord], Unreadable]:
-    """Return a page of GET /portfolio/orders, newest first."""
-    return reading("orders", OrdersBody, body, lambda found: Listing(tuple(map(_record, found.orders)), found.cursor))
+    """Return a page of GET /portfolio/orders, newest first, without what cannot be read and is not ours by its client id."""
+
+    def convert(found: OrdersBody) -> Listing[OrderRecord]:
+        return Listing(each(found.orders, OrderPart, _record, _is_others_order), found.cursor)
+
+    return reading("orders", OrdersBody, body, convert)
 
 
-def read_fills(body: bytes) -> Outcome[Listing[FillRecord], Unreadable]:
-    """Return a page of GET /portfolio/fills, newest first."""
-    return reading("fills", FillsBody, body, lambda found: Listing(tuple(map(_fill, found.fills)), found.cursor))
+def read_fills(body: bytes, now: Micros, ours: Container[str]) -> Outcome[Listing[FillRecord], Unreadable]:
+    """Return a page of GET /portfolio/fills, newest first, without what cannot be read and is of none of our orders.
+
+    `now` dates a fill without a time, `ours` has our orders' ids.
+    """
+
+    def is_others(fill: dict[object, object]) -> bool:
+        order_id = fill.get("order_id")
+        return isinstance(order_id, str) and order_id not in ours
+
+    def convert(found: FillsBody) -> Listing[FillRecord]:
+        return Listing(each(found.fills, FillPart, partial(_fill, now=now), is_others), found.cursor)
+
+    return reading("fills", FillsBody, body, convert)
 
 
 def read_ack(body: bytes, now: Micros, *, order_id: str = "", client_order_id: str = "") -> Outcome[Ack, Unreadable]:
@@ -238,11 +256,22 @@ def _market(market: MarketPart) -> Market:
 
 
 def _record(order: OrderPart) -> OrderRecord:
-    return order_of(order, time_of(order.created_time))
+    return order_of(order, UNDATED if order.created_time is None else time_of(order.created_time))
 
 
-def _fill(fill: FillPart) -> FillRecord:
-    return fill_of(fill, fill.ticker, time_of(fill.created_time))
+def _is_others_order(order: dict[object, object]) -> bool:
+    """Return whether an order says that it is not ours; one that does not say whose it is may be."""
+    match order:
+        case {"client_order_id": None}:
+            return True
+        case {"client_order_id": str(named)}:
+            return parse_client_id(named) is None
+        case _:
+            return False
+
+
+def _fill(fill: FillPart, now: Micros) -> FillRecord:
+    return fill_of(fill, fill.ticker, now if fill.created_time is None else time_of(fill.created_time))
 
 
 def _print(trade: TradePart) -> TradePrint:
