@@ -206,6 +206,8 @@ class Shaky:
             raise StoreUnavailable("pulled out")
         async with real as admission:
             yield admission
+        if self.fail("admission") == "after":
+            raise StoreUnavailable("the answer was lost")
 
 
 def as_store(store: Shaky) -> Store:

@@ -35,6 +35,14 @@ def test_an_unconfirmed_end_tells_its_bounds_exactly() -> None:
     assert "0.01 to 60.00" in str(unresolved)
 
 
+def test_a_beginning_that_the_database_does_not_confirm_is_told_as_an_unconfirmed_end() -> None:
+    unresolved = api.Unresolved(None, Count(0), Count(6_000))
+    assert unresolved.execution_id is None
+    assert "may have begun" in str(unresolved)
+    assert "0.00 to 60.00" in str(unresolved)
+    assert "the same request key" in str(unresolved)
+
+
 def test_a_refusal_is_its_message_and_its_kind() -> None:
     refused = api.OrderRefused(Refusal(RefusalKind.INVALID_COUNT, "count 0.00: it must be more"))
     assert str(refused) == "count 0.00: it must be more"

@@ -349,16 +349,68 @@ async def test_a_commit_whose_answer_is_lost_leaves_no_entry_twice(postgres: str
         assert most == count
 
 
-async def test_a_begin_whose_answer_is_lost_is_found_by_the_next_call(postgres: str, tmp_path: Path) -> None:
+# Whether an execution has begun is unknown
+
+
+@pytest.mark.parametrize("action", ["buy", "sell"])
+async def test_a_begin_whose_answer_is_lost_is_asked_for_again_by_the_same_call(
+    postgres: str, tmp_path: Path, action: str
+) -> None:
+    """The caller would else be told that nothing has begun, and whoever finds the execution would execute it all the same."""
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store, rig.engine(store=as_store(store)) as engine:
+        held = await engine.execute_trade(AnEdge(1, "0.47", 60), simple(1))
+        assert held.quantity == 60
+        lost = iter((True, True))
+        asked = "begin" if action == "buy" else "admission"
+        store.fail = lambda name: "after" if name == asked and next(lost, False) else ""
+        trade = await engine.execute_trade(
+            AnEdge(2, "0.47" if action == "buy" else "0.44", 60, action=action), simple(6)
+        )
+        await rig.settled(trade, alone=False)
+        assert trade.quantity == 60
+        assert next(lost, None) is None
+        assert await rig.rows("SELECT count(*) FROM execution_state") == [(2,)]
+
+
+async def test_a_begin_whose_answer_never_comes_is_told_as_an_execution_that_may_have_begun(
+    postgres: str, tmp_path: Path
+) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.shaky() as store, rig.engine(store=as_store(store)) as engine:
         store.fail = lambda name: "after" if name == "begin" else ""
-        with pytest.raises(Exception, match="the answer was lost"):
-            await engine.execute_trade(AnEdge(1, "0.47", 60), simple(3))
-        assert rig.exchange.requests["create"] == 0
+        with pytest.raises(Unresolved) as unresolved:
+            await engine.execute_trade(AnEdge(1, "0.47", 60), simple(1))
+        assert unresolved.value.execution_id is None
+        assert unresolved.value.filled_at_most == 60
         store.fail = lambda _: ""
-        trade = await engine.execute_trade(AnEdge(1, "0.47", 60), simple(3))
+        trade = await engine.execute_trade(AnEdge(1, "0.47", 60), simple(1))
         await rig.settled(trade)
+        assert trade.quantity == 0, "its time was over before anything was sent"
         assert await rig.rows("SELECT count(*) FROM execution_state") == [(1,)]
+
+
+async def test_a_call_cancelled_while_it_may_have_begun_leaves_nothing_for_others_to_buy(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store, rig.engine(store=as_store(store)) as engine:
+        store.fail = lambda name: "after" if name == "begin" else ""
+        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.47", 60), simple(60)))
+        await until(lambda: store.calls["begin"] > 1)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        store.fail = lambda _: ""
+        await rig.shows("SELECT 1 FROM execution_state WHERE status = 'cancelled'")
+        assert rig.exchange.requests["create"] == 0
+
+
+async def test_an_engine_that_closes_while_one_may_have_begun_says_so(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store:
+        async with rig.engine(store=as_store(store)) as engine:
+            store.fail = lambda name: "after" if name == "begin" else ""
+            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.47", 60), simple(60)))
+            await until(lambda: store.calls["begin"] > 0)
+        with pytest.raises(Unresolved, match="may have begun"):
+            await call
 
 
 async def test_cancels_do_not_wait_for_a_store_that_hangs(postgres: str, tmp_path: Path) -> None:

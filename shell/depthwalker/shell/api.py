@@ -6,10 +6,12 @@
     |- OrderRefused      the parent order was not admitted; `refusal` says which value and what would be valid
     |- TradingStopped    the kill switch is pulled: nothing new begins until it is released
     |- NotExecuted       a queued parent was refused, or was too late to begin; the text says why
-    |- DatabaseTrouble   the database cannot be used
+    |- DatabaseTrouble   the database cannot be used, and nothing has begun
     |- ExchangeTrouble   the exchange could not be asked, or said no, before anything was sent
     |- EngineClosed      the engine is not open, or the call was stopped before its execution began
-    |- Unresolved        the end of an execution could not be confirmed in time; resolution goes on
+    |- Unresolved        the end of an execution, or that it began, could not be confirmed in time; resolution goes on
+
+After Unresolved contracts may have been bought: call again with the same request key, never with another.
 
 Decimal appears here and nowhere further in.
 """
@@ -164,7 +166,7 @@ class NotExecuted(DepthwalkerError):
 
 
 class DatabaseTrouble(DepthwalkerError):
-    """The database could not be used before anything was sent; once an execution runs, it winds down instead.
+    """The database could not be used before it was asked to begin an execution; once one runs, it winds down instead.
 
     Or the journal refused how an execution ended: the text then says what was filled, and that nothing rests.
     """
@@ -181,14 +183,19 @@ class EngineClosed(DepthwalkerError):
 class Unresolved(DepthwalkerError):
     """The end of an execution could not be confirmed within the wind-down allowance; resolution goes on.
 
-    Between `filled_at_least` and `filled_at_most` contracts are or will be filled.
+    Between `filled_at_least` and `filled_at_most` contracts are or will be filled. `execution_id` is None where the database was
+    asked to begin the execution and has not answered: it may have begun, and then another engine takes it up.
     """
 
-    def __init__(self, execution_id: int, filled_at_least: Count, filled_at_most: Count) -> None:
+    def __init__(self, execution_id: int | None, filled_at_least: Count, filled_at_most: Count) -> None:
         least, most = format_count(filled_at_least), format_count(filled_at_most)
+        unknown = (
+            "an execution may have begun, the database does not say"
+            if execution_id is None
+            else f"execution {execution_id} is not confirmed ended"
+        )
         super().__init__(
-            f"execution {execution_id} is not confirmed ended: {least} to {most} contracts filled; resolution goes on, "
-            f"call again with the same request key to wait for it"
+            f"{unknown}: {least} to {most} contracts filled; resolution goes on, call again with the same request key to wait for it"
         )
         self.execution_id = execution_id
         self.filled_at_least = Decimal(least)

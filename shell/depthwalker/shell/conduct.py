@@ -6,11 +6,11 @@ What a store or an exchange does meanwhile never loses an execution: it is retri
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Final, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from depthwalker.core.book import Leg, OwnOrder, without
 from depthwalker.core.depth import Thresholds
@@ -40,6 +40,7 @@ from depthwalker.shell.feed import Feed
 from depthwalker.shell.grouping import Groups
 from depthwalker.shell.journal import (
     Attached,
+    Begun,
     Claimed,
     Origin,
     Promised,
@@ -70,6 +71,7 @@ RENEWAL: Final = Micros(5 * SECOND)
 EMA_WINDOW: Final = Micros(600 * SECOND)  # the specification's ten minutes
 JOIN_INTERVAL: Final = Micros(SECOND // 4)
 STORE_RETRY: Final = Micros(SECOND)
+_Begun: TypeAlias = tuple[Feed, State, Seat] | Attached
 READ_LAG: Final = Micros(SECOND)  # what a position may lag behind fills, with room to spare (fact sheet, section 5.3)
 
 
@@ -87,6 +89,7 @@ class Conduct:
     execution_id: int | None = None
     runner: Runner | None = None
     stop: str = field(default="")
+    doubtful: bool = False  # the store was asked to begin it: from then on it may have begun
 
     def end(self, reason: str) -> None:
         """Ask the execution to wind down, or not to begin."""
@@ -96,8 +99,12 @@ class Conduct:
             self.runner.stop(reason)
 
     def running(self) -> Unresolved | None:
-        """Return what may be filled of an execution that runs here."""
-        return None if self.runner is None else bounds(self.runner.execution_id, self.runner.state)
+        """Return what may be filled of an execution that runs here, or that may have begun."""
+        if self.runner is not None:
+            return bounds(self.runner.execution_id, self.runner.state)
+        if self.doubtful and self.execution_id is None:
+            return Unresolved(None, Count(0), self.job.ticket.count)
+        return None
 
 
 class Conductor:
@@ -166,7 +173,7 @@ class Conductor:
             LOG.warning("%s; waiting for it", lost)
             return await self._join(job, seat.execution_id)
 
-    async def _begin(self, job: Job) -> tuple[Feed, State, Seat] | Attached:
+    async def _begin(self, job: Job) -> _Begun:
         """Admit the parent and make its execution durable.
 
         Raises OrderRefused, ExchangeTrouble, StoreError, and EngineClosed where it was stopped meanwhile.
@@ -194,21 +201,43 @@ class Conductor:
             snapshot_id=snapshot,
         )
         arm = await self._warden.assign(job)
-        if job.ticket.action is Action.BUY:
-            started = self._admit(job, feed, Holding(Count(0), Count(0)), arm)
-            begun = await self._store.begin(origin, started, self._worker, LEASE)
-        else:
-            async with (
-                self._sell_locks[job.ticker],  # without the time limit that the store's lock has
-                self._store.admission(self._settings.account, job.ticker) as admission,
-            ):
-                promised = await admission.promised_sells(job.ticket.outcome)
-                holding = Holding(await self._position(job, promised), promised.count)
-                started = self._admit(job, feed, holding, arm)
-                begun = await admission.begin(origin, started, self._worker, LEASE)
-        if isinstance(begun, Attached):
-            return begun
-        return feed, evolve(START, started), Seat(begun.execution_id, begun.epoch, 2)
+        if job.ticket.action is Action.SELL:
+            return await self._until_told(job, lambda: self._begin_sell(job, feed, origin, arm))
+        started = self._admit(job, feed, Holding(Count(0), Count(0)), arm)
+
+        async def begin() -> _Begun:
+            conduct.doubtful = True
+            return _begun(feed, started, await self._store.begin(origin, started, self._worker, LEASE))
+
+        conduct = self._conducts[job.request_key]
+        return await self._until_told(job, begin)
+
+    async def _begin_sell(self, job: Job, feed: Feed, origin: Origin, arm: Arm | None) -> _Begun:
+        """Admit a sell by what is held and not promised yet, or find that an earlier try began it."""
+        conduct = self._conducts[job.request_key]
+        async with (
+            self._sell_locks[job.ticker],  # without the time limit that the store's lock has
+            self._store.admission(self._settings.account, job.ticker) as admission,
+        ):
+            found = await self._store.find(job.request_key) if conduct.doubtful else None
+            if found is not None:
+                return found
+            promised = await admission.promised_sells(job.ticket.outcome)
+            holding = Holding(await self._position(job, promised), promised.count)
+            started = self._admit(job, feed, holding, arm)
+            conduct.doubtful = True
+            return _begun(feed, started, await admission.begin(origin, started, self._worker, LEASE))
+
+    async def _until_told(self, job: Job, begin: Callable[[], Awaitable[_Begun]]) -> _Begun:
+        """Begin until the store says whether it has: what began without our knowing would be executed by whoever finds it."""
+        while True:
+            try:
+                return await begin()
+            except StoreUnavailable as error:
+                if not self._conducts[job.request_key].doubtful:
+                    raise
+                LOG.warning("%s: whether it has begun is unknown; it is asked again (%s)", job.request_key, error)
+                await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
 
     def _check_ours(self, job: Job, found: Attached) -> None:
         """Raise OrderRefused where the key names an execution of another account or exchange: it is neither ours nor joined."""
@@ -241,8 +270,12 @@ class Conductor:
                 assert_never(never)
 
     def _go_on(self, job: Job) -> None:
-        """Begin nothing that was stopped before: its request key stays unused. Raises SwitchPulled or EngineClosed."""
-        stop = self._conducts[job.request_key].stop
+        """Begin nothing that was stopped before: its request key stays unused. Raises SwitchPulled or EngineClosed.
+
+        What may have begun goes on and is ended: left alone, another worker would execute it.
+        """
+        conduct = self._conducts[job.request_key]
+        stop = "" if conduct.doubtful else conduct.stop
         if stop and self._sentinel.pulled is not None:
             raise SwitchPulled(self._sentinel.pulled.reason)
         if stop:
@@ -405,6 +438,12 @@ def runners(conducts: Mapping[str, Conduct], ticker: str | None = None) -> tuple
 def own_orders(among: tuple[Runner, ...], besides: Runner | None = None) -> tuple[OwnOrder, ...]:
     """Return what a book may show of these executions."""
     return tuple(order for runner in among if runner is not besides for order in runner.own_orders())
+
+
+def _begun(feed: Feed, started: Started, told: Begun | Attached) -> _Begun:
+    if isinstance(told, Attached):
+        return told
+    return feed, evolve(START, started), Seat(told.execution_id, told.epoch, 2)
 
 
 def _end(state: State) -> str:

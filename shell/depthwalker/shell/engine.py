@@ -193,8 +193,9 @@ class Engine:
     async def execute_trade(self, edge: Edge, method: Method, *, request_key: str | None = None) -> Trade:
         """Execute an edge by a method's configuration and return the trade row.
 
-        Raises InvalidEdge, InvalidMethod, OrderRefused, TradingStopped or ExchangeTrouble before anything was sent;
-        Unresolved when the end could not be confirmed in time. Calling again with the same key never buys twice.
+        Raises InvalidEdge, InvalidMethod, OrderRefused, TradingStopped, DatabaseTrouble, ExchangeTrouble or EngineClosed before
+        anything was sent; Unresolved when the end, or that it began, could not be confirmed in time: contracts may be bought.
+        Calling again with the same key never buys twice.
         """
         return await self._attend(read_job(edge, method, None, request_key))
 
@@ -348,12 +349,14 @@ class Engine:
             raise
         finally:
             conduct.callers -= 1
-        if conduct.task.done():
+        hanging = conduct.execution_id is None and conduct.doubtful
+        if conduct.task.done() and not (conduct.task.cancelled() and hanging):
             return conduct.task.result()
         unresolved = await self._unresolved(conduct)
+        if conduct.execution_id is None:
+            conduct.end("it could not be started in time")  # it does not begin any more, or ends at once
         if unresolved is not None:
             raise unresolved
-        conduct.end("it could not be started in time")  # it does not begin any more
         raise ExchangeTrouble(f"{job.ticker}: the execution could not be started in time")
 
     def _conduct(self, job: Job) -> Conduct:
