@@ -527,8 +527,14 @@ CREATE TABLE IF NOT EXISTS worker_groups (
     worker text NOT NULL,
     made_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     triggered_at timestamptz,
+    used_at timestamptz NOT NULL DEFAULT clock_timestamp(),  -- its worker's last sign of life
     PRIMARY KEY (account, group_id)
 );
+DO $$ BEGIN  -- for a table that an older schema made
+    IF depthwalker_type('worker_groups', 'used_at') IS NULL THEN
+        ALTER TABLE worker_groups ADD COLUMN used_at timestamptz NOT NULL DEFAULT clock_timestamp();
+    END IF;
+END $$;
 
 -- The kill switch: whatever a row without `released_at` stops is stopped. Rows are never deleted: they are its history.
 CREATE TABLE IF NOT EXISTS kill_switch (

@@ -4,7 +4,11 @@ import asyncio
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from tests.shell.rig import ME, TICKER, AnEdge, Moment, Rig, abandon, rests, rigged, simple
+
+from depthwalker.core.units import SECOND
+from depthwalker.shell import grouping
 
 GROUPED: dict[str, object] = {"order_groups": True}
 KEPT = "SELECT group_id, shard, worker, triggered_at IS NOT NULL FROM worker_groups ORDER BY made_at"
@@ -76,6 +80,38 @@ async def test_an_order_refused_for_its_group_is_placed_without_one(postgres: st
         third = await engine.execute_trade(AnEdge(3, "0.47", 5), simple(3))
         await rig.settled(third, alone=False)
         assert third.quantity == 5
+
+
+async def test_the_group_of_a_live_engine_outlasts_others_however_long_it_idles(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grouping, "SIGN_OF_LIFE", SECOND)
+    async with rigged(postgres, tmp_path) as rig, rig.engine(GROUPED) as idle:
+        await idle.execute_trade(AnEdge(1, "0.47", 5), simple(1))
+        ((group, _, _, _),) = await rig.rows(KEPT)
+        await rig.rows(
+            """
+            UPDATE worker_groups
+            SET made_at = made_at - interval '25 hours', used_at = used_at - interval '25 hours' RETURNING 1
+            """
+        )
+        await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
+        await rig.shows("SELECT 1 FROM worker_groups WHERE used_at > made_at + interval '1 hour'")
+        async with rig.engine(GROUPED):
+            pass
+        assert groups(rig) == {group: False}
+        trade = await idle.execute_trade(AnEdge(2, "0.47", 5), simple(1))
+        assert trade.quantity == 5
+
+
+async def test_the_group_of_an_engine_that_died_long_ago_is_deleted(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine(GROUPED) as dead:
+        await dead.execute_trade(AnEdge(1, "0.47", 5), simple(1))
+        await rig.rows("UPDATE worker_groups SET used_at = used_at - interval '25 hours' RETURNING 1")
+        await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
+        async with rig.engine(GROUPED):
+            pass
+        assert groups(rig) == {}
 
 
 async def test_groups_nobody_needs_any_more_are_deleted_when_an_engine_closes(postgres: str, tmp_path: Path) -> None:

@@ -151,6 +151,31 @@ async def test_the_orders_of_a_shard_join_its_group() -> None:
     assert [request.body.get("order_group_id") for request in exchange.requests] == ["g1", None]
 
 
+@pytest.mark.parametrize(
+    ("status", "error", "later"),
+    [
+        (404, {"code": "not_found", "message": "not found"}, None),
+        (404, {"code": "not_found", "message": "order group not found"}, None),
+        (400, {"code": "invalid_order", "message": "invalid order", "details": "order group is triggered"}, None),
+        (400, {"code": "bad_request", "message": "bad request"}, None),
+        (400, {"code": "invalid_order", "message": "invalid order", "details": "post only cross"}, "g1"),
+        (400, {"code": "insufficient_balance", "message": "insufficient balance"}, "g1"),
+        (409, {"code": "order_already_exists", "message": "order already exists"}, "g1"),
+        (429, {"code": "too_many_requests", "message": "too many requests"}, "g1"),
+        (500, {"code": "internal_server_error", "message": "not found"}, "g1"),
+    ],
+)
+async def test_an_order_that_may_have_been_refused_for_its_group_has_the_next_one_go_without(
+    status: int, error: object, later: str | None
+) -> None:
+    async with trading((status, {"error": error}), (201, ACK)) as (exchange, venue):
+        venue.join(-1, "g1")
+        await venue.place(PLACE)
+        await venue.place(PLACE)
+
+    assert [request.body.get("order_group_id") for request in exchange.requests] == ["g1", later]
+
+
 async def test_warming_opens_the_connection_that_the_first_order_takes() -> None:
     async with trading((200, {"exchange_active": True, "trading_active": False}), (201, ACK)) as (exchange, venue):
         status = (await venue.warm()).unwrap()

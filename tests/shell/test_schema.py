@@ -423,7 +423,12 @@ def test_snapshots_of_no_week_wait_in_the_default_until_it_has_a_partition(loade
 
 
 def test_a_column_that_an_older_schema_had_not_is_added(loaded: Connection) -> None:
-    for table, column in (("execution_state", "arm"), ("execution_state", "exchange"), ("rate_leases", "capacity")):
+    for table, column in (
+        ("execution_state", "arm"),
+        ("execution_state", "exchange"),
+        ("worker_groups", "used_at"),
+        ("rate_leases", "capacity"),
+    ):
         loaded.execute(f"ALTER TABLE {table} DROP COLUMN {column} CASCADE".encode())
         load(loaded)
         assert value(loaded, "SELECT depthwalker_type(%s, %s) IS NOT NULL", table, column) is True

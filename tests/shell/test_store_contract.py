@@ -492,6 +492,16 @@ async def test_the_group_of_a_worker_that_holds_an_execution_is_not_spent_until_
     assert await either.spent_groups("", Micros(0), Micros(0)) == (group,)
 
 
+async def test_a_group_is_spent_only_when_its_worker_has_shown_no_life_for_so_long(either: Store) -> None:
+    one, other = WorkerGroup("g1", 0, "w1"), WorkerGroup("g2", 0, "w2")
+    await either.keep_group("a", one)
+    await either.keep_group("a", other)
+    async with asyncio.timeout(10):
+        while await either.spent_groups("a", Micros(0), Micros(SECOND // 20)) != (other,):
+            await either.use_groups("a", "w1")
+            await either.use_groups("b", "w2")
+
+
 # The account's budget: leased in blocks, and never more at once than the exchange allows
 
 

@@ -85,7 +85,7 @@ class Group:
 
     account: str
     group: WorkerGroup
-    made: Micros
+    used: Micros
     triggered: Micros | None = None
 
 
@@ -390,7 +390,14 @@ class SimulatedStore:
             if one.account == account and one.triggered is None and worker in {None, one.group.worker}
         )
 
-    async def spent_groups(self, account: str, triggered: Micros, made: Micros) -> tuple[WorkerGroup, ...]:
+    async def use_groups(self, account: str, worker: str) -> None:
+        lost = await self._reach("use_groups")
+        for one in self.kept_groups:
+            if (one.account, one.group.worker) == (account, worker):
+                one.used = self.clock.now()
+        await self._back(lost)
+
+    async def spent_groups(self, account: str, triggered: Micros, unused: Micros) -> tuple[WorkerGroup, ...]:
         await self._back(await self._reach("spent_groups"))
         now = self.clock.now()
         busy = {row.owner for row in self.rows.values() if row.expires > now}
@@ -400,7 +407,7 @@ class SimulatedStore:
             if one.account == account
             and (
                 (one.triggered is not None and one.triggered < now - triggered)
-                or (one.made < now - made and one.group.worker not in busy)
+                or (one.used < now - unused and one.group.worker not in busy)
             )
         )
 

@@ -99,7 +99,7 @@ class Engine:
         pool = StorePool(store, account, worker)
         self._limiter = Limiter(clock, settings.calls_per_minute, self._live_orders, pool)
         self._markets = Markets(venue, clock, settings.book_interval, self._own_orders)
-        self._groups = Groups(venue, store, self._limiter, account, worker) if settings.order_groups else None
+        self._groups = Groups(venue, store, self._limiter, clock, account, worker) if settings.order_groups else None
         self._sentinel = Sentinel(store, clock, self._groups, self.stop)
         self._warden = Warden(settings, store, clock, self._stop_walkers)
         self._observer = Observer(
@@ -177,6 +177,7 @@ class Engine:
                 stack.push_async_callback(engine._socket.close)
             if key is not None and engine._groups is not None:
                 stack.push_async_callback(engine._groups.leave)
+                stack.push_async_callback(end, asyncio.create_task(engine._groups.show_life()))
             stack.push_async_callback(engine.close)
             stack.push_async_callback(engine._warden.close)
             stack.push_async_callback(end, asyncio.create_task(engine._sentinel.keep_watch()))

@@ -16,23 +16,28 @@ from depthwalker.shell.account import KalshiAccount
 from depthwalker.shell.journal import Store, StoreError, WorkerGroup
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter, Purpose
+from depthwalker.shell.ports import Clock
 from depthwalker.shell.wire import AUTO_SHARD
 
 LOG: Final = logging.getLogger("depthwalker")
 LIMIT: Final = Count(1_000_000 * CONTRACT)  # the most that a group may have: fills are not what it is for (section 5.9)
 TRIGGERED_FOR: Final = Micros(60 * SECOND)  # whatever a dead worker sent has arrived by then
-UNUSED_FOR: Final = Micros(86_400 * SECOND)
+SIGN_OF_LIFE: Final = Micros(600 * SECOND)
+UNUSED_FOR: Final = Micros(86_400 * SECOND)  # many signs of life: a database may have been away for long
 
 
 class Groups:
     """The groups of one worker, and what becomes of others'."""
 
-    def __init__(self, venue: KalshiVenue, store: Store, limiter: Limiter, account: str, worker: str) -> None:
+    def __init__(
+        self, venue: KalshiVenue, store: Store, limiter: Limiter, clock: Clock, account: str, worker: str
+    ) -> None:
         """`account` names the account and its exchange: an account of the same name elsewhere is another one."""
         self._venue = venue
         self._exchange = KalshiAccount(venue.rest)
         self._store = store
         self._limiter = limiter
+        self._clock = clock
         self._account = account
         self._worker = worker
         self._making = asyncio.Lock()
@@ -57,6 +62,15 @@ class Groups:
                 LOG.warning("shard %s: its order group could not be kept (%s)", shard, error)
                 return
             self._venue.join(shard, group.group_id)
+
+    async def show_life(self) -> None:
+        """Show others that this worker's groups are in use, until cancelled, so that they do not delete them."""
+        while True:
+            await self._clock.sleep_until(Micros(self._clock.now() + SIGN_OF_LIFE))
+            try:
+                await self._store.use_groups(self._account, self._worker)
+            except StoreError as error:
+                LOG.warning("that the order groups are in use could not be noted (%s)", error)
 
     async def trigger(self, worker: str | None = None) -> int:
         """Cancel what rests of a worker, or of all the account's, and have its later orders refused; return the groups."""

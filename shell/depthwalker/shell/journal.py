@@ -355,8 +355,12 @@ class Store(Protocol):
         """Return the order groups of a worker, or of all, that were not triggered, the oldest first."""
         ...
 
-    async def spent_groups(self, account: str, triggered: Micros, made: Micros) -> tuple[WorkerGroup, ...]:
-        """Return those triggered so long ago, and those made so long ago whose worker runs nothing."""
+    async def use_groups(self, account: str, worker: str) -> None:
+        """Note that a worker's groups are in use."""
+        ...
+
+    async def spent_groups(self, account: str, triggered: Micros, unused: Micros) -> tuple[WorkerGroup, ...]:
+        """Return those triggered so long ago, and those unused for so long whose worker runs nothing."""
         ...
 
     async def group_triggered(self, account: str, group_id: str) -> None:

@@ -63,6 +63,23 @@ LISTED: Final = Micros(
     7 * 86_400 * SECOND
 )  # orders are listed for fourteen days after their end (fact sheet, section 4)
 
+OWN_DETAIL: Final = "post only cross"
+OWN_CAUSES: Final = (
+    frozenset(  # of an order's refusal, in its price, count, account or market (fact sheet, section 5.11)
+        (
+            "order_already_exists",
+            "insufficient_balance",
+            "available_balance_too_low",
+            "fill_or_kill_insufficient_resting_volume",
+            "invalid_price",
+            "invalid_order_size",
+            "market_closed",
+            "market_inactive",
+            "MARKET_INACTIVE",
+        )
+    )
+)
+
 
 class KalshiVenue:
     """Satisfies `Venue`. Without a signer it serves market data alone, and private requests are NotApplied."""
@@ -137,11 +154,11 @@ class KalshiVenue:
     async def place(self, request: PlaceRequest, cleared: Clearance | None = None) -> Outcome[Ack, Trouble]:
         """Send a new order. Rejected order_already_exists says that its id is spent, not by whom.
 
-        An order that is refused for its group leaves it: the next ones go without one.
+        One that may have been refused for its group leaves it: the next ones go without.
         """
         group = self.group_of(request.ticker)
         answer = await self.rest.send(WRITE, "POST", ORDERS, (), place_body(request, self.rest, group), cleared)
-        if group and group == self.group_of(request.ticker) and _refuses_group(answer):
+        if group and group == self.group_of(request.ticker) and _may_refuse_group(answer):
             self.join(self.rest.shard(request.ticker), "")
         now = self.rest.now()
         return read_with(answer, lambda body: read_ack(body, now, client_order_id=request.client_order_id))
@@ -228,10 +245,13 @@ def _fill_id(fill: FillRecord) -> tuple[str, str]:
     return fill.order_id, fill.trade_id
 
 
-def _refuses_group(answer: Outcome[bytes, Trouble]) -> bool:
-    """Return whether an order was refused for its group: triggered, or gone. Only the exchange's words say so."""
+def _may_refuse_group(answer: Outcome[bytes, Trouble]) -> bool:
+    """Return whether an order may have been refused for its group, triggered or gone: the words name no other cause.
+
+    In which words the exchange refuses a group is not established, and without one an order lacks a belt, nothing else.
+    """
     match answer:
         case Failure(Rejected(_, code, detail)):
-            return "group" in f"{code} {detail}"
+            return code not in OWN_CAUSES and OWN_DETAIL not in detail
         case _:
             return False

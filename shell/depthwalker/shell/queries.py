@@ -48,9 +48,13 @@ GROUPS: Final[LiteralString] = """
 SPENT_GROUPS: Final[LiteralString] = """
     SELECT g.group_id, g.shard, g.worker FROM worker_groups g
     WHERE g.account = %s AND (g.triggered_at < clock_timestamp() - %s::interval
-        OR (g.made_at < clock_timestamp() - %s::interval AND NOT EXISTS (
+        OR (g.used_at < clock_timestamp() - %s::interval AND NOT EXISTS (
             SELECT FROM execution_leases l WHERE l.owner = g.worker AND l.expires_at > clock_timestamp())))
     ORDER BY g.made_at
+"""
+
+USE_GROUPS: Final[LiteralString] = """
+    UPDATE worker_groups SET used_at = clock_timestamp() WHERE account = %s AND worker = %s RETURNING 1
 """
 
 GROUP_TRIGGERED: Final[LiteralString] = """

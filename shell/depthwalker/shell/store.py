@@ -72,6 +72,7 @@ from depthwalker.shell.queries import (
     TRADE,
     TROUBLES,
     UNFINISHED,
+    USE_GROUPS,
     WALKERS,
 )
 from depthwalker.shell.rows import instant, rows, snapshot_row
@@ -322,9 +323,13 @@ class PostgresStore:
         found = await self._database.all(GROUPS, account, worker, worker)
         return tuple(WorkerGroup(*row) for row in found)
 
-    async def spent_groups(self, account: str, triggered: Micros, made: Micros) -> tuple[WorkerGroup, ...]:
-        """Return those triggered so long ago, and those made so long ago whose worker runs nothing."""
-        found = await self._database.all(SPENT_GROUPS, account, _span(triggered), _span(made))
+    async def use_groups(self, account: str, worker: str) -> None:
+        """Note that a worker's groups are in use."""
+        await self._database.all(USE_GROUPS, account, worker)
+
+    async def spent_groups(self, account: str, triggered: Micros, unused: Micros) -> tuple[WorkerGroup, ...]:
+        """Return those triggered so long ago, and those unused for so long whose worker runs nothing."""
+        found = await self._database.all(SPENT_GROUPS, account, _span(triggered), _span(unused))
         return tuple(WorkerGroup(*row) for row in found)
 
     async def group_triggered(self, account: str, group_id: str) -> None:
