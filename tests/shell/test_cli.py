@@ -312,12 +312,30 @@ def test_an_order_that_fills_says_so_and_ends_with_0(
 def test_the_same_key_never_buys_twice(venue: Venue, fast: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(order(method=fast, key="once")) == 0
     first = capsys.readouterr().out.splitlines()[-1]
-    assert main(order(method=fast, key="once", target="0.47")) == 0
+    words = [*PROGRAM, *order(method=fast, key="once", target="0.47", count="900")]
+    again = subprocess.run(words, capture_output=True, text=True, check=True)
 
-    seen = capsys.readouterr()
-    assert seen.out.splitlines()[-1] == first
-    assert "names an earlier, different order" in seen.err
+    assert again.stdout.splitlines()[-1] == first
+    assert (
+        "once names an earlier, different order (count, target): what became of that one, 10.00 at 0.48" in again.stderr
+    )
     assert len(venue.exchange.fills(ACCOUNT)) <= 2
+
+
+def test_the_key_of_an_order_in_another_market_or_direction_is_refused(
+    venue: Venue, fast: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(order(method=fast, key="taken")) == 0
+    for other in (
+        order("BIDS-1", method=fast, key="taken"),
+        order(method=fast, key="taken", outcome="no", target="0.5"),
+    ):
+        capsys.readouterr()
+        assert main(other) == 2
+        assert (
+            "request key 'taken' names an earlier order, to buy yes of OPEN-1: give another key"
+            in capsys.readouterr().err
+        )
 
 
 def test_the_result_as_json_is_alone_on_standard_output(

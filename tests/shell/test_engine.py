@@ -185,6 +185,25 @@ async def test_a_request_key_of_the_callers_own_names_the_execution(postgres: st
         assert rig.exchange.position("me", TICKER) == 2000
 
 
+@pytest.mark.parametrize("ended", [False, True], ids=["under way", "ended"])
+async def test_the_key_of_an_order_elsewhere_or_in_another_direction_is_refused_and_its_trade_kept_from_the_caller(
+    postgres: str, tmp_path: Path, ended: bool
+) -> None:
+    placed = Moment()
+    async with rigged(postgres, tmp_path) as rig, rig.engine(on_turn=placed.when(rests)) as one, rig.engine() as two:
+        call = asyncio.create_task(one.execute_trade(AnEdge(1, "0.43", 60), simple(6), request_key="a"))
+        await placed.come()
+        if ended:
+            one.stop()
+            await call
+        for engine in (one, two):
+            for other in (AnEdge(1, "0.43", 60, side="no"), AnEdge(1, "0.43", 60, market=AMarket("X", "X"))):
+                with pytest.raises(OrderRefused, match="earlier order, to buy yes of RIG-26-A") as refused:
+                    await engine.execute_trade(other, simple(6), request_key="a")
+                assert refused.value.refusal.kind is RefusalKind.KEY_TAKEN
+        assert await two.execute_trade(AnEdge(1, "0.44", 9), simple(6), request_key="a") == await call
+
+
 # Stopping
 
 

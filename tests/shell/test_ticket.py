@@ -7,12 +7,12 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.shell.rig import AMarket, AMethod, AnEdge
+from tests.shell.rig import AMarket, AMethod, AnEdge, simple
 
 from depthwalker.core.book import Leg
-from depthwalker.core.parent import Action
-from depthwalker.shell.api import InvalidEdge, InvalidMethod
-from depthwalker.shell.ticket import exact, read_job, read_ticket
+from depthwalker.core.parent import Action, RefusalKind
+from depthwalker.shell.api import InvalidEdge, InvalidMethod, OrderRefused
+from depthwalker.shell.ticket import exact, read_job, read_ticket, refuse_another
 
 
 @pytest.mark.parametrize(
@@ -108,3 +108,41 @@ def test_a_ticker_has_to_be_one(ticker: str) -> None:
 def test_a_wrong_configuration_names_its_key() -> None:
     with pytest.raises(InvalidMethod, match="order_timeout_seconds"):
         read_job(AnEdge(1), AMethod({"order_timeout_seconds": "soon"}), None, None)
+
+
+# Two orders under one request key
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (AnEdge(1, market=AMarket("M", "RIG-26-B")), "to buy yes of RIG-26-A"),
+        (AnEdge(1, side="no"), "to buy yes of RIG-26-A"),
+        (AnEdge(1, action="sell"), "to buy yes of RIG-26-A"),
+    ],
+)
+def test_a_key_of_an_order_elsewhere_or_in_another_direction_is_refused(asked: AnEdge, told: str) -> None:
+    with pytest.raises(OrderRefused, match=told) as refused:
+        refuse_another(read_job(asked, simple(), None, "k"), read_job(AnEdge(1), simple(), None, "k"))
+    assert refused.value.refusal.kind is RefusalKind.KEY_TAKEN
+
+
+@pytest.mark.parametrize(
+    ("asked", "method", "told"),
+    [
+        (AnEdge(1, position_size=10, target_price="0.46"), simple(), "(count, target)"),
+        (AnEdge(1), simple(9), "(method)"),
+        (AnEdge(2), simple(), ""),
+    ],
+)
+def test_a_repetition_whose_target_count_or_method_has_moved_is_told_and_not_refused(
+    asked: AnEdge, method: AMethod, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    refuse_another(read_job(asked, method, None, "k"), read_job(AnEdge(1), simple(), None, "k"))
+    assert [record.getMessage() for record in caplog.records] == (
+        [
+            f"request key k names an earlier, different order {told}: what became of that one, 60.00 at 0.4500, is returned"
+        ]
+        if told
+        else []
+    )

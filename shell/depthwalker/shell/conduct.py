@@ -59,7 +59,7 @@ from depthwalker.shell.sentinel import Sentinel
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.spool import Seat, Spool
 from depthwalker.shell.tasks import end
-from depthwalker.shell.ticket import Job
+from depthwalker.shell.ticket import Job, job_of, refuse_another
 from depthwalker.shell.troubles import Troubles
 from depthwalker.shell.warden import Warden
 from depthwalker.shell.watchers import Watchers
@@ -151,13 +151,17 @@ class Conductor:
     async def conduct(self, job: Job) -> Trade:
         """Run the job's execution, or wait for the one that its request key names already, and return its trade."""
         try:
+            return await self._conducted(job)
+        except OrderRefused as refused:
+            await self._note(job, refused.refusal.kind.value, str(refused))
+            raise
+
+    async def _conducted(self, job: Job) -> Trade:
+        try:
             found = await self._store.find(job.request_key)
             begun = found or await self._begin(job)
             if isinstance(begun, Attached):
                 self._check_ours(job, begun)
-        except OrderRefused as refused:
-            await self._note(job, refused.refusal.kind.value, str(refused))
-            raise
         except SwitchPulled as pulled:
             await self._note(job, "trading_stopped", str(pulled))
             raise TradingStopped(str(pulled)) from pulled
@@ -246,6 +250,17 @@ class Conductor:
         whose = f"account {found.account!r} at {found.exchange or 'its own exchange'}"
         told = f"request key {job.request_key!r} names execution {found.execution_id} of {whose}: give another key"
         raise OrderRefused(Refusal(RefusalKind.KEY_TAKEN, told))
+
+    async def _check_order(self, job: Job, execution_id: int) -> bool:
+        """Return that the execution is of the job's order, if its journal can be read here. Raises OrderRefused, or StoreError."""
+        try:
+            started, *_ = await self._store.load(execution_id)
+        except Unreadable:  # another version's; its trade can be told all the same
+            return True
+        state = evolve(START, started)
+        assert state.policy is not None
+        refuse_another(job, job_of(job.request_key, state, state.policy))
+        return True
 
     async def _note(self, job: Job, kind: str, message: str) -> None:
         """Keep that a parent was refused; where that cannot be kept, it is refused all the same."""
@@ -358,11 +373,16 @@ class Conductor:
             return trade_of(record)
 
     async def _join(self, job: Job, execution_id: int) -> Trade:
-        """Wait for an execution that another call or worker started; take it up if nobody runs it any more."""
+        """Wait for an execution that another call or worker started; take it up if nobody runs it any more.
+
+        Raises OrderRefused where it is of another order.
+        """
         conduct = self._conducts[job.request_key]
         conduct.execution_id = execution_id
+        checked = False
         while not self.closing and (conduct.callers or not conduct.stop):
             try:
+                checked = checked or await self._check_order(job, execution_id)
                 return await self._joined(job, execution_id)
             except (StoreUnavailable, ExchangeTrouble) as error:
                 LOG.warning("execution %s: it cannot be followed (%s)", execution_id, error)

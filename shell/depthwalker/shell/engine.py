@@ -62,7 +62,7 @@ from depthwalker.shell.socket import Socket
 from depthwalker.shell.spool import Spool
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.tasks import end
-from depthwalker.shell.ticket import Job, job_of, read_config, read_job
+from depthwalker.shell.ticket import Job, job_of, read_config, read_job, refuse_another
 from depthwalker.shell.transport import AioHttpTransport
 from depthwalker.shell.unspool import journal_spool
 from depthwalker.shell.warden import Warden
@@ -339,7 +339,10 @@ class Engine:
         """Start or join the job's execution and wait for its end, at most its time-out and the wind-down allowance."""
         if self._closing:
             raise EngineClosed("the engine is closing: open another one")
-        conduct = self._conducts.get(job.request_key) or self._conduct(job)
+        found = self._conducts.get(job.request_key)
+        if found is not None:
+            refuse_another(job, found.job)
+        conduct = found or self._conduct(job)
         conduct.callers += 1
         allowance = job.config.timeout + self._settings.wind_down + ALLOWANCE
         try:

@@ -5,7 +5,6 @@ import json
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -14,7 +13,7 @@ from rich.console import Console
 from depthwalker.core.book import Leg
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.parent import Action, RefusalKind, Ticket
-from depthwalker.core.units import DOLLAR, Malformed, Price, format_price, parse_count, parse_price
+from depthwalker.core.units import DOLLAR, Malformed, Price, parse_count, parse_price
 from depthwalker.shell.api import EngineClosed, OrderRefused, Trade
 from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, Ended, Wrong
@@ -37,6 +36,7 @@ WRONG_ORDER: Final = {
     RefusalKind.INVALID_TARGET,
     RefusalKind.INVALID_CONFIG,
     RefusalKind.NO_CAP_PRICE,
+    RefusalKind.KEY_TAKEN,
 }
 
 
@@ -71,8 +71,6 @@ def run_execute(order: Order) -> int:
             trade = asyncio.run(_execute(job, settings, dsn, follower))
         except OrderRefused as refused:
             raise _for_the_command_line(refused) from refused
-    if (trade.market_id, trade.side, trade.action, trade.target_price) != _terms(job):
-        complain(f"request key {job.request_key} names an earlier, different order: this is what became of that one")
     say(_json(trade) if order.as_json else _summary(trade, job.request_key))
     if follower.interrupted():
         complain(follower.after_interrupt())
@@ -153,11 +151,6 @@ def _summary(trade: Trade, key: str) -> str:
         f"fees {result.fees:.4f} $, {counted(result.total_walks, 'walk')} ({result.reason}); request key {key}\n"
         f"depthwalker report {trade.execution_id} draws it"
     )
-
-
-def _terms(job: Job) -> tuple[str, str, str, Decimal]:
-    ticket = job.ticket
-    return job.ticker, ticket.outcome.value, ticket.action.value, Decimal(format_price(ticket.target))
 
 
 def _json(trade: Trade) -> str:

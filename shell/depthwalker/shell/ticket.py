@@ -1,5 +1,6 @@
 """Reads the engine's own objects into a parent order; floats and Decimals become whole numbers here, at once and exactly."""
 
+import logging
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, TypeVar, assert_never
@@ -8,13 +9,14 @@ from depthwalker.core.book import Leg
 from depthwalker.core.config import ExecutionConfig
 from depthwalker.core.execution import State
 from depthwalker.core.outcome import Failure, Outcome, Success
-from depthwalker.core.parent import Action, Ticket
+from depthwalker.core.parent import Action, Refusal, RefusalKind, Ticket
 from depthwalker.core.policy import Policy
-from depthwalker.core.units import Malformed, parse_count, parse_price
-from depthwalker.shell.api import Edge, Id, InvalidEdge, InvalidMethod, Market, Method
+from depthwalker.core.units import Malformed, format_count, format_price, parse_count, parse_price
+from depthwalker.shell.api import Edge, Id, InvalidEdge, InvalidMethod, Market, Method, OrderRefused
 from depthwalker.shell.config import parse_config
 from depthwalker.shell.journal import Source
 
+LOG: Final = logging.getLogger("depthwalker")
 T = TypeVar("T")
 
 _SIDES: Final = {"yes": Leg.YES, "no": Leg.NO}
@@ -71,6 +73,31 @@ def job_of(request_key: str, state: State, policy: Policy) -> Job:
         model_id=None,
         source=Source.ENGINE,
     )
+
+
+def refuse_another(job: Job, named: Job) -> None:
+    """Raise OrderRefused where a job's request key names an order in another market, outcome or direction.
+
+    What else differs is only logged: a target moves between a call and its repetition.
+    """
+    if _direction(job) != _direction(named):
+        told = f"request key {job.request_key!r} names an earlier order, {_direction(named)}: give another key"
+        raise OrderRefused(Refusal(RefusalKind.KEY_TAKEN, told))
+    pairs = (
+        ("count", format_count(job.ticket.count), format_count(named.ticket.count)),
+        ("target", format_price(job.ticket.target), format_price(named.ticket.target)),
+        ("method", job.config, named.config),
+    )
+    differing = ", ".join(what for what, asked, was in pairs if asked != was)
+    if differing:
+        LOG.warning(
+            "request key %s names an earlier, different order (%s): what became of that one, %s at %s, is returned",
+            *(job.request_key, differing, format_count(named.ticket.count), format_price(named.ticket.target)),
+        )
+
+
+def _direction(job: Job) -> str:
+    return f"to {job.ticket.action.value} {job.ticket.outcome.value} of {job.ticker}"
 
 
 def read_config(method: Method) -> ExecutionConfig:
