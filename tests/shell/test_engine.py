@@ -1,12 +1,14 @@
 """The engine end to end: what a caller asks for, what the exchange's books then say, and that both agree with every row."""
 
 import asyncio
+import json
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from tests.shell.rig import (
+    PAGE,
     TICKER,
     AMarket,
     AMethod,
@@ -32,13 +34,15 @@ from depthwalker.shell import pool
 from depthwalker.shell.api import (
     DatabaseTrouble,
     EngineClosed,
+    ExchangeTrouble,
     InvalidEdge,
     InvalidMethod,
     OrderRefused,
 )
+from depthwalker.shell.feed import FEES_INTERVAL
 from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.paper import Delayed, Options
-from depthwalker.shell.ports import HttpRequest
+from depthwalker.shell.ports import HttpRequest, HttpResponse
 
 GRIDS = dict(STRUCTURES)
 
@@ -98,6 +102,37 @@ async def test_a_resting_order_is_filled_by_those_who_come_to_it(postgres: str, 
         assert trade.quantity == 60
         assert trade.price == Decimal("0.45")
         assert {len(order.trades) for order in state.orders} == {3}
+
+
+def _dear(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    """Have every series charge twice its fees."""
+    if "/series/" not in request.path:
+        return answer
+    series = {**json.loads(answer.body)["series"], "fee_multiplier": 2}
+    return HttpResponse(answer.status, answer.headers, json.dumps({"series": series}).encode())
+
+
+async def test_the_most_that_a_contract_may_cost_includes_the_fees_of_now(postgres: str, tmp_path: Path) -> None:
+    """Nobody tells an engine without a websocket that they have changed since its first execution in the market."""
+    clock = Hurried(3)
+    async with rigged(postgres, tmp_path, clock=clock) as rig, rig.engine() as engine:
+        capped = simple(max_cost_per_contract="0.49")
+        before = await rig.settled(await engine.execute_trade(AnEdge(1, "0.47", 5), capped))
+        rig.wires[0].told = _dear
+        clock.leap(FEES_INTERVAL)
+        after = await rig.settled(await engine.execute_trade(AnEdge(2, "0.47", 5), capped), alone=False)
+        assert (before.parent.cap, after.parent.cap) == (4_700, 4_500)
+
+
+async def test_fees_that_cannot_be_read_are_no_ground_for_a_cost(postgres: str, tmp_path: Path) -> None:
+    clock = Hurried(3)
+    async with rigged(postgres, tmp_path, clock=clock) as rig, rig.engine() as engine:
+        await engine.watch([TICKER])
+        clock.leap(FEES_INTERVAL)
+        rig.exchange.faults.add("event", PAGE)
+        with pytest.raises(ExchangeTrouble):
+            await engine.execute_trade(AnEdge(1, "0.47", 5), simple(max_cost_per_contract="0.49"))
+        assert rig.exchange.requests["create"] == 0
 
 
 async def test_the_specifications_flow_places_at_least_two_splits(postgres: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from depthwalker.core.fees import STANDARD, FeeRates
 from depthwalker.core.flow import WINDOW
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import SECOND, Count, Micros, Price
-from depthwalker.shell.feed import FLOW_WAIT, MARKET_INTERVAL, Feed
+from depthwalker.shell.feed import FEES_INTERVAL, FLOW_WAIT, MARKET_INTERVAL, Feed
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.transport import AioHttpTransport
@@ -400,3 +400,15 @@ async def test_what_speaks_for_a_change_while_it_is_being_read_has_it_read_again
     await until(lambda: feed.rates == venue.rates)
     await feed.leave(heard)
     assert (venue.markets, venue.fees) == (2, 2)
+
+
+async def test_fees_are_read_again_once_they_are_a_minute_old() -> None:
+    feed, venue = a_feed()
+    venue.rates = FeeRates(140_000, 0)
+    assert (await feed.fees()).unwrap() == STANDARD
+    clock = venue.time
+    assert isinstance(clock, Hurried)
+    clock.leap(FEES_INTERVAL)
+    assert (await feed.fees()).unwrap() == FeeRates(140_000, 0)
+    assert (await feed.fees()).unwrap() == feed.rates
+    assert venue.fees == 1

@@ -6,7 +6,7 @@
     |- OrderRefused      the parent order was not admitted; `refusal` says which value and what would be valid
     |- TradingStopped    the kill switch is pulled: nothing new begins until it is released
     |- NotExecuted       a queued parent was refused, or was too late to begin; the text says why
-    |- DatabaseTrouble   the database cannot be used, and nothing has begun
+    |- DatabaseTrouble   the database cannot be used; this call has begun nothing
     |- ExchangeTrouble   the exchange could not be asked, or said no, before anything was sent
     |- EngineClosed      the engine is not open, or the call was stopped before its execution began
     |- Unresolved        the end of an execution, or that it began, could not be confirmed in time; resolution goes on

@@ -189,6 +189,8 @@ class Conductor:
             raise OrderRefused(Refusal(RefusalKind.NO_SUCH_MARKET, asked)) from none
         if self._groups is not None:
             await self._groups.join(job.ticker)
+        if job.config.max_cost is not None:  # fees included: those of long ago would keep it only by luck
+            succeeded(job.ticker, await feed.fees())
         arrival = await feed.arrival()
         others = without(arrival, own_orders(runners(self._conducts, job.ticker)))
         snapshot = await self._store.snapshot(job.ticker, others, arrival.at, job.market_id) if arrival.at else None

@@ -10,18 +10,19 @@ import logging
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from depthwalker.core.answer import Market, MarketStatus, TradePrint
+from depthwalker.core.answer import Market, MarketStatus, TradePrint, Trouble
 from depthwalker.core.book import EMPTY, Book, OwnOrder, without
 from depthwalker.core.channel import Channel
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.flow import NO_HISTORY, WINDOW, History, observe, record, sample_due
-from depthwalker.core.outcome import Success
+from depthwalker.core.outcome import Outcome, Success
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.ports import Clock, Venue
 from depthwalker.shell.tasks import end
 
 LOG: Final = logging.getLogger("depthwalker")
 MARKET_INTERVAL: Final = Micros(10 * SECOND)
+FEES_INTERVAL: Final = Micros(60 * SECOND)
 LIVE_INTERVALS: Final = 2  # how many polls' time the websocket's book counts as current after its last sign of life
 FLOW_WAIT: Final = Micros(SECOND // 2)
 OVERLAP: Final = Micros(2 * SECOND)  # trades are read back a little, since the exchange's clock is not ours
@@ -89,7 +90,7 @@ class Feed:
         self._listeners: list[Callable[[], None]] = []
         self._hurry = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
-        self._market_read = clock.now()
+        self._market_read = self._fees_read = clock.now()
         self._traded_until = Micros(clock.now() - WINDOW)
 
     def watch(self, listener: Callable[[], None]) -> None:
@@ -182,6 +183,12 @@ class Feed:
         if self._market_due or self._clock.now() - self._market_read >= MARKET_INTERVAL:
             await self._read_market()
 
+    async def fees(self) -> Outcome[FeeRates, Trouble]:
+        """Return the fees in force, read now unless they were read within the interval: only a websocket tells of their change."""
+        if self._fees_due or self._clock.now() - self._fees_read >= FEES_INTERVAL:
+            return await self._read_fees()
+        return Success(self.rates)
+
     def reread_market(self) -> None:
         """Read the market itself again with the next poll: its grid or status may have changed."""
         self._market_due.ask()
@@ -266,12 +273,14 @@ class Feed:
         """Read none that traded long before anybody watched: it is of no use, and may be more than can be read."""
         self._traded_until = max(self._traded_until, Micros(self._clock.now() - WINDOW))
 
-    async def _read_fees(self) -> None:
-        asked = self._fees_due.asked
+    async def _read_fees(self) -> Outcome[FeeRates, Trouble]:
+        asked, began = self._fees_due.asked, self._clock.now()
         rates = await self._venue.fee_rates(self.market)
         if isinstance(rates, Success):
             self.rates = rates.unwrap()
+            self._fees_read = began
             self._fees_due.done(asked)
+        return rates
 
     async def _read_market(self) -> None:
         asked = self._market_due.asked
