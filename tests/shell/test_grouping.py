@@ -9,6 +9,7 @@ from tests.shell.rig import ME, TICKER, AnEdge, Moment, Rig, abandon, rests, rig
 
 from depthwalker.core.units import SECOND
 from depthwalker.shell import grouping
+from depthwalker.shell.ports import HttpRequest
 
 GROUPED: dict[str, object] = {"order_groups": True}
 KEPT = "SELECT group_id, shard, worker, triggered_at IS NOT NULL FROM worker_groups ORDER BY made_at"
@@ -64,6 +65,30 @@ async def test_taking_over_cancels_what_the_dead_worker_left_and_buys_it_anew(po
             assert [(group, triggered) for group, _, _, triggered in await rig.rows(KEPT) if group == dead] == [
                 (dead, True)
             ]
+
+
+async def test_a_trigger_that_is_not_answered_keeps_no_cancel_waiting(postgres: str, tmp_path: Path) -> None:
+    resting, answered = Moment(), asyncio.Event()
+
+    async def hold(request: HttpRequest) -> None:
+        if request.path.endswith("/trigger"):
+            await answered.wait()
+
+    async with (
+        rigged(postgres, tmp_path) as rig,
+        rig.engine(GROUPED, on_turn=resting.when(rests)) as first,
+        rig.engine(GROUPED) as second,
+    ):
+        call = asyncio.create_task(first.execute_trade(AnEdge(1, "0.45", 5), simple(40)))
+        await resting.come()
+        await abandon(first)
+        await asyncio.gather(call, return_exceptions=True)
+        await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
+        rig.wires[1].before = hold
+        (trade,) = (await second.recover(wind_down=True)).trades
+        assert "DELETE" in {request.method for request in rig.wires[1].sent}
+        answered.set()
+        await rig.settled(trade)
 
 
 async def test_an_order_refused_for_its_group_is_placed_without_one(postgres: str, tmp_path: Path) -> None:

@@ -5,14 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import pytest
+from tests.core import scenes
 from tests.shell.rig import Hurried
 from tests.shell.test_feed import FAST, Changes, Told, market
 from typing_extensions import override
 
-from depthwalker.core.answer import Market, NotApplied, Rejected, Trouble
+from depthwalker.core.answer import Market, NotApplied, Rejected, Trouble, Unknown
 from depthwalker.core.book import Book
 from depthwalker.core.channel import Channel
-from depthwalker.core.fees import FeeRates
+from depthwalker.core.execution import START, evolve
+from depthwalker.core.fact import Started
+from depthwalker.core.fees import WITH_MAKER_FEES, FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.shell.api import ExchangeTrouble
 from depthwalker.shell.markets import Markets, NoSuchMarket
@@ -31,6 +34,7 @@ class Several(Told):
         if self.refuses is not None:
             return Failure(self.refuses)
         self.markets += 1
+        await self._pass("market")
         return Success(replace(market(), ticker=ticker))
 
     @override
@@ -106,6 +110,43 @@ async def test_fees_that_are_not_found_do_not_say_that_the_market_is_not_there()
     with pytest.raises(ExchangeTrouble) as refused:
         await markets.feed(A)
     assert not isinstance(refused.value, NoSuchMarket)
+
+
+async def test_a_market_that_does_not_answer_holds_up_no_other() -> None:
+    markets, venue = some()
+    venue.gate["market"] = asyncio.Event()
+    slow = asyncio.create_task(markets.feed(A))
+    await asyncio.sleep(0)
+    del venue.gate["market"]
+    async with asyncio.timeout(5):
+        assert (await markets.feed(B)).market.ticker == B
+    assert not slow.done()
+    slow.cancel()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param({"refuses": Rejected(404, "not_found", "")}, id="a market that only the archive has"),
+        pytest.param({"no_fees": Unknown("unreadable fees: a type that is none of ours")}, id="unknown fees"),
+    ],
+)
+async def test_the_market_of_what_is_taken_up_is_as_its_journal_had_it_until_it_is_read(
+    trouble: dict[str, Trouble],
+) -> None:
+    markets, venue = some()
+    for name, what in trouble.items():
+        setattr(venue, name, what)
+    parent = replace(scenes.parent(), ticker=A, rates=WITH_MAKER_FEES)
+    begun = evolve(START, Started(parent, scenes.policy(), parent.started))
+    feed = markets.resumed(begun)
+    assert feed is markets.resumed(begun)
+    assert (feed.market.grid, feed.rates, feed.open()) == (begun.grid, WITH_MAKER_FEES, True)
+    with pytest.raises(ExchangeTrouble):
+        await markets.feed(A)
+    venue.refuses = venue.no_fees = None
+    assert await markets.feed(A) is feed
+    assert (feed.market.event_ticker, feed.rates) == (market().event_ticker, venue.rates)
 
 
 async def test_a_market_is_followed_from_the_first_watcher_to_the_last() -> None:

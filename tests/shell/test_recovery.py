@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import LiteralString
@@ -176,12 +176,109 @@ async def test_the_key_of_another_accounts_execution_joins_nothing(postgres: str
         await rig.settled(trade)
 
 
+def losing(*paths: str) -> Callable[[HttpRequest], Awaitable[None]]:
+    """Lose what is read at these paths, for ever."""
+
+    async def lose(request: HttpRequest) -> None:
+        if request.method == "GET" and any(path in request.path for path in paths):
+            raise Lost("the line is dead")
+
+    return lose
+
+
+@pytest.mark.parametrize("path", ["/markets", "/events/", "/series/"])
+async def test_what_rests_is_cancelled_though_neither_its_market_nor_its_fees_can_be_read(
+    postgres: str, tmp_path: Path, path: str
+) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        await die(rig, simple(600))
+        async with rig.engine() as engine:
+            rig.wires[-1].before = losing(path)
+            found = await engine.recover(wind_down=True)
+        assert found.troubles == ()
+        (trade,) = found.trades
+        assert trade.result.status == "cancelled"
+        await rig.settled(trade)
+
+
+async def test_what_is_taken_up_goes_on_by_its_journal_until_its_market_can_be_read(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        await die(rig, simple(600))
+        async with rig.engine(CONTINUE) as engine:
+            rig.wires[-1].before = losing("/series/")
+            await until(lambda: bool(engine._markets.feeds))
+            feed = engine._markets.feeds[TICKER]
+            state = await rig.the_state()
+            assert (feed.market.grid, feed.rates) == (state.grid, state.parent.rates)
+            with pytest.raises(ExchangeTrouble, match="no answer: the line is dead"):
+                await engine.execute_trade(AnEdge(2, "0.43", 5), simple(1))
+            rig.wires[-1].before = None
+            await until(lambda: feed.market.event_ticker != "")
+            engine.stop()
+            await rig.settled(await the_trade(rig, engine))
+
+
+async def test_what_has_not_ended_in_time_is_told_with_its_orders_and_what_to_do(postgres: str, tmp_path: Path) -> None:
+    """Without its record an order is not known to be closed; that what rests cannot be read keeps nobody from taking it up."""
+    clock = Hurried(10)
+    async with rigged(postgres, tmp_path, clock=clock) as rig:
+        await die(rig, simple(600))
+        (resting,) = rig.exchange.resting("me")
+        async with rig.engine() as engine:
+            rig.wires[-1].before = losing("/portfolio/orders", "/historical/orders")
+            began = clock.now()
+            found = await engine.recover(wind_down=True, cancel_strays=True)
+            assert clock.now() - began < 40 * SECOND, "the wind-down and its allowance, and no longer"
+            assert found.trades == ()
+            trouble, strays = found.troubles
+            assert trouble.startswith("execution 1 is not confirmed ended: 0.00 to 60.00 contracts filled; order ")
+            assert f"order {resting.order_id} may rest in {TICKER} until 20" in trouble
+            assert trouble.endswith(" UTC, when it expires: run this again, or cancel it at the exchange")
+            assert "belong to nothing could not be read: run this again (resting orders cannot be read: " in strays
+            assert (await rig.the_state()).winding == "recovered"
+            rig.wires[-1].before = None
+            await rig.settled(await the_trade(rig, engine))
+
+
+async def test_what_goes_on_is_waited_for_until_its_deadline_and_the_wind_down(postgres: str, tmp_path: Path) -> None:
+    clock = Hurried(10)
+    async with rigged(postgres, tmp_path, clock=clock) as rig:
+        await die(rig, simple(30))
+        deadline = (await rig.the_state()).parent.deadline
+        async with rig.engine() as engine:
+            rig.wires[-1].before = losing("/portfolio/orders", "/historical/orders")
+            (trouble, _) = (await engine.recover()).troubles
+            assert deadline < clock.now() < deadline + 40 * SECOND
+            assert "execution 1 is not confirmed ended" in trouble
+            rig.wires[-1].before = None
+            await rig.settled(await the_trade(rig, engine))
+
+
+async def test_an_execution_that_ends_while_resting_orders_are_read_leaves_no_stray(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        await die(rig, simple(600))
+
+        async def until_it_has_ended(request: HttpRequest) -> None:
+            if dict(request.query).get("status") == "resting":
+                await rig.shows("SELECT 1 WHERE NOT EXISTS (SELECT FROM execution_state WHERE status = 'executing')")
+
+        async with rig.engine() as engine:
+            rig.wires[-1].after = until_it_has_ended
+            found = await engine.recover(wind_down=True)
+        assert (found.troubles, found.strays) == ((), ())
+        assert len(found.trades) == 1
+
+
 async def test_a_lease_is_held_from_the_moment_it_is_taken_over(postgres: str, tmp_path: Path) -> None:
-    """What has to be read before it goes on may take longer than the lease lasts."""
+    """What is to be read before it ends may take longer than the lease lasts."""
     read = asyncio.Event()
 
     async def wait(request: HttpRequest) -> None:
-        if "/markets/" in request.path:
+        if "/portfolio/orders" in request.path:
             await read.wait()
 
     async with rigged(postgres, tmp_path, clock=Hurried(30)) as rig, rig.shaky() as store:
@@ -282,5 +379,7 @@ async def test_an_engine_that_opens_cancels_them_where_the_settings_say_so(postg
 async def test_without_the_exchange_nothing_is_judged(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
         await rig.exchange.stop()
-        with pytest.raises(ExchangeTrouble, match="resting orders cannot be read"):
-            await engine.recover(cancel_strays=True)
+        found = await engine.recover(cancel_strays=True)
+        assert found.strays == ()
+        (trouble,) = found.troubles
+        assert "resting orders cannot be read: not sent" in trouble

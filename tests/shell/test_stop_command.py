@@ -1,5 +1,6 @@
 """`depthwalker stop`: what runs anywhere ends, what a dead process left is taken up and ended, and it can be released."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 from tests.shell.test_cli import SLOW, Venue, method, order, running_exchange, started
 
+from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.cli import main
 
 
@@ -79,6 +81,27 @@ def test_what_a_killed_process_left_is_ended_too(
     assert [trade["result"]["status"] for trade in found["recovered"]["trades"]] == ["cancelled"]
     assert (found["unfinished"], found["trouble"]) == ([], "")
     assert venue.resting() == 0
+
+
+def test_what_does_not_end_in_time_is_said_with_its_order_and_what_to_do(
+    venue: Venue, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with started(order(method=method(tmp_path / "slow.json", SLOW), target="0.40"), "placed") as process:
+        wait_until_it_rests(venue)
+        process.kill()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE execution_leases SET expires_at = clock_timestamp()")
+    monkeypatch.setenv("DEPTHWALKER_WIND_DOWN_SECONDS", "1")
+    monkeypatch.setattr("depthwalker.shell.engine.TAKEN_UP", Micros(SECOND))
+    monkeypatch.setattr("depthwalker.shell.engine.ALLOWANCE", Micros(SECOND))
+    asyncio.run_coroutine_threadsafe(venue.exchange.stop(), venue.loop).result()
+    capsys.readouterr()
+    assert main(["stop"]) == 3
+    said = capsys.readouterr().out
+    assert "execution 1 is not confirmed ended: 0.00 to " in said
+    assert "when it expires: run this again, or cancel it at the exchange" in said
+    assert "execution 1 has not ended: `depthwalker stop` again, or look" in said
+    assert "nothing rests" not in said
 
 
 def test_a_stop_without_a_reason_or_a_database_says_so(

@@ -277,6 +277,7 @@ class SimulatedStore:
                 row.owner,
                 row.expires,
                 row.expires <= now,
+                row.parent.deadline,
             )
             for number, row in self.rows.items()
             if row.after.execution.status is Status.EXECUTING and account in {None, row.origin.account}

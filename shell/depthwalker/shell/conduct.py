@@ -6,7 +6,7 @@ What a store or an exchange does meanwhile never loses an execution: it is retri
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import reduce
@@ -36,7 +36,7 @@ from depthwalker.shell.api import (
     Unresolved,
 )
 from depthwalker.shell.codec import Unreadable
-from depthwalker.shell.feed import Feed
+from depthwalker.shell.feed import MARKET_INTERVAL, Feed
 from depthwalker.shell.grouping import Groups
 from depthwalker.shell.journal import (
     Attached,
@@ -58,7 +58,7 @@ from depthwalker.shell.runner import Runner
 from depthwalker.shell.sentinel import Sentinel
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.spool import Seat, Spool
-from depthwalker.shell.tasks import end
+from depthwalker.shell.tasks import end, wait
 from depthwalker.shell.ticket import Job, job_of, refuse_another
 from depthwalker.shell.troubles import Troubles
 from depthwalker.shell.warden import Warden
@@ -72,6 +72,7 @@ EMA_WINDOW: Final = Micros(600 * SECOND)  # the specification's ten minutes
 JOIN_INTERVAL: Final = Micros(SECOND // 4)
 STORE_RETRY: Final = Micros(SECOND)
 _Begun: TypeAlias = tuple[Feed, State, Seat] | Attached
+TRIGGER_PATIENCE: Final = Micros(SECOND)  # a belt: no cancel waits for it
 READ_LAG: Final = Micros(SECOND)  # what a position may lag behind fills, with room to spare (fact sheet, section 5.3)
 
 
@@ -171,7 +172,7 @@ class Conductor:
             return await self._join(job, begun.execution_id)
         _, _, seat = begun
         try:
-            async with self._held(seat):
+            async with _beside(self._renew(seat)):
                 return await self._run(job, *begun)
         except LeaseLost as lost:
             LOG.warning("%s; waiting for it", lost)
@@ -386,7 +387,7 @@ class Conductor:
             try:
                 checked = checked or await self._check_order(job, execution_id)
                 return await self._joined(job, execution_id)
-            except (StoreUnavailable, ExchangeTrouble) as error:
+            except StoreUnavailable as error:
                 LOG.warning("execution %s: it cannot be followed (%s)", execution_id, error)
                 await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
             except (StoreError, Unreadable) as error:
@@ -407,23 +408,33 @@ class Conductor:
         if not isinstance(claimed, Claimed):
             raise _StillHeld
         seat = Seat(execution_id, claimed.epoch, len(claimed.facts) + 1)
-        async with self._held(seat):  # from now on: the groups and the market may take longer than the lease lasts
-            if self._groups is not None and claimed.former != self._worker:
-                await self._groups.trigger(claimed.former)
-            state = reduce(evolve, claimed.facts, START)
-            feed = await self._markets.feed(state.parent.ticker)
-            if self._groups is not None:
-                await self._groups.join(state.parent.ticker)
+        state = reduce(evolve, claimed.facts, START)
+        async with (
+            _beside(self._renew(seat)),
+            _beside(self._learn(state.parent.ticker)),
+            _beside(self._trigger(claimed.former)) as triggering,
+        ):
+            await wait({triggering}, self._clock, Micros(self._clock.now() + TRIGGER_PATIENCE))
+            feed = self._markets.resumed(state)
             return await self._run(job, feed, state, seat, Resumed(self._worker, self._clock.now()))
 
-    @asynccontextmanager
-    async def _held(self, seat: Seat) -> AsyncIterator[None]:
-        """Hold the lease of a seat meanwhile."""
-        renewing = asyncio.create_task(self._renew(seat))
-        try:
-            yield
-        finally:
-            await end(renewing)
+    async def _learn(self, ticker: str) -> None:
+        """Read a market and its fees once the exchange tells them, and have its orders belong to a group from then on."""
+        while True:
+            try:
+                await self._markets.feed(ticker)
+            except ExchangeTrouble as error:
+                LOG.warning("%s; until it can be read, executions taken up go on as their journals had it", error)
+                await self._clock.sleep_until(Micros(self._clock.now() + MARKET_INTERVAL))
+                continue
+            if self._groups is not None:
+                await self._groups.join(ticker)
+            return
+
+    async def _trigger(self, former: str) -> None:
+        """Have what a dead worker's groups left cancelled."""
+        if self._groups is not None and former != self._worker:
+            await self._groups.trigger(former)
 
     async def _renew(self, seat: Seat) -> None:
         """Hold the lease; a lost one shows at the next append, so nothing is done about it here."""
@@ -449,6 +460,16 @@ class Conductor:
 
     def _own_orders(self, ticker: str, besides: Runner) -> tuple[OwnOrder, ...]:
         return own_orders(runners(self._conducts, ticker), besides)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator["asyncio.Task[None]"]:
+    """Have something done meanwhile, and no longer."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        await end(task)
 
 
 def runners(conducts: Mapping[str, Conduct], ticker: str | None = None) -> tuple[Runner, ...]:

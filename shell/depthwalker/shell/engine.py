@@ -54,14 +54,14 @@ from depthwalker.shell.ports import Chance, Clock, Transport
 from depthwalker.shell.purse import StorePool
 from depthwalker.shell.rates import keep_rates, keep_warm
 from depthwalker.shell.recovery import Recovery
-from depthwalker.shell.result import bounds, trade_of
+from depthwalker.shell.result import bounds, not_ended, trade_of
 from depthwalker.shell.sentinel import Sentinel
 from depthwalker.shell.settings import Recovering, Settings
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.socket import Socket
 from depthwalker.shell.spool import Spool
 from depthwalker.shell.store import PostgresStore
-from depthwalker.shell.tasks import end
+from depthwalker.shell.tasks import end, wait
 from depthwalker.shell.ticket import Job, job_of, read_config, read_job, refuse_another
 from depthwalker.shell.transport import AioHttpTransport
 from depthwalker.shell.unspool import journal_spool
@@ -73,6 +73,9 @@ LOG: Final = logging.getLogger("depthwalker")
 WORKER_DIGITS: Final = 12
 QUEUE_LOOK: Final = Micros(SECOND // 4)
 ALLOWANCE: Final = Micros(10 * SECOND)  # beyond the deadline, before a call is told Unresolved
+# The same for what a dead process left: what it had sent may have to be waited for until no read can show it any more.
+TAKEN_UP: Final = Micros(30 * SECOND)
+UNREAD: Final = "which orders rest and belong to nothing could not be read: run this again"
 
 
 class Engine:
@@ -265,32 +268,59 @@ class Engine:
     async def recover(self, *, wind_down: bool = False, cancel_strays: bool = False) -> Recovered:
         """Take up every execution that nobody runs any more, wait for their ends, and tell what there was.
 
-        They go on to their deadlines, or wind down. Orders of this installation that rest and belong to no unfinished
-        execution are told, and cancelled if asked for; other installations' are left alone. Raises ExchangeTrouble or
-        DatabaseTrouble.
+        They go on to their deadlines, or wind down; what has not ended a wind-down allowance later is told among the
+        troubles, with its orders. Orders of this installation that rest and belong to no unfinished execution are told, and
+        cancelled if asked for; other installations' are left alone. Raises DatabaseTrouble.
         """
-        unread: list[str] = []
+        taken: dict[int, Conduct] = {}
+        troubles: list[str] = []
+        until = self._clock.now()
         try:
             left = await self._recovery.left()
             for one in left.orphans:
                 try:
-                    await self._adopt(one, wind_down=wind_down)
+                    conduct = await self._adopt(one, wind_down=wind_down)
                 except Unreadable as other:
-                    unread.append(f"execution {one.execution_id} is left to the version that wrote it: {other}")
+                    troubles.append(f"execution {one.execution_id} is left to the version that wrote it: {other}")
+                    continue
+                if conduct is not None:
+                    taken[one.execution_id] = conduct
+                    until = until if wind_down else max(until, one.deadline)
         except StoreError as error:
             raise DatabaseTrouble(str(error)) from error
-        if cancel_strays:
-            await self._recovery.cancel(left.strays)
-        keys = {one.request_key for one in left.orphans}
-        tasks = [asyncio.shield(conduct.task) for key, conduct in self._conducts.items() if key in keys]
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        looking = asyncio.create_task(self._strays(cancel=cancel_strays))
+        tasks = {looking, *(conduct.task for conduct in taken.values())}
+        await wait(tasks, self._clock, Micros(until + self._settings.wind_down + TAKEN_UP))
+        ends = [await self._end_of(execution_id, conduct) for execution_id, conduct in taken.items()]
+        await end(looking)
+        strays, unread = ((), (UNREAD,)) if looking.cancelled() else looking.result()
         return Recovered(
-            trades=tuple(end for end in ends if isinstance(end, Trade)),
-            troubles=(*unread, *(str(end) for end in ends if isinstance(end, BaseException))),
+            trades=tuple(one for one in ends if isinstance(one, Trade)),
+            troubles=(*troubles, *(one for one in ends if isinstance(one, str)), *unread),
             held=tuple(one.execution_id for one in left.held),
             elsewhere=tuple((one.execution_id, one.exchange) for one in left.elsewhere),
-            strays=tuple(one.order_id for one in left.strays),
+            strays=strays,
         )
+
+    async def _strays(self, *, cancel: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the orders that belong to nothing, their cancels sent if asked for, or else why they are not known."""
+        try:
+            strays = await self._recovery.strays()
+        except (ExchangeTrouble, StoreError) as error:
+            return (), (f"{UNREAD} ({error})",)
+        if cancel:
+            await self._recovery.cancel(strays)
+        return tuple(one.order_id for one in strays), ()
+
+    async def _end_of(self, execution_id: int, conduct: Conduct) -> Trade | str:
+        """Return what came of an execution that was taken up, or what is in its way, or what it leaves as long as it has not ended."""
+        if conduct.task.done():
+            (ended,) = await asyncio.gather(conduct.task, return_exceptions=True)
+            return ended if isinstance(ended, Trade) else str(ended)
+        try:
+            return not_ended(execution_id, await self._state(execution_id, conduct))
+        except (StoreError, Unreadable) as error:
+            return f"execution {execution_id} is not confirmed ended, and its journal cannot be read: {error}"
 
     async def watch(self, tickers: Iterable[str]) -> None:
         """Keep these markets' books and recent flow current, so that a first decision already has a history."""
@@ -317,7 +347,7 @@ class Engine:
         try:
             if tasks:
                 allowance = self._settings.wind_down + ALLOWANCE
-                await self._wait(tasks, Micros(self._clock.now() + allowance))
+                await wait(tasks, self._clock, Micros(self._clock.now() + allowance))
         finally:  # also where closing itself is cancelled: nothing runs on behind a closed transport
             for conduct in tuple(self._conducts.values()):
                 if not conduct.task.done():
@@ -346,7 +376,7 @@ class Engine:
         conduct.callers += 1
         allowance = job.config.timeout + self._settings.wind_down + ALLOWANCE
         try:
-            await self._wait({conduct.task}, Micros(self._clock.now() + allowance))
+            await wait({conduct.task}, self._clock, Micros(self._clock.now() + allowance))
         except asyncio.CancelledError:
             if conduct.callers == 1:
                 conduct.end("the call was cancelled")
@@ -369,21 +399,22 @@ class Engine:
         conduct.task.add_done_callback(lambda task: self._ended(job, task))
         return conduct
 
-    async def _adopt(self, one: Unfinished, *, wind_down: bool) -> None:
+    async def _adopt(self, one: Unfinished, *, wind_down: bool) -> Conduct | None:
         """Take up an execution that nobody runs any more; who calls with its request key joins it.
 
-        Raises StoreError, and Unreadable where another version wrote its journal.
+        None where it cannot be begun here. Raises StoreError, and Unreadable where another version wrote its journal.
         """
         if one.request_key in self._conducts:
-            return
+            return self._conducts[one.request_key]
         state = reduce(evolve, await self._store.load(one.execution_id), START)
         if self._closing or state.policy is None or self._conducts.get(one.request_key) is not None:
-            return
+            return self._conducts.get(one.request_key)
         LOG.warning("execution %s: nobody runs it any more; it is taken up", one.execution_id)
         conduct = self._conduct(job_of(one.request_key, state, state.policy))
         conduct.callers = 1  # ourselves: it is wanted until it has ended
         if wind_down:
             conduct.end("recovered")
+        return conduct
 
     def _ended(self, job: Job, task: "asyncio.Task[Trade]") -> None:
         self._conducts.pop(job.request_key, None)
@@ -393,23 +424,19 @@ class Engine:
 
     async def _unresolved(self, conduct: Conduct) -> Unresolved | None:
         """Return what is known of an execution that has not ended; None where none has begun."""
-        running = conduct.running()
-        if running is not None or conduct.execution_id is None:
-            return running
+        execution_id = conduct.execution_id
+        if execution_id is None:
+            return None
         try:
-            state = reduce(evolve, await self._store.load(conduct.execution_id), START)
+            return bounds(execution_id, await self._state(execution_id, conduct))
         except (StoreError, Unreadable):
-            return Unresolved(conduct.execution_id, Count(0), conduct.job.ticket.count)
-        return bounds(conduct.execution_id, state)
+            return Unresolved(execution_id, Count(0), conduct.job.ticket.count)
 
-    async def _wait(self, tasks: "set[asyncio.Task[Trade]]", until: Micros) -> None:
-        alarm = asyncio.ensure_future(self._clock.sleep_until(until))
-        ended = asyncio.ensure_future(asyncio.wait(tasks))
-        try:
-            await asyncio.wait({alarm, ended}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            alarm.cancel()
-            ended.cancel()
+    async def _state(self, execution_id: int, conduct: Conduct) -> State:
+        """Return how an execution stands, from its journal where it does not run here. Raises StoreError or Unreadable."""
+        if conduct.runner is not None:
+            return conduct.runner.state
+        return reduce(evolve, await self._store.load(execution_id), START)
 
     def _running(self) -> int:
         return len(runners(self._conducts))

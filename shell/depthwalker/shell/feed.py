@@ -18,7 +18,7 @@ from depthwalker.core.flow import NO_HISTORY, WINDOW, History, observe, record, 
 from depthwalker.core.outcome import Outcome, Success
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.ports import Clock, Venue
-from depthwalker.shell.tasks import end
+from depthwalker.shell.tasks import end, wait
 
 LOG: Final = logging.getLogger("depthwalker")
 MARKET_INTERVAL: Final = Micros(10 * SECOND)
@@ -162,17 +162,10 @@ class Feed:
             trades = asyncio.create_task(self._read_trades_unless_told())
             try:
                 await self._read_book()
-                await self._wait_for(trades, FLOW_WAIT)
+                await wait({trades}, self._clock, Micros(self._clock.now() + FLOW_WAIT))
             finally:
                 await end(trades)
         return self.book
-
-    async def _wait_for(self, task: asyncio.Task[None], most: Micros) -> None:
-        alarm = asyncio.ensure_future(self._clock.sleep_until(Micros(self._clock.now() + most)))
-        try:
-            await asyncio.wait({task, alarm}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            alarm.cancel()
 
     def hurry(self) -> None:
         """Read the book as soon as the budget allows, instead of at the next interval."""
@@ -248,7 +241,7 @@ class Feed:
     async def _read(self) -> None:
         await self._read_book()
         await self.refresh_market()
-        if self._fees_due:
+        if self._fees_due and self.market.event_ticker:  # a market that has not been read yet names none
             await self._read_fees()
         await self._read_trades_unless_told()
 

@@ -132,7 +132,7 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """An execution that is not finished, where it is, and its lease."""
+    """An execution that is not finished, where it is, its lease, and when its user wants it over."""
 
     execution_id: int
     uuid: str
@@ -142,6 +142,7 @@ class Unfinished:
     owner: str
     expires: Micros
     expired: bool
+    deadline: Micros
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,22 @@
 """The markets of one process: a feed for each, read the first time somebody asks, followed while somebody watches."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Protocol, TypeVar, assert_never
 
-from depthwalker.core.answer import Rejected, Trouble
-from depthwalker.core.book import OwnOrder
+from depthwalker.core.answer import Market, MarketStatus, Rejected, Trouble
+from depthwalker.core.book import Leg, OwnOrder
+from depthwalker.core.execution import State
+from depthwalker.core.fees import FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.reply import describe
 from depthwalker.core.units import Micros
 from depthwalker.shell.api import ExchangeTrouble
 from depthwalker.shell.feed import Feed, Line
 from depthwalker.shell.ports import Clock, Venue
+from depthwalker.shell.wire import AUTO_SHARD
 
 T = TypeVar("T")
 
@@ -39,8 +43,9 @@ class Markets:
         self._own = own
         self._follower: Follower | None = None
         self._feeds: dict[str, Feed] = {}
+        self._presumed: set[str] = set()  # the feeds whose market and fees have not been read
         self._watched: dict[str, Feed] = {}
-        self._lock = asyncio.Lock()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # a slow market holds up no other
 
     @property
     def feeds(self) -> Mapping[str, Feed]:
@@ -53,25 +58,30 @@ class Markets:
 
     async def feed(self, ticker: str) -> Feed:
         """Return the market's feed, reading the market and its fees the first time. Raises ExchangeTrouble."""
-        async with self._lock:
+        async with self._locks[ticker]:
             feed = self._feeds.get(ticker)
-            if feed is not None:
+            if feed is not None and ticker not in self._presumed:
                 await feed.refresh_market()
                 return feed
             market = there_is(ticker, await self._venue.market(ticker))
             rates = succeeded(ticker, await self._venue.fee_rates(market))
-            feed = Feed(
-                market,
-                rates,
-                self._venue,
-                self._clock,
-                self._interval,
-                partial(self._own, ticker),
-                self._follower,
-                self._follow,
-            )
-            self._feeds[ticker] = feed
+            feed = self._feeds.get(ticker) or self._open(market, rates)
+            feed.rates = rates
+            feed.take_market(market)
+            self._presumed.discard(ticker)
             return feed
+
+    def resumed(self, state: State) -> Feed:
+        """Return the feed of an execution's market at once: as its journal last had it, until `feed` has read it."""
+        parent = state.parent
+        feed = self._feeds.get(parent.ticker)
+        if feed is not None:
+            return feed
+        self._presumed.add(parent.ticker)
+        grid = state.grid if parent.leg is Leg.YES else state.grid.complement()
+        # Taken to be open: only the exchange can refuse what it takes no more, and a cancel needs no open market.
+        market = Market(parent.ticker, "", MarketStatus.ACTIVE, grid, parent.deadline, AUTO_SHARD)
+        return self._open(market, parent.rates)
 
     def keep(self, feed: Feed) -> None:
         """Keep a market current, whether or not anything is executed in it."""
@@ -85,6 +95,20 @@ class Markets:
         while self._watched:
             _, feed = self._watched.popitem()
             await feed.leave(_nothing)
+
+    def _open(self, market: Market, rates: FeeRates) -> Feed:
+        feed = Feed(
+            market,
+            rates,
+            self._venue,
+            self._clock,
+            self._interval,
+            partial(self._own, market.ticker),
+            self._follower,
+            self._follow,
+        )
+        self._feeds[market.ticker] = feed
+        return feed
 
     def _follow(self) -> None:
         if self._follower is not None:

@@ -1,6 +1,6 @@
 """Looks for what a dead process left: executions whose lease has run out, and our orders that belong to nothing.
 
-Orders are read before the executions they may belong to: an order is sent only for an execution that the store has already.
+Executions are taken up first: what the exchange does not tell of other orders keeps nobody from cancelling what is known.
 """
 
 import logging
@@ -26,15 +26,11 @@ SWEEP: Final = Micros(5 * SECOND)  # between two looks for executions that nobod
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What there is: executions that nobody runs, those that somebody does, those of another exchange, and strays.
-
-    A stray is a resting order of ours without an execution.
-    """
+    """What there is: executions that nobody runs, those that somebody does, and those of another exchange."""
 
     orphans: tuple[Unfinished, ...]
     held: tuple[Unfinished, ...]
     elsewhere: tuple[Unfinished, ...]
-    strays: tuple[OrderRecord, ...]
 
 
 class Recovery:
@@ -48,19 +44,26 @@ class Recovery:
         self._limiter = limiter
 
     async def left(self) -> Left:
-        """Return what there is now. Raises ExchangeTrouble or StoreError."""
-        resting = await self._venue.resting()
-        if isinstance(resting, Failure):
-            raise ExchangeTrouble(f"resting orders cannot be read: {describe(resting.failure())}")
-        everybodys = {one.uuid for one in await self._store.unfinished()}
+        """Return what there is now. Raises StoreError."""
         accounts = await self._store.unfinished(self._settings.account)
         ours = self._here(accounts)
         return Left(
             orphans=tuple(one for one in ours if one.expired),
             held=tuple(one for one in ours if not one.expired),
             elsewhere=tuple(one for one in accounts if one not in ours),
-            strays=tuple(record for record in resting.unwrap() if self._strays(record, everybodys)),
         )
+
+    async def strays(self) -> tuple[OrderRecord, ...]:
+        """Return the resting orders of ours that belong to no execution. Raises ExchangeTrouble or StoreError.
+
+        Executions are read before the orders and after them: one may end, and one may begin, while those are read.
+        """
+        before = await self._store.unfinished()
+        resting = await self._venue.resting()
+        if isinstance(resting, Failure):
+            raise ExchangeTrouble(f"resting orders cannot be read: {describe(resting.failure())}")
+        everybodys = {one.uuid for one in (*before, *await self._store.unfinished())}
+        return tuple(record for record in resting.unwrap() if self._astray(record, everybodys))
 
     async def cancel(self, strays: tuple[OrderRecord, ...]) -> None:
         """Cancel orders; what became of them is their own record's to say."""
@@ -70,7 +73,7 @@ class Recovery:
             if isinstance(cancelled, Failure):
                 LOG.warning("order %s: its cancel failed (%s)", stray.order_id, describe(cancelled.failure()))
 
-    async def keep_watch(self, adopt: Callable[[Unfinished], Awaitable[None]], strays: Strays) -> None:
+    async def keep_watch(self, adopt: Callable[[Unfinished], Awaitable[object]], strays: Strays) -> None:
         """Adopt whatever nobody runs, now and every few seconds, until cancelled; deal with strays once.
 
         Nothing else ends it: what goes wrong is logged, and looked at again.
@@ -93,7 +96,7 @@ class Recovery:
         return tuple(one for one in accounts if self._settings.is_here(one.exchange))
 
     async def _deal(self, policy: Strays) -> bool:
-        strays = (await self.left()).strays
+        strays = await self.strays()
         for stray in strays:
             LOG.warning(
                 "order %s (%s) in %s rests and belongs to no unfinished execution",
@@ -105,7 +108,7 @@ class Recovery:
             await self.cancel(strays)
         return True
 
-    def _strays(self, record: OrderRecord, unfinished: set[str]) -> bool:
+    def _astray(self, record: OrderRecord, unfinished: set[str]) -> bool:
         identity = parse_client_id(record.client_order_id)
         return (
             identity is not None
@@ -114,7 +117,7 @@ class Recovery:
         )
 
 
-async def _take_up(one: Unfinished, adopt: Callable[[Unfinished], Awaitable[None]]) -> None:
+async def _take_up(one: Unfinished, adopt: Callable[[Unfinished], Awaitable[object]]) -> None:
     """Adopt one; what cannot be keeps no other from it. Raises StoreError."""
     try:
         await adopt(one)

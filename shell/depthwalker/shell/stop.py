@@ -48,7 +48,7 @@ def run_stop(reason: str, *, as_json: bool) -> int:
         except (DepthwalkerError, StoreError) as error:
             raise Ended(FAILED, f"{error}: the kill switch may not be pulled") from error
     say(json.dumps(asdict(found), indent=2, default=str)) if as_json else say(*_told(found))
-    return UNRESOLVED if found.unfinished or found.trouble else OK
+    return OK if _all_ended(found) else UNRESOLVED
 
 
 def run_release(*, as_json: bool) -> int:
@@ -106,6 +106,11 @@ async def _obeyed(store: Store, clock: Clock) -> None:
         await clock.sleep_until(Micros(clock.now() + LOOK))
 
 
+def _all_ended(found: Stopped) -> bool:
+    troubles = () if found.recovered is None else found.recovered.troubles
+    return not (found.unfinished or found.trouble or troubles)
+
+
 def _somebody() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
@@ -120,6 +125,6 @@ def _told(found: Stopped) -> Iterator[str]:
     if found.trouble:
         yield f"{found.trouble}: mend it, and `depthwalker stop` again"
     yield from (f"execution {number} has not ended: `depthwalker stop` again, or look" for number in found.unfinished)
-    if not found.unfinished and not found.trouble:
+    if _all_ended(found):
         yield "everything has ended and nothing rests"
     yield "nothing new begins until `depthwalker stop --release`"

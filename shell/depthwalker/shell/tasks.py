@@ -5,7 +5,11 @@ Python 3.12) may return what came at the very moment that it was cancelled. Whoe
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
+
+from depthwalker.core.units import Micros
+from depthwalker.shell.ports import Clock
 
 AGAIN_S: Final = 0.25
 
@@ -17,3 +21,14 @@ async def end(*tasks: "asyncio.Task[object] | asyncio.Task[None]") -> None:
             task.cancel()
         await asyncio.wait(left, timeout=AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def wait(tasks: "Iterable[asyncio.Task[object]]", clock: Clock, until: Micros) -> None:
+    """Wait for tasks until they have all ended, but no longer than until an instant; they go on."""
+    alarm = asyncio.ensure_future(clock.sleep_until(until))
+    ended = asyncio.ensure_future(asyncio.wait(tasks))
+    try:
+        await asyncio.wait({alarm, ended}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        alarm.cancel()
+        ended.cancel()
