@@ -10,7 +10,7 @@ from tests.shell.rig import ME, AnEdge, Moment, Rig, abandon, as_store, rests, r
 
 from depthwalker.core.units import SECOND
 from depthwalker.shell.api import TradingStopped
-from depthwalker.shell.journal import StoreUnavailable
+from depthwalker.shell.journal import Pulled, StoreUnavailable
 from depthwalker.shell.ports import HttpRequest
 from depthwalker.shell.sentinel import LOOK, Sentinel
 from depthwalker.shell.store import PostgresStore
@@ -80,6 +80,25 @@ async def test_what_had_not_begun_when_it_was_pulled_is_refused_and_its_key_is_f
         with pytest.raises(TradingStopped, match=r"\(the desk is on fire\)"):
             await call
         assert await rig.rows("SELECT count(*) FROM execution_state") == [(0,)]
+
+
+async def test_a_stop_that_comes_while_the_released_switch_is_read_again_is_obeyed(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store, rig.engine(store=as_store(store)) as engine:
+
+        def meanwhile(call: str) -> str:
+            if call == "recent_slippages":  # the last that is read before the switch is
+                engine._sentinel.pulled = Pulled(1, "it was released since", "me", rig.clock.now())
+            elif call == "switch" and store.calls["recent_slippages"]:
+                store.fail = lambda _: ""
+                engine.stop("by hand")
+            return ""
+
+        store.fail = meanwhile
+        trade = await engine.execute_trade(AnEdge(1, "0.45", 5), simple(60))
+        assert trade.result.reason.endswith("by hand")
+        await rig.settled(trade)
 
 
 async def test_the_order_groups_of_the_worker_are_triggered_and_later_orders_have_new_ones(

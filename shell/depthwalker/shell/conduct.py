@@ -330,7 +330,8 @@ class Conductor:
             elsewhere=await self._troubles_elsewhere(),
         )
         conduct = self._conducts[job.request_key]
-        conduct.stop = conduct.stop or await self._sentinel.ends()
+        ends = await self._sentinel.ends()
+        conduct.stop = conduct.stop or ends  # it may have been asked to stop just now
         conduct.execution_id, conduct.runner = seat.execution_id, runner
         if state.arm is not None:
             self._warden.watch()
