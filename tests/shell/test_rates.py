@@ -2,10 +2,14 @@
 
 import asyncio
 
+import pytest
 from tests.shell.clocks import SteppingClock
 from tests.shell.scripted import NOW, trading
 from typing_extensions import override
 
+from depthwalker.core.answer import Trouble
+from depthwalker.core.budget import Limits
+from depthwalker.core.outcome import Outcome
 from depthwalker.core.units import Micros
 from depthwalker.shell.account import KalshiAccount
 from depthwalker.shell.limiter import Limiter
@@ -53,6 +57,25 @@ async def test_they_are_read_at_once_and_again_later() -> None:
     limiter = await kept(clock, (200, LIMITS), (200, COSTS), (200, LIMITS), (200, COSTS))
     assert clock.slept == [AGAIN, AGAIN]
     assert limiter.calls_left() == (3600 * 4 // 5 + 4 * 1200) // 10
+
+
+async def test_nothing_unexpected_ends_it() -> None:
+    class Broken(KalshiAccount):
+        broken = True
+
+        @override
+        async def limits(self) -> Outcome[Limits, Trouble]:
+            if self.broken:
+                self.broken = False
+                raise ZeroDivisionError
+            return await super().limits()
+
+    clock = Nights(2)
+    limiter = Limiter(clock, None, lambda: 0)
+    async with trading((200, LIMITS), (200, COSTS)) as (_, venue):
+        with pytest.raises(Enough):
+            await keep_rates(Broken(venue.rest), limiter, clock)
+    assert clock.slept == [RETRY, AGAIN]
 
 
 async def test_where_they_cannot_be_read_the_lowest_tier_counts_and_it_is_tried_again() -> None:

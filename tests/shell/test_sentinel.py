@@ -82,6 +82,26 @@ async def test_what_had_not_begun_when_it_was_pulled_is_refused_and_its_key_is_f
         assert await rig.rows("SELECT count(*) FROM execution_state") == [(0,)]
 
 
+async def test_nothing_unexpected_ends_the_watch(postgres: str, tmp_path: Path) -> None:
+    resting, bugs = Moment(), 1
+
+    def fail(call: str) -> str:
+        nonlocal bugs
+        if call == "switch" and bugs:
+            bugs -= 1
+            raise ZeroDivisionError
+        return ""
+
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store:
+        store.fail = fail
+        async with rig.engine(on_turn=resting.when(rests), store=as_store(store)) as engine:
+            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.45", 5), simple(60)))
+            await resting.come()
+            await pull(rig)
+            assert (await call).result.reason.endswith("kill switch: the desk is on fire")
+        assert bugs == 0
+
+
 async def test_a_stop_that_comes_while_the_released_switch_is_read_again_is_obeyed(
     postgres: str, tmp_path: Path
 ) -> None:

@@ -80,6 +80,27 @@ async def test_when_it_stops_every_worker_ends_its_walkers_and_leaves_control_al
             await plain
 
 
+async def test_nothing_unexpected_ends_the_watch(postgres: str, tmp_path: Path) -> None:
+    moved(postgres, ME, Stage.HALF, 0)
+    resting, bugs = Moment(), 1
+
+    def fail(call: str) -> str:
+        nonlocal bugs
+        if call == "rollout" and bugs and shaky.calls["begin"]:  # not what is read to assign its arm
+            bugs -= 1
+            raise ZeroDivisionError
+        return ""
+
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as shaky:
+        shaky.fail = fail
+        async with rig.engine(on_turn=resting.when(rests), store=as_store(shaky)) as engine:
+            walking = asyncio.create_task(engine.execute_trade(AnEdge(ONE, "0.45", 5), taking_part(60)))
+            await resting.come()
+            moved(postgres, ME, Stage.HALF, 0, Move.STOP)
+            assert (await walking).result.reason.endswith("rollout stopped: test")
+        assert bugs == 0
+
+
 async def test_a_walker_that_was_taken_up_from_a_dead_process_ends_too(postgres: str, tmp_path: Path) -> None:
     moved(postgres, ME, Stage.HALF, 0)
     async with rigged(postgres, tmp_path) as rig:

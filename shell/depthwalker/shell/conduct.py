@@ -445,6 +445,8 @@ class Conductor:
                 await self._store.renew(seat.execution_id, seat.epoch, LEASE)
             except StoreError as error:
                 LOG.warning("execution %s: its lease could not be renewed (%s)", seat.execution_id, error)
+            except Exception:
+                LOG.exception("execution %s: its lease could not be renewed", seat.execution_id)
 
     async def _walkers_before(self, execution_id: int) -> int:
         try:

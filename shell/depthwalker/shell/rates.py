@@ -20,14 +20,21 @@ RETRY: Final = Micros(30 * SECOND)
 async def keep_rates(account: KalshiAccount, limiter: Limiter, clock: Clock) -> None:
     """Have the limiter go by the account's own limits and costs, until cancelled; by the lowest tier's until they are read."""
     while True:
-        known = await _read(account, limiter)
+        known = False
+        try:
+            known = await _read(account, limiter)
+        except Exception:
+            LOG.exception("the account's limits cannot be read")
         await clock.sleep_until(Micros(clock.now() + (AGAIN if known else RETRY)))
 
 
 async def keep_warm(venue: KalshiVenue, clock: Clock) -> None:
     """Keep a connection open for the next order, and the exchange's clock known, until cancelled."""
     while True:
-        await venue.warm()
+        try:
+            await venue.warm()
+        except Exception:
+            LOG.exception("the exchange cannot be asked for its status")
         await clock.sleep_until(Micros(clock.now() + WARM))
 
 

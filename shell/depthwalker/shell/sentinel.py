@@ -43,12 +43,14 @@ class Sentinel:
         return "" if self.pulled is None else f"kill switch: {self.pulled.reason}"
 
     async def keep_watch(self) -> None:
-        """Obey the switch until cancelled."""
+        """Obey the switch until cancelled. Nothing else ends it: what goes wrong is logged, and looked at again."""
         while True:
             try:
                 await self.look()
             except StoreError as error:
                 LOG.warning("the kill switch cannot be read (%s)", error)
+            except Exception:
+                LOG.exception("the kill switch cannot be read")
             await self._clock.sleep_until(Micros(self._clock.now() + LOOK))
 
     async def look(self) -> None:

@@ -113,4 +113,6 @@ class Warden:
                 await self.look()
             except StoreError as error:
                 LOG.warning("the rollout cannot be read (%s)", error)
+            except Exception:
+                LOG.exception("the rollout cannot be read")
             await self._clock.sleep_until(Micros(self._clock.now() + LOOK))
