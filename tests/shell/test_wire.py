@@ -371,6 +371,8 @@ def test_an_unreadable_balance_does_not_show_it(wrong: object) -> None:
         (b'{"code":"bad_request","message":"bad request","details":"json"}', ErrorWords("bad_request", "json")),
         (b'{"msg":"Parameter validation failed"}', ErrorWords("", "Parameter validation failed")),
         (b'{"error":"too many requests"}', ErrorWords("too many requests", "")),
+        # U+0000, which the journal's JSON does not take
+        (b'{"error":{"code":"a\\u0000","message":"\\u0000b"}}', ErrorWords("a\ufffd", "\ufffdb")),
         (b'{"error":{"code":"not_found","message":null,"details":{"a":1}}}', ErrorWords("not_found", "")),
         (b'{"error":{"code":"user_not_found:_12ab","message":"m"}}', ErrorWords("user_not_found", "m")),
         (b"<html>502 Bad Gateway</html>", ErrorWords("", "")),

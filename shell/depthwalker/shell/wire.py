@@ -241,7 +241,8 @@ def words_of(inner: object) -> ErrorWords:
 
 
 def _short(word: object) -> str:
-    return word[:LONGEST_WORD] if isinstance(word, str) else ""
+    """Return a word as a fact may hold it: the journal's JSON takes no U+0000, and refuses all else with it."""
+    return word[:LONGEST_WORD].replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(word, str) else ""
 
 
 def _market(market: MarketPart) -> Market:
