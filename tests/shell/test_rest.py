@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from base64 import b64decode
 from collections.abc import Mapping
@@ -283,21 +284,35 @@ async def test_an_rsa_signature_leaves_the_loop_free_and_is_the_same_request() -
     assert all(len(b64decode(request.headers["KALSHI-ACCESS-SIGNATURE"])) == 256 for request in exchange.requests)
 
 
-async def test_only_an_rsa_signature_is_made_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    aside: list[object] = []
-    to_thread = asyncio.to_thread
+async def test_only_an_rsa_signature_is_made_in_a_thread() -> None:
+    made_in: list[threading.Thread] = []
 
-    async def watched(*arguments: object) -> object:
-        aside.append(arguments[0])
-        return await to_thread(*arguments)  # type: ignore[arg-type,unused-ignore] # passed on as it came
+    class Noting(Signer):
+        __slots__ = ()
 
-    monkeypatch.setattr(asyncio, "to_thread", watched)
+        @override
+        def sign(self, method: str, path: str, now: Micros) -> Mapping[str, str]:
+            made_in.append(threading.current_thread())
+            return super().sign(method, path, now)
+
     for key in (Ed25519PrivateKey.generate(), generate_private_key(public_exponent=65537, key_size=2048)):
-        signer = Signer("key-1", key)
-        headers = await signer.sign_aside("GET", ROOT, NOW)
+        headers = await Noting("key-1", key).sign_aside("GET", ROOT, NOW)
         assert headers["KALSHI-ACCESS-TIMESTAMP"] == str(NOW // 1_000)
 
-    assert len(aside) == 1
+    assert [thread is threading.main_thread() for thread in made_in] == [True, False]
+
+
+async def test_an_application_that_keeps_every_thread_of_asyncio_busy_delays_no_signature() -> None:
+    done = threading.Event()
+    busy = [asyncio.create_task(asyncio.to_thread(done.wait)) for _ in range(100)]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(5):
+            signer = Signer("key-1", generate_private_key(public_exponent=65537, key_size=2048))
+            assert await signer.sign_aside("GET", ROOT, NOW)
+    finally:
+        done.set()
+        await asyncio.gather(*busy)
 
 
 async def test_a_slow_signature_does_not_stop_the_loop() -> None:

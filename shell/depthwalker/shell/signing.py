@@ -9,6 +9,7 @@ import os
 import stat
 from base64 import b64encode
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -29,6 +30,7 @@ PrivateKey: TypeAlias = RSAPrivateKey | Ed25519PrivateKey
 SMALLEST_RSA_BITS: Final = 2048
 LARGEST_KEY_FILE: Final = 65_536
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+ASIDE: Final = ThreadPoolExecutor(2, "signing")  # asyncio's own is the application's too, which may fill it
 ACCEPTED: Final = "an unencrypted PEM private key, RSA of at least 2048 bits or Ed25519, as the exchange issues it"
 
 
@@ -69,7 +71,7 @@ class Signer:
         lock for it; an Ed25519 one is made sooner than a thread would have begun.
         """
         if isinstance(self._key, RSAPrivateKey):
-            return await asyncio.to_thread(self.sign, method, path, now)
+            return await asyncio.get_running_loop().run_in_executor(ASIDE, self.sign, method, path, now)
         return self.sign(method, path, now)
 
     def _signature(self, text: str) -> bytes:
