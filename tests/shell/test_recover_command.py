@@ -56,8 +56,8 @@ def test_without_a_key_or_an_exchange_it_says_what_is_missing(
     venue: Venue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DEPTHWALKER_BASE_URL", "http://127.0.0.1:9/trade-api/v2")
-    assert main(["recover"]) == 3
-    assert "resting orders cannot be read" in capsys.readouterr().out
+    assert main(["recover"]) == 1
+    assert "resting orders cannot be read" in capsys.readouterr().err
     monkeypatch.delenv("DEPTHWALKER_KEY_ID")
     monkeypatch.delenv("DEPTHWALKER_KEY_FILE")
     assert main(["recover"]) == 2

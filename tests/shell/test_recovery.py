@@ -234,7 +234,8 @@ async def test_what_has_not_ended_in_time_is_told_with_its_orders_and_what_to_do
             assert found.trades == ()
             trouble, strays = found.troubles
             assert trouble.startswith("execution 1 is not confirmed ended: 0.00 to 60.00 contracts filled; order ")
-            assert f"order {resting.order_id} may rest in {TICKER} until 20" in trouble
+            known = [resting.order_id, resting.client_order_id]  # the first where its answer was journalled in time
+            assert any(f"order {name} may rest in {TICKER} until 20" in trouble for name in known)
             assert trouble.endswith(" UTC, when it expires: run this again, or cancel it at the exchange")
             assert "belong to nothing could not be read: run this again (resting orders cannot be read: " in strays
             assert (await rig.the_state()).winding == "recovered"
@@ -379,7 +380,5 @@ async def test_an_engine_that_opens_cancels_them_where_the_settings_say_so(postg
 async def test_without_the_exchange_nothing_is_judged(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
         await rig.exchange.stop()
-        found = await engine.recover(cancel_strays=True)
-        assert found.strays == ()
-        (trouble,) = found.troubles
-        assert "resting orders cannot be read: not sent" in trouble
+        with pytest.raises(ExchangeTrouble, match="resting orders cannot be read"):
+            await engine.recover(cancel_strays=True)

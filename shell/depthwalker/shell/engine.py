@@ -270,7 +270,8 @@ class Engine:
 
         They go on to their deadlines, or wind down; what has not ended a wind-down allowance later is told among the
         troubles, with its orders. Orders of this installation that rest and belong to no unfinished execution are told, and
-        cancelled if asked for; other installations' are left alone. Raises DatabaseTrouble.
+        cancelled if asked for; other installations' are left alone. Raises DatabaseTrouble, and ExchangeTrouble where nothing was
+        taken up and those orders cannot be read.
         """
         taken: dict[int, Conduct] = {}
         troubles: list[str] = []
@@ -288,7 +289,7 @@ class Engine:
                     until = until if wind_down else max(until, one.deadline)
         except StoreError as error:
             raise DatabaseTrouble(str(error)) from error
-        looking = asyncio.create_task(self._strays(cancel=cancel_strays))
+        looking = asyncio.create_task(self._strays(cancel=cancel_strays, alone=not left.orphans))
         tasks = {looking, *(conduct.task for conduct in taken.values())}
         await wait(tasks, self._clock, Micros(until + self._settings.wind_down + TAKEN_UP))
         ends = [await self._end_of(execution_id, conduct) for execution_id, conduct in taken.items()]
@@ -302,11 +303,16 @@ class Engine:
             strays=strays,
         )
 
-    async def _strays(self, *, cancel: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the orders that belong to nothing, their cancels sent if asked for, or else why they are not known."""
+    async def _strays(self, *, cancel: bool, alone: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the orders that belong to nothing, their cancels sent if asked for, or else why they are not known.
+
+        Raises ExchangeTrouble where they are all there is to tell (`alone`).
+        """
         try:
             strays = await self._recovery.strays()
         except (ExchangeTrouble, StoreError) as error:
+            if alone and isinstance(error, ExchangeTrouble):
+                raise
             return (), (f"{UNREAD} ({error})",)
         if cancel:
             await self._recovery.cancel(strays)
