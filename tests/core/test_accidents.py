@@ -4,6 +4,7 @@ Each is one of those that the field reported (or that were reproduced in its cod
 the exchange's own books say. docs/accidents.md lists them all, with those of the shell and those that cannot happen here.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,7 @@ from depthwalker.core.book import Leg
 from depthwalker.core.budget import BASIC, CREATE_COST, bucket_of, ready_at, spend
 from depthwalker.core.command import Amend, Burn, Cancel, Claim, Lookup, Place
 from depthwalker.core.execution import open_order, total_exposure, total_filled, total_walks
-from depthwalker.core.fact import Filled, LookedUp, OutcomeUnknown, Requested
+from depthwalker.core.fact import Filled, LookedUp, OutcomeUnknown, Requested, StopRequested
 from depthwalker.core.ids import ClientId
 from depthwalker.core.ledger import Ending, Kind, Phase, Style, filled
 from depthwalker.core.outcome import Success
@@ -700,3 +701,71 @@ def test_an_order_that_came_just_before_the_close_is_found_however_late_it_is_sh
     stage.finish()
     (order,) = stage.state.orders
     assert (order.ending, filled(order)) == (Ending.CANCELED, contracts(40))
+
+
+# Orders that cannot be read while one is in doubt (none of the field's accidents: our own)
+
+
+def amend_lost() -> Stage:
+    stage = Stage()
+    stage.settle()
+    stage.prices[1] = 50
+    stage.act()
+    stage.lose(stage.out(Amend), arrived=True)
+    return stage
+
+
+def taken_partly() -> Stage:
+    stage = Stage()
+    stage.settle()
+    stage.offer((52, 30))
+    stage.direct({1: 52})
+    stage.style = Style.TAKE
+    stage.act()
+    stage.answer(stage.out(Amend))
+    return stage
+
+
+def taken_up() -> Stage:
+    stage = Stage()
+    stage.settle()
+    stage.durable = len(stage.journal)
+    stage.restart()
+    return stage
+
+
+@pytest.mark.parametrize("doubt", [amend_lost, taken_partly, taken_up])
+def test_an_order_in_doubt_rests_until_it_expires_because_orders_cannot_be_read(doubt: Callable[[], Stage]) -> None:
+    stage = doubt()
+    assert stage.state.orders[0].doubt
+    stage._remember(StopRequested("enough", stage.now))
+    for _ in range(10):
+        stage.act()
+        stage.lose(stage.out(Lookup), arrived=False)
+        stage.lose(stage.out(Cancel), arrived=bool(stage.exchange.resting()))
+    (order,) = stage.state.orders
+    assert stage.exchange.resting() == []
+    assert (order.phase, total_exposure(stage.state)) == (Phase.LIVE, contracts(100)), "its record alone closes it"
+    assert 2 <= order.cancels <= 6, "repeated, and ever more slowly"
+    stage.finish()
+    assert total_filled(stage.state) == stage.exchange.filled()
+    assert len(stage.exchange.orders) == 1
+    stage.replays()
+
+
+def test_an_amend_that_comes_after_the_cancel_of_its_order_changes_nothing() -> None:
+    stage = Stage()
+    stage.settle()
+    stage.prices[1] = 50
+    stage.act()
+    stage.lose(stage.out(Amend), arrived=False, late=True)
+    stage.prices.clear()
+    stage.act()
+    stage.lose(stage.out(Lookup), arrived=False)
+    stage.answer([wire for wire in stage.act() if isinstance(wire.command, Cancel)])
+    stage.prices[1] = 49
+    stage.arrive([wire for wire in stage.wires if wire.lost])
+    assert stage.exchange.resting() == []
+    stage.settle()
+    assert [order.total - order.filled for order in stage.exchange.resting()] == [contracts(100)]
+    assert total_exposure(stage.state) == contracts(100)

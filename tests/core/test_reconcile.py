@@ -276,6 +276,24 @@ def test_a_deferred_cancel_is_sent_again_soon() -> None:
     assert asked(deferred, at=0.5) == (Cancel(FIRST, name(FIRST)),)
 
 
+def test_an_order_in_doubt_that_is_not_wanted_is_cancelled_where_orders_cannot_be_read() -> None:
+    doubtful = live(49, 100, LookupStarted(NOW), lost(Kind.AMEND))
+    assert asked(doubtful) == (), "what is being read may tell"
+    unread = fold(LookedUp("time-out", after(0.1)), state=doubtful)
+    assert asked(unread, at=0.5) == (Cancel(FIRST, name(FIRST)),)
+    assert asked(unread, quote(50), at=0.5) == (), "nothing else is done about it"
+    assert asked(fold(LookedUp("", after(0.2)), state=unread), at=0.6) == ()
+
+
+def test_a_cancel_whose_answer_is_lost_where_orders_cannot_be_read_is_repeated_ever_more_slowly() -> None:
+    unread = live(49, 100, LookedUp("time-out", NOW), Requested(FIRST, Kind.CANCEL, NOW), lost(Kind.CANCEL))
+    assert Cancel(FIRST, name(FIRST)) not in asked(unread, at=0.4)
+    assert Cancel(FIRST, name(FIRST)) in asked(unread, at=0.5)
+    again = fold(Requested(FIRST, Kind.CANCEL, after(0.5)), lost(Kind.CANCEL, at=0.5), state=unread)
+    assert Cancel(FIRST, name(FIRST)) not in asked(again, at=1.4)
+    assert Cancel(FIRST, name(FIRST)) in asked(again, at=1.5)
+
+
 # Unknown outcomes
 
 

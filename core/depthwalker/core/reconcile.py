@@ -1,8 +1,9 @@
 """Desired quotes and the ledger in, order commands out: races, partial fills and unknown outcomes are handled here, once.
 
 A split has at most one order that is not closed, and an order at most one mutation under way. An order whose outcome or
-record is in doubt is looked up before anything else happens to it. New exposure is taken on only out of headroom: the
-parent's count less what every order out may still fill (invariant 1).
+record is in doubt is looked up before anything else happens to it; only its cancel goes out, too, while orders cannot be
+read. New exposure is taken on only out of headroom: the parent's count less what every order out may still fill
+(invariant 1).
 """
 
 from typing import Final
@@ -157,7 +158,10 @@ def _keep(
         if wanted and order.troubles <= 1:
             return (Claim(order.key, order.price, order.total, order.style),)
         return (Burn(order.key, view.conditions.grid.lowest()),)
-    if order.phase is not Phase.LIVE or order.doubt or full(order):
+    if order.phase is not Phase.LIVE or full(order):
+        return ()
+    # A cancel needs the order's id alone and can only lessen its exposure: it waits for no record that cannot be read.
+    if order.doubt and not (quote is None and state.look_failures):
         return ()
     if quote is None:
         again = order.cancels == 0 or order.troubles > 0 or view.now >= order.troubled_at + RECANCEL
