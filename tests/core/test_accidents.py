@@ -769,3 +769,22 @@ def test_an_amend_that_comes_after_the_cancel_of_its_order_changes_nothing() -> 
     stage.settle()
     assert [order.total - order.filled for order in stage.exchange.resting()] == [contracts(100)]
     assert total_exposure(stage.state) == contracts(100)
+
+
+# The account's owner has a hand in it (none of the field's accidents: our own)
+
+
+@pytest.mark.parametrize("sold", [0, 30, 100])
+def test_an_order_that_its_owner_amends_from_elsewhere_is_never_recognised_again(sold: int) -> None:
+    stage = Stage()
+    stage.settle()
+    (order,) = stage.exchange.resting()
+    order.client_id, order.price = "web-4711", cents(48)
+    stage.exchange._note()
+    if sold:
+        stage.trade(sold)
+    stage.act(20)
+    stage.settle()
+    assert total_filled(stage.state) == contracts(sold)
+    stage.finish()
+    assert stage.exchange.filled() == total_filled(stage.state) == contracts(sold)

@@ -219,6 +219,12 @@ def test_an_amend_never_goes_past_the_cap_or_off_the_grid() -> None:
     assert asked(live(), replace(quote(50), price=Price(5_050))) == ()
 
 
+def test_an_order_that_its_owner_made_larger_than_is_wanted_is_not_amended() -> None:
+    larger = live(49, 100, SEEN, record(RESTING, total=150))
+    assert asked(larger, quote(50)) == ()
+    assert asked(larger) == (Cancel(FIRST, name(FIRST)),)
+
+
 def test_an_amend_waits_after_a_refusal_and_for_a_book_read_since() -> None:
     intent = AmendIntended(FIRST, 1, cents(50), contracts(100), Style.REST, Count(0), True, 0, "test", NOW)
     refused = Refused(FIRST, Kind.AMEND, "invalid_order", "post only cross", NOW)

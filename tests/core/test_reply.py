@@ -73,9 +73,10 @@ def listed(
     execution: str = EXECUTION,
     installation: str = INSTALLATION,
     client: str = "",
+    order_id: str = name(FIRST),
 ) -> OrderRecord:
     return OrderRecord(
-        order_id=name(FIRST),
+        order_id=order_id,
         client_order_id=client or ClientId(installation, execution, split, revision).text(),
         ticker=ticker,
         leg=leg,
@@ -137,7 +138,7 @@ def test_an_amend_and_a_cancel_that_were_done() -> None:
 
 def test_a_lookup_tells_of_our_orders_only() -> None:
     strangers = (
-        listed(client="somebody's"),
+        listed(client="somebody's", order_id="x"),
         listed(execution="f" * 32),
         listed(installation="f" * 8),
         listed(split=2),
@@ -156,6 +157,27 @@ def test_a_record_belongs_to_the_order_that_bore_its_revision() -> None:
     state = fold(record(OrderStatus.CANCELED), intended(again), accepted(again), state=live())
     told = lookup_reply(state, Success((listed(revision=2), listed(revision=4))), None, NOW)
     assert [fact.key for fact in told if isinstance(fact, Observed)] == [FIRST, again]
+
+
+def test_an_order_that_somebody_else_amended_is_known_by_its_order_id_and_keeps_its_revision() -> None:
+    state = live(49, 100, record(OrderStatus.RESTING, revision=3))
+    renamed = listed(filled=12, client="web-4711")
+    told = lookup_reply(state, Success((renamed,)), Success((made("a", 12),)), NOW)
+    assert told == (
+        Filled(match("a", 12), NOW),
+        record(OrderStatus.RESTING, 12, revision=3),
+        LookedUp("", NOW, 2),
+    )
+    assert itemisation_due(state, Success((renamed,)))
+    for other in (replace(renamed, order_id="x"), replace(renamed, ticker="OTHER"), replace(renamed, leg=Leg.NO)):
+        assert lookup_reply(state, Success((other,)), None, NOW) == (LookedUp("", NOW, 1),)
+
+
+def test_the_order_id_makes_no_record_of_another_execution_ours_and_names_nothing_before_it_is_known() -> None:
+    another = listed(execution="f" * 32)
+    assert lookup_reply(live(), Success((another,)), None, NOW) == (LookedUp("", NOW, 1),)
+    sent = fold(intended(), state=planned((49, 100)))
+    assert lookup_reply(sent, Success((listed(client="x", order_id=""),)), None, NOW) == (LookedUp("", NOW, 1),)
 
 
 def test_new_fills_come_before_the_records_that_close_and_booked_ones_not_again() -> None:
@@ -188,7 +210,7 @@ def test_a_trouble_in_one_line(trouble: Trouble, text: str) -> None:
 
 
 def test_fills_are_read_when_a_cumulative_figure_is_ahead_of_them() -> None:
-    assert not itemisation_due(live(), Success((listed(), listed(client="somebody's", filled=9))))
+    assert not itemisation_due(live(), Success((listed(), listed(client="somebody's", order_id="x", filled=9))))
     assert itemisation_due(live(), Success((listed(filled=1),)))
     assert itemisation_due(live(49, 100, record(OrderStatus.RESTING, 1)), Success(()))
     assert not itemisation_due(live(49, 100, record(OrderStatus.RESTING, 1)), Failure(Unknown("time-out")))

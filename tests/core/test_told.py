@@ -87,7 +87,7 @@ def test_a_fill_is_ours_by_any_of_the_orders_that_are_known() -> None:
         fill(replace(FILL, order_id="x"), ClientId("f" * 8, EXECUTION, 1, 0).text()),
         fill(replace(FILL, ticker="OTHER")),
         fill(replace(FILL, leg=Leg.NO)),
-        order(replace(ORDER, client_order_id="somebody's")),
+        order(replace(ORDER, order_id="x", client_order_id="somebody's")),
         order(replace(ORDER, ticker="OTHER")),
         order(replace(ORDER, leg=Leg.NO)),
     ],

@@ -175,6 +175,9 @@ def _amend(
     """Return the change of price that a quote wants of a live order; its total stays, so its exposure does too."""
     if quote.price == order.price or order.cancels:
         return ()
+    # An order's owner may have made it larger than is wanted: an amend would ask for that anew.
+    if total_exposure(state) > state.parent.count:
+        return ()
     if not _allowed(quote.price, state) or view.now < replace_at(state, part) or view.book_at <= part.refused_at:
         return ()
     if view.trouble(policy.stale_after) or not view.conditions.open or _crosses(quote.price, quote.style, view):

@@ -72,7 +72,7 @@ def lookup_reply(
 ) -> tuple[Fact, ...]:
     """Return what reading orders, and fills unless they were not due (None), told about this execution.
 
-    A record is ours only if client id, ticker and leg agree (DESIGN section 4).
+    A record is ours only if its id, ticker and leg agree (DESIGN section 4).
     """
     reads = 1 if fills is None else 2
     match orders:
@@ -103,7 +103,7 @@ def itemisation_due(state: State, orders: Outcome[tuple[OrderRecord, ...], Troub
             return False
         case Success(records):
             return any(order.floor > order.itemised for order in state.orders) or any(
-                _unbooked(state, record) for record in records if _key(state, record.client_order_id) is not None
+                _unbooked(state, record) for record in records if _named(state, record) is not None
             )
         case _ as never:
             assert_never(never)
@@ -114,33 +114,36 @@ def _unbooked(state: State, record: OrderRecord) -> bool:
     return record.filled > booked
 
 
-def _key(state: State, client_order_id: str) -> OrderKey | None:
-    """Return the order that a client id names: the one of its split with the latest birth not after the revision."""
-    identity = parse_client_id(client_order_id)
-    if identity is None or identity.execution != state.parent.execution:
-        return None
-    if identity.installation != state.parent.installation:
+def _named(state: State, record: OrderRecord) -> tuple[OrderKey, int] | None:
+    """Return the order that a record is of, and its revision there.
+
+    A client id of ours names the one of its split with the latest birth not after the revision. Whoever else amends an
+    order may give it an id of his own; then its order id, which stays, names it.
+    """
+    identity = parse_client_id(record.client_order_id)
+    if identity is None:
+        known = [order for order in state.orders if order.order_id == record.order_id != ""]
+        return (known[0].key, known[0].revision) if known else None
+    if identity.execution != state.parent.execution or identity.installation != state.parent.installation:
         return None
     births = [
         order.key.birth
         for order in state.orders
         if order.key.split == identity.split and order.key.birth <= identity.revision
     ]
-    return OrderKey(identity.split, max(births)) if births else None
+    return (OrderKey(identity.split, max(births)), identity.revision) if births else None
 
 
 def _observed(state: State, record: OrderRecord, at: Micros) -> tuple[Observed, ...]:
-    key = _key(state, record.client_order_id)
-    identity = parse_client_id(record.client_order_id)
-    if key is None or identity is None:
+    named = _named(state, record)
+    if named is None or record.ticker != state.parent.ticker or record.leg is not state.parent.leg:
         return ()
-    if record.ticker != state.parent.ticker or record.leg is not state.parent.leg:
-        return ()
+    key, revision = named
     return (
         Observed(
             key=key,
             order_id=record.order_id,
-            revision=identity.revision,
+            revision=revision,
             status=record.status,
             price=record.price,
             filled=record.filled,
