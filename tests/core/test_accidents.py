@@ -691,6 +691,32 @@ def test_a_closed_market_opens_again_and_the_order_comes_after_all() -> None:
     assert total_filled(stage.state) == stage.exchange.filled() == contracts(30)
 
 
+@pytest.mark.parametrize("sold", [0, 30, 100])
+def test_an_order_that_the_exchange_has_lost_ends_once_its_market_is_settled(sold: int) -> None:
+    """The exchange has restarted without it; what it filled before is still listed among the fills."""
+    stage = Stage()
+    stage.settle()
+    (lost,) = stage.exchange.resting()
+    if sold:
+        stage.trade(sold)
+    stage.exchange.lose(lost)
+    for _ in range(30):
+        stage.answer(stage.act(5))
+    assert total_exposure(stage.state) == contracts(100)
+    stage.exchange.settle()
+    stage._fresh_book()
+    for _ in range(15):
+        stage.answer(stage.act())
+    (order,) = stage.state.orders
+    assert (order.ending, filled(order), total_exposure(stage.state)) == (
+        Ending.LAPSED,
+        contracts(sold),
+        contracts(sold),
+    )
+    assert stage.state.finished is not None
+    stage.replays()
+
+
 def test_an_order_that_came_just_before_the_close_is_found_however_late_it_is_shown() -> None:
     stage = Stage()
     stage.act()

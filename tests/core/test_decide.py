@@ -50,6 +50,7 @@ from depthwalker.core.fact import (
     Accepted,
     CancelAcknowledged,
     Deferred,
+    Duplicated,
     Fact,
     Filled,
     Finished,
@@ -329,6 +330,23 @@ def test_that_the_market_is_over_is_remembered_once_where_an_order_is_in_doubt()
     marked = fold(MarketOver(after(1)), state=doubtful)
     assert MarkOver() not in decide(marked, over(), POLICY)
     assert MarkOver() not in decide(doubtful, view(after(1), is_open=False), POLICY)
+
+
+@pytest.mark.parametrize(
+    "unproven",
+    [
+        live(49, 100, Requested(FIRST, Kind.CANCEL, NOW), Refused(FIRST, Kind.CANCEL, "not_found", "", NOW)),
+        live(49, 100, Filled(match("a", 100), NOW)),
+        fold(
+            intended(),
+            OutcomeUnknown(FIRST, Kind.PLACE, "time-out", NOW),
+            Duplicated(FIRST, NOW),
+            state=planned((49, 100)),
+        ),
+    ],
+)
+def test_that_the_market_is_over_is_remembered_where_an_accepted_order_is_not_shown(unproven: State) -> None:
+    assert decide(winding(unproven), over(), POLICY) == (MarkOver(),)
 
 
 def test_where_nothing_is_in_doubt_a_market_that_is_over_changes_nothing() -> None:

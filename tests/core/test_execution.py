@@ -416,14 +416,20 @@ def test_since_when_a_market_is_over_is_remembered_once() -> None:
     assert fold(MarketOver(after(3)), MarketOver(after(5)), state=planned((49, 100))).over_at == after(3)
 
 
-def test_only_an_order_of_unknown_outcome_lapses() -> None:
+def test_an_order_lapses_with_what_it_filled_and_one_that_ended_stays_as_it_was() -> None:
     sent = fold(intended(), state=planned((49, 100)))
     lost = fold(OutcomeUnknown(FIRST, Kind.PLACE, "time-out", NOW), state=sent)
-    lapsed = only(fold(Lapsed(FIRST, after(3)), state=lost))
-    assert (lapsed.phase, lapsed.ending, lapsed.closed_at) == (Phase.CLOSED, Ending.LAPSED, after(3))
-    assert total_exposure(fold(Lapsed(FIRST, after(3)), state=lost)) == 0
-    for state in (sent, live(), fold(Duplicated(FIRST, NOW), state=lost)):
-        assert fold(Lapsed(FIRST, after(3)), state=state) == state
+    sold = Filled(match("a", 30), NOW)
+    for state, count in ((lost, 0), (fold(Duplicated(FIRST, NOW), state=lost), 0), (live(49, 100, sold), 30)):
+        over = fold(Lapsed(FIRST, after(3)), state=state)
+        lapsed = only(over)
+        assert (lapsed.phase, lapsed.ending, lapsed.closed_at) == (Phase.CLOSED, Ending.LAPSED, after(3))
+        assert total_exposure(over) == total_filled(over) == contracts(count)
+        assert settled(lapsed), "no record will tell of its fills"
+    told = live(49, 100, sold, record(RESTING, 40), Lapsed(FIRST, after(3)))
+    assert not settled(only(told)), "ten more are known of"
+    ended = live(49, 100, record(OrderStatus.CANCELED))
+    assert fold(Lapsed(FIRST, after(3)), state=ended) == ended
 
 
 def test_a_reading_counts_from_when_it_began_and_only_if_it_did_not_fail() -> None:

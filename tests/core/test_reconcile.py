@@ -492,10 +492,36 @@ def test_after_a_reading_that_failed_orders_are_read_again() -> None:
     assert lookup_due(over, view(), POLICY) == after(OVER_S + 0.2) + backoff(1, REREAD)
 
 
-def test_an_order_that_is_known_to_have_come_does_not_lapse() -> None:
-    for known in (live(), unplaced(intended(), lost(), Duplicated(FIRST, NOW))):
-        over = fold(MarketOver(NOW), *read(OVER_S, OVER_S + 0.2), state=known)
-        assert Lapse(FIRST) not in asked(over, at=OVER_S + 60)
+REFUSED_CANCEL = Refused(FIRST, Kind.CANCEL, "not_found", "", after(2))
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        live(49, 100, Requested(FIRST, Kind.CANCEL, NOW), REFUSED_CANCEL),
+        live(49, 100, Filled(match("a", 100), NOW)),
+        unplaced(intended(), lost(), Duplicated(FIRST, NOW)),
+    ],
+)
+def test_an_order_that_came_and_that_the_exchange_has_lost_lapses_likewise(gone: State) -> None:
+    over = fold(MarketOver(NOW), *read(3, 4), state=gone)
+    assert asked(over, at=4.1) == ()
+    assert asked(over, at=4.5) == (Lookup(),), "what became of it is read as soon as ever"
+    early = fold(*read(OVER_S - 0.1, OVER_S), state=over)
+    assert Lapse(FIRST) not in asked(early, at=OVER_S + 60)
+    unread = fold(*read(OVER_S, OVER_S + 0.2, "time-out"), state=early)
+    assert Lapse(FIRST) not in asked(unread, at=OVER_S + 60)
+    assert asked(fold(*read(OVER_S, OVER_S + 0.2), state=early), at=OVER_S + 0.3) == (Lapse(FIRST),)
+
+
+def test_an_order_that_is_shown_does_not_lapse() -> None:
+    over = fold(MarketOver(NOW), *read(OVER_S, OVER_S + 0.2), state=live(49, 100, record(RESTING)))
+    assert asked(over, at=OVER_S + 1) == (Cancel(FIRST, name(FIRST)),)
+    refused = fold(
+        Requested(FIRST, Kind.CANCEL, after(OVER_S + 1)), replace(REFUSED_CANCEL, at=after(OVER_S + 2)), state=over
+    )
+    assert Lapse(FIRST) not in asked(refused, at=OVER_S + 3), "it was refused after the last reading began"
+    assert Lapse(FIRST) in asked(fold(*read(OVER_S + 3, OVER_S + 4), state=refused), at=OVER_S + 5)
 
 
 def test_what_became_of_the_others_is_read_as_soon_as_ever() -> None:

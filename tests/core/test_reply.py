@@ -44,6 +44,7 @@ from depthwalker.core.fact import (
     Fact,
     Filled,
     LookedUp,
+    MarketOver,
     Observed,
     OutcomeUnknown,
     Refused,
@@ -215,6 +216,14 @@ def test_fills_are_read_when_a_cumulative_figure_is_ahead_of_them() -> None:
     assert itemisation_due(live(49, 100, record(OrderStatus.RESTING, 1)), Success(()))
     assert not itemisation_due(live(49, 100, record(OrderStatus.RESTING, 1)), Failure(Unknown("time-out")))
     assert not itemisation_due(planned((49, 100)), Success(()))
+
+
+def test_fills_are_read_where_an_order_of_a_market_that_is_over_is_not_shown_any_more() -> None:
+    over = live(49, 100, MarketOver(NOW))
+    assert itemisation_due(over, Success(()))
+    assert not itemisation_due(over, Success((listed(),)))
+    assert not itemisation_due(live(), Success(()))
+    assert not itemisation_due(fold(record(OrderStatus.CANCELED), state=over), Success(()))
 
 
 def test_one_order_of_many_is_enough_for_fills_to_be_read() -> None:

@@ -106,6 +106,7 @@ class Working:
     immediate: bool
     status: OrderStatus = OrderStatus.RESTING
     filled: Count = NOTHING
+    lost: bool = False  # the exchange knows nothing of it any more
 
 
 class Exchange:
@@ -197,6 +198,11 @@ class Exchange:
         order.status = OrderStatus.CANCELED
         self._note()
 
+    def lose(self, order: Working) -> None:
+        """Forget a resting order, but not its fills."""
+        order.lost = True
+        self.withdraw(order)
+
     def hit(self, order: Working, count: Count) -> None:
         """Let somebody sell to a resting order."""
         self.hit_at = self.now
@@ -240,7 +246,7 @@ class Exchange:
             order.status = OrderStatus.EXECUTED
 
     def _note(self) -> None:
-        self.past.append(tuple(self.record(order) for order in self.orders.values()))
+        self.past.append(tuple(self.record(order) for order in self.orders.values() if not order.lost))
 
     def record(self, order: Working) -> OrderRecord:
         resting = order.status is OrderStatus.RESTING
@@ -345,7 +351,7 @@ class World:
             if not wire.landed:
                 self._arrive(wire)
             self.wires.remove(wire)
-        if self.exchange.closed:
+        if self.exchange.closed or any(order.lost for order in self.exchange.orders.values()):
             self.exchange.settle()
         self.check()
         begun, decided = self.now, self.decisions
@@ -570,6 +576,12 @@ class World:
         if resting:
             self.exchange.withdraw(resting[self.tape.pick(len(resting))])
 
+    def _exchange_loses(self) -> None:
+        """Let the exchange forget an order; what filled before its id was known could never be told apart."""
+        unfilled = [order for order in self.exchange.resting() if not order.filled]
+        if unfilled:
+            self.exchange.lose(unfilled[self.tape.pick(len(unfilled))])
+
     def _rare(self) -> None:
         what = self.tape.pick(48)
         if what < 5:
@@ -588,6 +600,8 @@ class World:
             self.exchange.open()
         elif what == 16 and self.exchange.closed:
             self.exchange.settle()
+        elif what == 17:
+            self._exchange_loses()
 
     def _crash(self) -> None:
         """Throw the state away: intents are durable, of the facts after them any number may be lost."""
@@ -693,7 +707,8 @@ class World:
             if order.phase is Phase.CLOSED and mine is not None:
                 assert mine.status is not OrderStatus.RESTING, "invariant 4: closed, but it rests"
             if order.ending is Ending.LAPSED:
-                assert self._id(order.key.split, order.key.birth) not in self.exchange.spent, "lapsed, but it came"
+                came = self.exchange.spent.get(self._id(order.key.split, order.key.birth))
+                assert came is None or self.exchange.orders[came].lost, "lapsed, but it came"
                 assert self.exchange.over_at is not None, "lapsed, but it may come"
 
     def replays(self) -> None:

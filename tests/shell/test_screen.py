@@ -19,6 +19,7 @@ from depthwalker.core.fact import (
     Fact,
     Filled,
     Held,
+    Lapsed,
     Observed,
     OutcomeUnknown,
     PlaceIntended,
@@ -297,6 +298,12 @@ def test_the_end_of_an_order_is_told() -> None:
     closed = Observed(FIRST, "one", 1, OrderStatus.CANCELED, Price(4_700), Count(1_800), Count(0), NOW)
 
     assert told(before, evolve(before, closed)) == ["cancelled split 1 18 unfilled"]
+
+
+def test_an_order_that_the_exchange_has_lost_is_told_as_such() -> None:
+    before = folded(*facts())
+
+    assert told(before, evolve(before, Lapsed(FIRST, NOW))) == ["cancelled split 1 lost by the exchange, 18 unfilled"]
 
 
 def test_a_refusal_is_told_with_the_exchanges_words() -> None:

@@ -121,7 +121,7 @@ class MarkOver:
 
 @dataclass(frozen=True, slots=True)
 class Lapse:
-    """Give up an order of unknown outcome that never came and can come no more."""
+    """Give up an order that can fill no more: it never came, or the exchange has lost it, and its market is over."""
 
     key: OrderKey
 

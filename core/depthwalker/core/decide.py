@@ -32,7 +32,7 @@ from depthwalker.core.fact import Status
 from depthwalker.core.ledger import Phase, settled
 from depthwalker.core.parent import recap
 from depthwalker.core.policy import Policy
-from depthwalker.core.reconcile import RECANCEL, lookup_due, passed_by, reconcile, replace_at, retry_at
+from depthwalker.core.reconcile import RECANCEL, lookup_due, passed_by, reconcile, replace_at, retry_at, unproven
 from depthwalker.core.routing import route
 from depthwalker.core.units import SECOND, Count, Micros, format_count
 from depthwalker.core.view import View
@@ -63,8 +63,7 @@ def decide(
         if state.algorithm is None:
             return _plan(state, view, policy, strategy_of)
         return _work(state, view, policy, strategy_of(state.algorithm))
-    unknown = any(order.phase is Phase.UNKNOWN for order in state.orders)
-    if unknown and view.conditions.over and not state.over_at:
+    if any(unproven(order) for order in state.orders) and view.conditions.over and not state.over_at:
         return (MarkOver(),)
     lookup_at = lookup_due(state, view, policy)
     orders = reconcile(state, view, policy, (), lookup_at)

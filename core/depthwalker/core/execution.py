@@ -8,7 +8,7 @@ cannot act. What is to be done is judged in `decide`, from the state and a view.
         Claim (the same id and body) -> Accepted: the id is spent | Duplicated: it was accepted, the list will show it
         Burn  (the same id, 0.01 contract at the far end of the grid) -> Burned: the original can never be accepted
     Amend  -> AmendIntended (durable) -> sent -> Amended | Refused | Deferred | OutcomeUnknown, one at a time
-        MarketOver, and orders read since then without it -> Lapsed: it never came, and can come no more
+        MarketOver, and orders read since then without it -> Lapsed: it can fill no more, whether it came or not
     Cancel -> Requested -> sent -> anything: only the order's own record (Observed) closes it
 
 Rules that the fold keeps whatever order facts come in: a fill counts once; cumulative figures never fall; an order's
@@ -285,7 +285,7 @@ def evolve(state: State, fact: Fact) -> State:
         case MarketOver(at):
             return replace(state, over_at=state.over_at or at)
         case Lapsed(key, at):
-            return _with(state, key, lambda order: _lapsed(order, at))
+            return _with(state, key, lambda order: ledger.close(order, Ending.LAPSED, at))
         case StopRequested(reason, _):
             return replace(state, stop=state.stop or reason or "stopped")
         case WindingDown(reason, at):
@@ -553,10 +553,6 @@ def _acknowledged(order: Order, at: Micros) -> Order:
 def _burned(order: Order, fact: Burned) -> Order:
     known = ledger.raise_floor(replace(order, order_id=order.order_id or fact.order_id), fact.filled)
     return ledger.close(known, Ending.BURNED, fact.at)
-
-
-def _lapsed(order: Order, at: Micros) -> Order:
-    return ledger.close(order, Ending.LAPSED, at) if order.phase is Phase.UNKNOWN else order
 
 
 def _duplicated(order: Order, at: Micros) -> Order:

@@ -239,7 +239,7 @@ class MarketOver:
 
 @dataclass(frozen=True, slots=True)
 class Lapsed:
-    """The order never came: its market is over, and orders read since then do not show it."""
+    """The order can fill no more: its market is over, and orders read since then do not show it."""
 
     key: OrderKey
     at: Micros

@@ -172,7 +172,12 @@ def full(order: Order) -> bool:
 
 
 def settled(order: Order) -> bool:
-    """Return whether nothing about the order is open: it is closed, and its fills are itemised in full."""
+    """Return whether nothing about the order is open: it is closed, and its fills are itemised in full.
+
+    No record tells the count of one that lapsed: its fills alone do.
+    """
+    if order.ending is Ending.LAPSED:
+        return order.floor <= order.itemised
     return order.phase is Phase.CLOSED and order.floor == order.itemised
 
 

@@ -100,8 +100,22 @@ def replace_at(state: State, part: SplitState) -> Micros:
     return Micros(max(refused, closed_at + backoff(vain))) if vain else refused
 
 
+def unproven(order: Order) -> bool:
+    """Return whether its record alone can tell what became of an order; one that is shown working is proven for now."""
+    if order.phase is Phase.LIVE:
+        return order.doubt or full(order)
+    return order.phase in {Phase.UNKNOWN, Phase.DUPLICATE}
+
+
 def _lapsing(order: Order, state: State) -> bool:
     return order.phase is Phase.UNKNOWN and state.over_at > 0
+
+
+def _gone(order: Order, state: State) -> bool:
+    """Return whether orders that were read long enough after the market was over do not show an order."""
+    if not unproven(order) or not state.over_at:
+        return False
+    return state.read_at >= state.over_at + READ_LAG and state.read_at > order.troubled_at
 
 
 def _took_nothing(order: Order) -> bool:
@@ -149,8 +163,10 @@ def _keep(
 ) -> tuple[Command, ...]:
     if order.request is not None or view.now < retry_at(order):
         return ()
+    if _gone(order, state):
+        return (Lapse(order.key),)
     if _lapsing(order, state):
-        return (Lapse(order.key),) if state.read_at >= state.over_at + READ_LAG else ()
+        return ()
     if order.phase is Phase.UNKNOWN:
         if not view.conditions.open and _stuck(order) and view.now < order.troubled_at + CLOSED_RETRY:
             return ()

@@ -19,7 +19,7 @@ from depthwalker.core.fact import (
     Refused,
 )
 from depthwalker.core.ids import parse_client_id
-from depthwalker.core.ledger import Fill, Kind, OrderKey
+from depthwalker.core.ledger import Fill, Kind, Order, OrderKey, Phase
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import Count, Micros
 
@@ -97,16 +97,26 @@ def describe(trouble: Trouble) -> str:
 
 
 def itemisation_due(state: State, orders: Outcome[tuple[OrderRecord, ...], Trouble]) -> bool:
-    """Return whether fills have to be read: some order's cumulative figure is ahead of its itemised fills."""
+    """Return whether fills have to be read: some order's cumulative figure is ahead of its itemised fills.
+
+    Of an order that is not shown after its market was over, fills alone still tell.
+    """
     match orders:
         case Failure():
             return False
         case Success(records):
-            return any(order.floor > order.itemised for order in state.orders) or any(
-                _unbooked(state, record) for record in records if _named(state, record) is not None
+            shown = {record.order_id for record in records}
+            return (
+                any(order.floor > order.itemised for order in state.orders)
+                or any(_unbooked(state, record) for record in records if _named(state, record) is not None)
+                or any(_vanished(state, order, shown) for order in state.orders)
             )
         case _ as never:
             assert_never(never)
+
+
+def _vanished(state: State, order: Order, shown: set[str]) -> bool:
+    return state.over_at > 0 and order.phase is Phase.LIVE and order.order_id not in shown
 
 
 def _unbooked(state: State, record: OrderRecord) -> bool:

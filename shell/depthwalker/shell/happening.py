@@ -106,6 +106,8 @@ def _closed(name: str, order: Order) -> Iterator[tuple[str, str]]:
     match order.ending:
         case Ending.CANCELED:
             yield "cancelled", f"{name} {left} unfilled"
+        case Ending.LAPSED if order.order_id:
+            yield "cancelled", f"{name} lost by the exchange, {left} unfilled"
         case Ending.BURNED | Ending.LAPSED:
             yield "cancelled", f"{name} never reached the exchange"
         case Ending.REFUSED | Ending.EXECUTED | Ending.OPEN:
