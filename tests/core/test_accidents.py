@@ -814,3 +814,26 @@ def test_an_order_that_its_owner_amends_from_elsewhere_is_never_recognised_again
     assert total_filled(stage.state) == contracts(sold)
     stage.finish()
     assert stage.exchange.filled() == total_filled(stage.state) == contracts(sold)
+
+
+# Clocks (none of the field's accidents: our own)
+
+
+@pytest.mark.parametrize("under_way", [False, True])
+def test_an_execution_taken_up_where_the_clock_is_a_minute_behind_waits_for_the_minute(under_way: bool) -> None:
+    stage = Stage()
+    stage.settle()
+    stage.act(20)
+    stage.settle()
+    if under_way:
+        stage.prices.clear()
+        stage.act()
+        stage.answer(stage.out(Cancel), Rejected(404, "not_found", ""))
+    stage.durable = len(stage.journal)
+    stage.pass_time(-60)
+    stage.restart()
+    stage._remember(StopRequested("enough", stage.now))
+    for _ in range(5):
+        stage.answer(stage.act())
+    assert stage.exchange.resting() == []
+    assert stage.state.finished is not None

@@ -321,6 +321,29 @@ def test_resumed_whatever_was_under_way_is_unknown_and_what_works_is_read() -> N
     assert not live(49, 100, LookupStarted(NOW), Resumed("w", NOW)).looking
 
 
+def test_resumed_by_a_clock_that_is_behind_no_instant_that_is_waited_on_lies_in_the_future() -> None:
+    """What is waited on is then waited for no longer than by the clock that it was taken from."""
+    ahead = live(
+        49,
+        100,
+        amending(),
+        Refused(FIRST, Kind.AMEND, "invalid_order", "", after(60)),
+        Viewed(view(after(60)), True, after(60)),
+        LookupStarted(after(60)),
+        LookedUp("", after(61)),
+        record(OrderStatus.CANCELED, at=after(61)),
+        MarketOver(after(62)),
+    )
+    state = fold(Resumed("w", after(2)), state=ahead)
+    (part,), order = state.splits, only(state)
+    waited_on = (state.ticked_at, state.looked_at, state.read_at, state.over_at, part.refused_at, order.closed_at)
+    assert waited_on == (after(2),) * 6
+    sent = fold(intended(at=after(60)), OutcomeUnknown(FIRST, Kind.PLACE, "lost", after(60)), state=planned((49, 100)))
+    lost = only(fold(Resumed("w", after(2)), state=sent))
+    assert (lost.placed_at, lost.since, lost.troubled_at) == (after(2),) * 3
+    assert fold(Resumed("w", after(70)), state=ahead) == ahead
+
+
 # The execution
 
 

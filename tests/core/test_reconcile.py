@@ -342,6 +342,9 @@ def test_a_duplicate_is_looked_up_until_the_list_shows_it() -> None:
 
 def test_working_orders_are_read_now_and_then_and_one_look_is_under_way_at_a_time() -> None:
     assert lookup_due(live(), view(), POLICY) == after(20)
+    assert lookup_due(live(49, 100, LookedUp("", after(5))), view(), POLICY) == after(25)
+    behind = live(49, 100, LookedUp("", after(-60)))
+    assert lookup_due(behind, view(after(-60)), POLICY) == after(-40), "since taken up where the clock is behind"
     assert lookup_due(planned((49, 100)), view(), POLICY) > after(3600)
     assert asked(live(), quote(), at=20) == (Lookup(),)
     assert asked(live(49, 100, LookupStarted(NOW)), quote(), at=20) == ()

@@ -16,22 +16,36 @@ async def test_a_sleep_ends_at_its_time_and_not_before() -> None:
     assert clock.now() >= when
 
 
+def shown(*readings: tuple[float, float]) -> SystemClock:
+    """Return a clock of which the wall shows one, and the steady one the other, of these seconds at each reading."""
+    wall, steady = iter([one for one, _ in readings]), iter([other for _, other in readings])
+    return SystemClock(lambda: round(next(wall) * 1e9), lambda: round(next(steady) * 1e9))
+
+
+def test_a_wall_clock_that_is_stepped_back_is_not_followed_time_goes_on() -> None:
+    clock = shown((1_000, 5), (400, 6), (401, 7), (1_010, 8), (1_000, 9))
+
+    assert [clock.now() / SECOND for _ in range(5)] == [1_000, 1_001, 1_002, 1_010, 1_011]
+
+
+def test_a_wall_clock_that_jumps_forward_is_followed_as_after_a_sleep_of_the_machine() -> None:
+    clock = shown((1_000, 5), (4_600, 5.5), (4_601, 6.5))
+
+    assert [clock.now() / SECOND for _ in range(3)] == [1_000, 4_600, 4_601]
+
+
 async def test_a_sleep_lasts_its_span_when_the_wall_clock_is_stepped_back_meanwhile() -> None:
-    wall, steady = iter((10 * SECOND, 4 * SECOND)), iter((0, SECOND // 2 + 1))
-    clock = SystemClock(lambda: 1_000 * next(wall), lambda: 1_000 * next(steady))
+    clock = shown((10, 0), (4, 0.5))
+    began = clock.now()
 
-    await clock.sleep_until(Micros(10 * SECOND + SECOND // 2))
-
-    assert not list(wall)
+    await clock.sleep_until(Micros(began + SECOND // 2))
 
 
 async def test_a_sleep_ends_at_once_when_the_wall_clock_is_stepped_past_it() -> None:
-    wall, steady = iter((10 * SECOND, 14 * SECOND)), iter((0, 1))
-    clock = SystemClock(lambda: 1_000 * next(wall), lambda: 1_000 * next(steady))
+    clock = shown((10, 0), (14, 1))
+    began = clock.now()
 
-    await clock.sleep_until(Micros(13 * SECOND))
-
-    assert not list(wall)
+    await clock.sleep_until(Micros(began + 3 * SECOND))
 
 
 async def test_a_time_that_has_passed_still_lets_others_run() -> None:

@@ -229,8 +229,7 @@ def evolve(state: State, fact: Fact) -> State:
         case Started(parent, policy, _, _, arm):
             return replace(state, parent=parent, policy=policy, grid=parent.grid, cap=parent.cap, arm=arm)
         case Resumed(_, at):
-            orders = tuple(_interrupted(order, at) for order in state.orders)
-            return replace(state, orders=orders, looking=False)
+            return _resumed(state, at)
         case Viewed(view, tick, at):
             return _seen(state, view, at, tick=tick)
         case Planned(algorithm, reason, splits, _):
@@ -493,10 +492,34 @@ def _freed(order: Order, kind: Kind) -> Order:
     return replace(order, request=None) if order.request is not None and order.request.kind is kind else order
 
 
+def _resumed(state: State, at: Micros) -> State:
+    """Return the state as its journal leaves it to a clock that may be behind the one it was written by.
+
+    An instant that is waited on must not lie in the future: what is due some time after it would be due that much later.
+    """
+    return replace(
+        state,
+        splits=tuple(replace(part, refused_at=min(part.refused_at, at)) for part in state.splits),
+        orders=tuple(_interrupted(order, at) for order in state.orders),
+        ticked_at=min(state.ticked_at, at),
+        looking=False,
+        looked_at=min(state.looked_at, at),
+        read_at=min(state.read_at, at),
+        over_at=min(state.over_at, at),
+    )
+
+
 def _interrupted(order: Order, at: Micros) -> Order:
     """Return the order as its journal leaves it: what was under way is unknown, and what it did since is to be read."""
     left = order if order.request is None else _unknown(order, order.request.kind, at)
-    return replace(left, doubt=True, troubled_at=at) if left.phase is Phase.LIVE else left
+    past = replace(
+        left,
+        since=min(left.since, at),
+        troubled_at=min(left.troubled_at, at),
+        placed_at=min(left.placed_at, at),
+        closed_at=min(left.closed_at, at),
+    )
+    return replace(past, doubt=True, troubled_at=at) if past.phase is Phase.LIVE else past
 
 
 def _troubled(order: Order, at: Micros) -> Order:

@@ -74,7 +74,7 @@ def lookup_due(state: State, view: View, policy: Policy) -> Micros:
     if lapsing:
         return Micros(max(state.over_at + READ_LAG, state.looked_at + soon))
     if resting:
-        return Micros(max(state.looked_at, state.parent.started) + policy.lookup_every)
+        return Micros((state.looked_at or state.parent.started) + policy.lookup_every)
     return Micros(state.parent.expires * 2)
 
 
