@@ -321,6 +321,19 @@ def test_a_claim_past_a_lowered_cap_is_a_burn() -> None:
     assert asked(state, quote(53), seen=view(after(1), grid=GRIDS[3])) == (Burn(FIRST, cents(5)),)
 
 
+def test_an_order_that_no_price_under_the_cap_can_burn_any_more_is_looked_for_and_cancelled_once_it_is_found() -> None:
+    half_a_cent = parent(target=Price(50), cap=Price(50), grid=GRIDS[1])
+    sent = fold(replace(intended(), price=Price(50)), state=planned((49, 100), of=half_a_cent))
+    state = fold(lost(), LookedUp("", NOW), state=sent)
+    assert asked(state, seen=view(after(1), grid=GRIDS[1])) == (Burn(FIRST, Price(50)),)
+    assert asked(state) == ()
+    assert lookup_due(state, view(), POLICY) == after(20)
+    assert asked(state, at=20) == (Lookup(),)
+    found = fold(replace(record(RESTING), price=Price(50)), LookedUp("", after(20)), state=state)
+    assert asked(found, at=21) == (Cancel(FIRST, name(FIRST)),)
+    assert lookup_due(fold(record(CANCELED), state=found), view(), POLICY) > after(3600)
+
+
 def test_a_claim_that_told_nothing_is_followed_by_burns_and_looks() -> None:
     claimed = unplaced(intended(), lost(), Requested(FIRST, Kind.CLAIM, NOW), lost(Kind.CLAIM))
     assert asked(claimed, quote()) == (Burn(FIRST, cents(1)),)

@@ -64,7 +64,7 @@ def lookup_due(state: State, view: View, policy: Policy) -> Micros:
             if order.troubled_at > state.looked_at:
                 return Micros(0)
             unclear = unclear or not _stuck(order)
-        resting = resting or order.phase is Phase.LIVE
+        resting = resting or order.phase is Phase.LIVE or _unburnable(order, state, view)
     soon = backoff(state.look_failures, REREAD)
     if unclear:
         return Micros(state.looked_at + soon)
@@ -116,6 +116,11 @@ def _gone(order: Order, state: State) -> bool:
     if not unproven(order) or not state.over_at:
         return False
     return state.read_at >= state.over_at + READ_LAG and state.read_at > order.troubled_at
+
+
+def _unburnable(order: Order, state: State, view: View) -> bool:
+    """Return whether no price of the grid in force is under the cap: only the list can show such an order, to be cancelled."""
+    return order.phase is Phase.UNKNOWN and view.conditions.grid.lowest() > state.cap
 
 
 def _took_nothing(order: Order) -> bool:
@@ -173,7 +178,7 @@ def _keep(
         wanted = quote is not None and quote.price == order.price and _allowed(order.price, state)
         if wanted and order.troubles <= 1:
             return (Claim(order.key, order.price, order.total, order.style),)
-        return (Burn(order.key, view.conditions.grid.lowest()),)
+        return () if _unburnable(order, state, view) else (Burn(order.key, view.conditions.grid.lowest()),)
     if order.phase is not Phase.LIVE or full(order):
         return ()
     # A cancel needs the order's id alone and can only lessen its exposure: it waits for no record that cannot be read.
