@@ -537,6 +537,7 @@ def test_an_order_that_is_shown_does_not_lapse() -> None:
         Requested(FIRST, Kind.CANCEL, after(OVER_S + 1)), replace(REFUSED_CANCEL, at=after(OVER_S + 2)), state=over
     )
     assert Lapse(FIRST) not in asked(refused, at=OVER_S + 3), "it was refused after the last reading began"
+    assert Lapse(FIRST) not in asked(fold(*read(OVER_S + 2, OVER_S + 2.5), state=refused), at=OVER_S + 3)
     assert Lapse(FIRST) in asked(fold(*read(OVER_S + 3, OVER_S + 4), state=refused), at=OVER_S + 5)
 
 
