@@ -10,9 +10,10 @@ from tests.shell.lab_tapes import drawn_tape
 
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.config import DEFAULT_EXECUTION
+from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.parent import Action
-from depthwalker.core.tape import Event, Replace, Tape, books
-from depthwalker.core.units import SECOND, Count, Micros
+from depthwalker.core.tape import Arrive, Event, Replace, Tape, books
+from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.shell.cli import main
 from depthwalker.shell.lab.experiment import UNTRADED, indexed
 from depthwalker.shell.lab.parents import Aim, LeftOut, Sampled, Sampling, sample
@@ -20,6 +21,7 @@ from depthwalker.shell.lab.players import players
 from depthwalker.shell.lab.statistics import Estimate, estimated, ratio
 from depthwalker.shell.recording import save
 
+WIDE = Book(((Price(4_500), Count(100_000)),), ((Price(5_000), Count(100_000)),), Micros(0))
 ASKED = ("--horizon", "8", "--every", "7", "--count", "5")
 
 
@@ -265,4 +267,20 @@ def test_an_interval_is_of_blocks_and_too_few_claim_nothing() -> None:
     assert each.low < each.mean < each.high
     assert estimated(values, [0] * 100) == Estimate(each.mean, None, None)
     assert ratio([1.0, 2.0], [2.0, 4.0], [1, 2]).mean == pytest.approx(0.5)
-    assert ratio([0.0], [0.0], [1]).mean != ratio([0.0], [0.0], [1]).mean
+    assert ratio([1.0, 2.0], [0.0, 0.0], [1, 2]) == Estimate(None, None, None)
+
+
+def test_a_market_where_nothing_can_be_saved_has_no_share_of_the_saving(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still, kept, page = tmp_path / "still.jsonl", tmp_path / "kept.json", tmp_path / "page.html"
+    late = Event(Micros(300 * SECOND), Arrive(Leg.YES, Price(3_000), Count(100)))
+    save(Tape("T", CENT_GRID, WIDE, (late,), late.at), still)
+    words = (str(still), "--count", "100", "--outcome", "yes", "--algorithm", "take_now", "dynamic_depth_walker")
+    assert run(*words, "--json", str(kept), "--html", str(page)) == 0
+    rows = json.loads(kept.read_text())["rows"]
+    taken = [row for row in rows if row["algorithm"] == "take_now"]
+    assert {row["shortfall_cents"] == row["bound_cents"] for row in taken} == {True}
+    assert {(row["captured"], row["captured_ci"], row["captured_by_switch"]) for row in rows} == {(None, None, None)}
+    shown = capsys.readouterr().out
+    assert ("nan" in shown, "nan" in page.read_text()) == (False, False)

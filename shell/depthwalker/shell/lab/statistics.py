@@ -18,9 +18,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean, or a ratio of sums, and its 95 % interval; None where there are too few blocks."""
+    """A mean, or a ratio of sums, None of a sum of nothing, and its 95 % interval; None where there are too few blocks."""
 
-    mean: float
+    mean: float | None
     low: float | None
     high: float | None
 
@@ -36,8 +36,10 @@ def ratio(above: Sequence[float], below: Sequence[float], blocks: Sequence[objec
     places = np.array([order[block] for block in blocks], dtype=np.int64)
     tops = np.bincount(places, weights=np.asarray(above, dtype=np.float64), minlength=len(order))
     bottoms = np.bincount(places, weights=np.asarray(below, dtype=np.float64), minlength=len(order))
-    mean = float(tops.sum() / bottoms.sum()) if bottoms.sum() else float("nan")
-    if len(order) < LEAST_BLOCKS or not bottoms.sum():
+    if not bottoms.sum():
+        return Estimate(None, None, None)
+    mean = float(tops.sum() / bottoms.sum())
+    if len(order) < LEAST_BLOCKS:
         return Estimate(mean, None, None)
     drawn = np.random.default_rng(seed).integers(0, len(order), (DRAWS, len(order)))
     sums: Floats = bottoms[drawn].sum(axis=1)
