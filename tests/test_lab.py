@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from tests.shell.test_lab_command import long_tape
 from tools import ablation
 from tools.lab import Task, design, main, sources
 from tools.lab_page import WALKER, How, page
@@ -15,6 +16,7 @@ from tools.otherwise import OTHERWISE
 from depthwalker.core.units import SECOND, Micros, Price
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.report import Row
+from depthwalker.shell.recording import save
 
 
 def test_the_protocol_is_that_of_the_issue() -> None:
@@ -31,7 +33,7 @@ def test_the_protocol_is_that_of_the_issue() -> None:
 
 
 def test_a_market_that_the_policy_was_chosen_on_never_judges_it() -> None:
-    halves = {name: Task(f"somewhere/{name}.jsonl.gz", Micros(SECOND)).half for name in NAMES}
+    halves = {name: Task(f"somewhere/{name}.jsonl.gz", f"elsewhere/{name}", Micros(SECOND)).half for name in NAMES}
 
     assert halves == {NAMES[0]: "tuning"} | dict.fromkeys(NAMES[1:], "judging")
 
@@ -228,9 +230,9 @@ def test_few_days_are_descriptive_wherever_something_is_claimed() -> None:
 
 
 def test_judging_markets_that_were_looked_at_are_said_to_be() -> None:
-    some = result((NAMES[1], 0.5, 0.6), ("mine", 0.5, 0.6))
+    some = result((f"day/{NAMES[1]}", 0.5, 0.6), ("mine", 0.5, 0.6))
 
-    assert f"Not tuned on is not unseen: {NAMES[1]} had been looked at before the policy was settled." in told(some)
+    assert f"Not tuned on is not unseen: day/{NAMES[1]} had been looked at before the policy was settled." in told(some)
     assert "Not tuned on" not in told(some, "tuning")
     assert "Not tuned on" not in told(result(("mine", 0.5, 0.6)))
 
@@ -274,6 +276,28 @@ def test_what_cannot_be_asked_is_refused(wrong: tuple[str, str], tmp_path: Path)
     with pytest.raises(SystemExit) as ended:
         main(["moderate", "--out", str(tmp_path / "lab.md"), *wrong])
     assert ended.value.code == 2
+
+
+def test_recordings_of_one_name_are_markets_of_their_own(tmp_path: Path) -> None:
+    files = [
+        tmp_path / folder / f"day.{ending}" for folder, ending in (("a", "jsonl"), ("b", "jsonl"), ("b", "parquet"))
+    ]
+    for seed, file in enumerate(files):
+        file.parent.mkdir(exist_ok=True)
+        save(long_tape(seed), file)
+    out = tmp_path / "lab.md"
+
+    assert main([*map(str, files), "--out", str(out), "--every", "30", "--jobs", "1"]) == 0
+
+    assert "Markets: a/day, b/day.jsonl, day.parquet." in out.read_text()
+    rows = json.loads(out.with_suffix(".json").read_text())["judging"]["rows"]
+    assert {row["file"] for row in rows} == {"all", "a/day", "b/day.jsonl", "day.parquet"}
+
+
+def test_a_market_that_is_given_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["thin", "thin", "--out", str(tmp_path / "lab.md")])
+    assert (ended.value.code, "thin is given twice" in capsys.readouterr().err) == (2, True)
 
 
 def test_what_cannot_be_played_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ from depthwalker.core.policy import policy_for
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros
 from depthwalker.shell.commands.arguments import whole
 from depthwalker.shell.ending import Wrong
-from depthwalker.shell.lab.asked import capped, tape_of
+from depthwalker.shell.lab.asked import capped, names_of, tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment, indexed
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.parents import Aim, Sampling
@@ -42,32 +42,29 @@ LATENCY: Final = Micros(SECOND // 10)
 BLOCK: Final = Micros(10 * HORIZON)
 COUNTS: Final = (Count(10 * CONTRACT), Count(100 * CONTRACT))
 CAP: Final = "2.5%,0.03"
-SYNTHETIC_SECONDS: Final = 1_800
+SEED, SYNTHETIC_SECONDS = 1, 1_800
 SOON, LATE, PARTLY = "filled before the rest is taken", "filled as the rest is taken", "not filled to the end"
 ENDS: Final = (SOON, LATE, PARTLY)
 CENT_MONEY: Final = 10_000  # microdollars
 KEPT_DIGITS: Final = 4  # of cents, basis points, seconds and shares
+ENDINGS: Final = (".gz", ".jsonl", ".parquet")
 PATTERNS: Final = ("*.jsonl.gz", "*.jsonl", "*.parquet")
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One market. `source` is a file, or the name of a synthetic market."""
+    """One market. `source` is a file, or the name of a synthetic market; `name` is what the tables call it."""
 
     source: str
+    name: str
     every: Micros
     counts: tuple[Count, ...] = COUNTS
     cap: str = CAP
 
     @property
-    def name(self) -> str:
-        """Return what the market is called in the tables."""
-        return Path(self.source).name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".parquet")
-
-    @property
     def half(self) -> str:
         """Return which half the market belongs to."""
-        return "tuning" if self.name.startswith(TUNED_ON) else "judging"
+        return "tuning" if Path(self.source).name.startswith(TUNED_ON) else "judging"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,7 @@ class Played:
 def played(task: Task) -> Played | str:
     """Return what every algorithm made of a market's parents, or why it cannot be played."""
     try:
-        tape = tape_of(task.source, 1, SYNTHETIC_SECONDS)
+        tape = tape_of(task.source, SEED, SYNTHETIC_SECONDS)
     except Wrong as wrong:
         return str(wrong)
     found = experiment([(task.name, indexed(tape))], design(task.every, task.counts, task.cap))
@@ -193,11 +190,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     since = time.monotonic()
     counts = tuple(Count(count * CONTRACT) for count in given.count)
     every = Micros(given.every * SECOND)
+    asked = sources(given.data)
     try:
         design(every, counts, given.cap)
+        names = names_of([(source, SEED) for source in asked], ENDINGS)
     except Wrong as wrong:
         parser.error(str(wrong))
-    tasks = [Task(source, every, counts, given.cap) for source in sources(given.data)]
+    tasks = [Task(source, name, every, counts, given.cap) for source, name in zip(asked, names, strict=True)]
     parts: dict[str, list[Played]] = {}
     refused: dict[str, str] = {}
     with ProcessPoolExecutor(given.jobs) as pool:

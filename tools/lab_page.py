@@ -133,7 +133,7 @@ def _half(half: str, result: Row) -> Iterator[str]:
     assert isinstance(left_out, dict)
     left = ", ".join(f"{times:,} x {why}" for why, times in sorted(left_out.items())) or "none"
     yield f"Markets: {', '.join(markets)}."
-    seen = [market for market in markets if market.startswith(SEEN)]
+    seen = [market for market in markets if market.rpartition("/")[2].startswith(SEEN)]
     if half == "judging" and seen:
         yield ""
         yield (

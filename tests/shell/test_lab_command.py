@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from depthwalker.core.parent import Action
 from depthwalker.core.tape import Arrive, Event, Replace, Tape, books
 from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.shell.cli import main
-from depthwalker.shell.lab.experiment import UNTRADED, indexed
+from depthwalker.shell.lab.experiment import UNTRADED, Design, experiment, indexed
 from depthwalker.shell.lab.parents import Aim, LeftOut, Sampled, Sampling, sample
 from depthwalker.shell.lab.players import players
 from depthwalker.shell.lab.statistics import Estimate, estimated, ratio
@@ -85,6 +86,48 @@ def test_everyone_executes_the_same_parents(recording: Path, capsys: pytest.Capt
     assert {"a", "b", "liquidity", "mean_bps", "ci_low", "ci_high", "parents"} <= set(found["paired"][0])
     pair = {(row["a"], row["b"], row["liquidity"], row["queue_model"]): row["mean_cents"] for row in found["paired"]}
     assert all(pair[b, a, *rest] == pytest.approx(-mean) for (a, b, *rest), mean in pair.items())
+
+
+def test_markets_of_one_name_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = tmp_path / "monday" / "market.jsonl", tmp_path / "tuesday" / "market.jsonl"
+    alone: list[dict[str, object]] = []
+    for seed, file in enumerate((first, second)):
+        file.parent.mkdir()
+        save(long_tape(seed), file)
+        assert run(str(file), *ASKED, "--every", "60", "--algorithm", "take_now", "chase", "--json") == 0
+        alone.extend({**row, "file": ""} for row in rows_of(capsys.readouterr().out, "market.jsonl"))
+    words = (str(first), "thin", str(second), "thin", *ASKED, "--every", "60")
+    assert run(*words, "--algorithm", "take_now", "chase", "--json") == 0
+    text = capsys.readouterr().out
+    together = [row for day in ("monday", "tuesday") for row in rows_of(text, f"{day}/market.jsonl")]
+    assert [{**row, "file": ""} for row in together] == alone
+    assert {row["file"] for row in json.loads(text)["rows"]} == {
+        "all",
+        "monday/market.jsonl",
+        "tuesday/market.jsonl",
+        "thin (seed 1)",
+        "thin (seed 3)",
+    }
+    taken = [row["captured"] for row in json.loads(text)["rows"] if row["algorithm"] == "take_now"]
+    assert set(taken) <= {0.0, None}
+
+
+def rows_of(text: str, file: str) -> list[dict[str, object]]:
+    return [row for row in json.loads(text)["rows"] if row["file"] == file]
+
+
+def test_a_recording_that_is_given_twice_is_refused(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again = recording.parent / ".." / recording.parent.name / recording.name
+    assert run(str(recording), str(again), *ASKED) == 2
+    assert f"{recording} is given twice" in capsys.readouterr().err
+
+
+def test_no_two_markets_of_an_experiment_have_one_name() -> None:
+    two = [("market", indexed(long_tape(3))), ("market", indexed(long_tape(4)))]
+    config = replace(DEFAULT_EXECUTION, timeout=Micros(8 * SECOND))
+    sampling = Sampling((Count(100),), (Leg.YES,), Action.BUY, Aim("offer", 0), Micros(SECOND), Micros(0), config)
+    with pytest.raises(ValueError, match="two markets are called market"):
+        experiment(two, Design((), sampling, (), Micros(0), Micros(80 * SECOND)))
 
 
 def test_several_counts_and_algorithms_a_policy_and_both_reports_as_files(
@@ -261,6 +304,7 @@ def test_an_interval_is_of_blocks_and_too_few_claim_nothing() -> None:
     values = [float(n % 7) for n in range(100)]
     each = estimated(values, list(range(100)))
     whole = estimated(values, [n // 20 for n in range(100)])
+    assert each.mean is not None
     assert each.mean == whole.mean == pytest.approx(sum(values) / 100)
     assert each.low is not None
     assert each.high is not None

@@ -38,7 +38,7 @@ from depthwalker.core.policy import policy_for
 from depthwalker.core.tape import Tape, window
 from depthwalker.core.units import CENT, SECOND, Count, Micros, Money, format_count, format_price
 from depthwalker.shell.engine import Engine
-from depthwalker.shell.lab.asked import tape_of
+from depthwalker.shell.lab.asked import names_of, tape_of
 from depthwalker.shell.lab.experiment import indexed
 from depthwalker.shell.lab.indexed import Indexed
 from depthwalker.shell.lab.market import ORIGIN, QueueModel
@@ -225,9 +225,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     logging.disable(logging.WARNING)
     told = [f"At commit {commit()}:", "", *HEAD] if given.keep else [*HEAD]
-    for source in given.data or PROFILES:
+    markets = list(given.data or PROFILES)
+    for source, name in zip(markets, names_of([(one, lab.SEED) for one in markets], lab.ENDINGS), strict=True):
         found = list(islice(pairs(source, Micros(given.every * SECOND), given.algorithm), given.most))
-        told.append(row(lab.Task(source, lab.EVERY).name, found))
+        told.append(row(name, found))
         print(told[-1], flush=True)
     if given.keep:
         put(PAGE, NAME, told)

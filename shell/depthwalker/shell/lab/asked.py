@@ -1,8 +1,11 @@
 """What the laboratory's commands read of their command lines: markets, execution_config, caps, counts."""
 
 import argparse
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from os.path import abspath
 from pathlib import Path
 from typing import Final
 
@@ -58,6 +61,37 @@ def tape_of(name: str, seed: int, seconds: int = SYNTHETIC_SECONDS) -> Tape:
             return tape
         case Failure(unplayable):
             raise Wrong(f"{name} cannot be replayed: {unplayable.reason}")
+
+
+def names_of(markets: Sequence[tuple[str, int]], endings: Sequence[str] = ()) -> list[str]:
+    """Return what each market is called, a recording or a synthetic one of a seed: the shortest that tells it from the others.
+
+    It is a name as short as the profile's or the file's, which loses these endings where that is still its own. Raises Wrong.
+    """
+    may = [_called(source, seed, endings) for source, seed in markets]
+    owners = Counter(name for names in may for name in names)
+    found: list[str] = []
+    for (source, _), names in zip(markets, may, strict=True):
+        own = next((name for name in names if owners[name] == 1), None)
+        if own is None:
+            raise Wrong(f"{source} is given twice: each parent counts once")
+        found.append(own)
+    return found
+
+
+def _called(source: str, seed: int, endings: Sequence[str]) -> tuple[str, ...]:
+    """Return what a market may be called, shortest first."""
+    if source in PROFILES:
+        return source, f"{source} (seed {seed})"
+    parts = Path(abspath(source)).parts  # noqa: PTH100 - a link is called what it is called, not what it leads to
+    tails = ["/".join(parts[start:]) for start in range(len(parts) - 1, 0, -1)]
+    return tuple(dict.fromkeys(name for tail in tails for name in (_without(tail, endings), tail)))
+
+
+def _without(name: str, endings: Sequence[str]) -> str:
+    for ending in endings:
+        name = name.removesuffix(ending)
+    return name
 
 
 def capped(config: ExecutionConfig, text: str) -> ExecutionConfig:

@@ -3,12 +3,11 @@
 import argparse
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from depthwalker.core.units import Micros
 from depthwalker.shell.backtest_page import backtest_page, results_of
 from depthwalker.shell.ending import OK, Wrong
-from depthwalker.shell.lab.asked import BLOCK, capped, models_of, sampling_of, tape_of
+from depthwalker.shell.lab.asked import BLOCK, capped, models_of, names_of, sampling_of, tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment, indexed
 from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.players import players
@@ -35,9 +34,10 @@ def run_backtest(given: argparse.Namespace) -> int:
 
 
 def _markets(given: argparse.Namespace, told: Callable[[str], None]) -> Iterator[tuple[str, Index]]:
-    for place, name in enumerate(given.data):
-        told(f"executing on {name}, market {place + 1} of {len(given.data)}")
-        yield Path(name).name, indexed(tape_of(name, given.seed + place))
+    markets = [(source, given.seed + place) for place, source in enumerate(given.data)]
+    for place, (name, market) in enumerate(zip(names_of(markets), markets, strict=True), 1):
+        told(f"executing on {name}, market {place} of {len(markets)}")
+        yield name, indexed(tape_of(*market))
 
 
 def _reasons(measured: Measured) -> str:

@@ -67,9 +67,14 @@ def indexed(tape: Tape) -> Index:
 def experiment(
     markets: Iterable[tuple[str, Index]], design: Design, tell: Callable[[str], None] | None = None
 ) -> Measured:
-    """Return what every algorithm made of every parent; `tell` hears of each market that is done."""
+    """Return what every algorithm made of every parent; `tell` hears of each market that is done.
+
+    Raises ValueError where two markets have one name: the parents of both would be taken for the same.
+    """
     measured = Measured()
     for name, index in markets:
+        if name in measured.fill_models:
+            raise ValueError(f"two markets are called {name}")
         measured.fill_models[name] = TRADED if index.trades() else UNTRADED
         for drawn in sample(index, design.sampling):
             if isinstance(drawn, LeftOut):
