@@ -202,6 +202,12 @@ def test_a_recording_without_trades_says_what_its_fills_stand_on(
     assert UNTRADED in capsys.readouterr().out
 
 
+def test_actions_may_arrive_at_once(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(str(recording), *ASKED, "--latency", "0", "--algorithm", "take_now", "--json") == 0
+    whole = [row for row in json.loads(capsys.readouterr().out)["rows"] if row["file"] == "all"]
+    assert {row["seconds_to_first"] for row in whole} == {0.0}
+
+
 def test_a_synthetic_market_needs_no_file(capsys: pytest.CaptureFixture[str]) -> None:
     words = (
         "moderate",

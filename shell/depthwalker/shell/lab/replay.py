@@ -116,7 +116,7 @@ class Replay:
         until = min(
             wait.at,
             *(at for at, _ in self._pending),
-            *((Micros(self._now + self._latency),) if fresh else ()),
+            *((Micros(self._now + max(1, self._latency)),) if fresh else ()),  # a view of this instant is not fresher
             Micros(1 << 62),
         )
         woken = self._exchange.wake(self.state, wakes, self._now, until) if wakes else None
