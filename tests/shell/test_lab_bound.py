@@ -25,7 +25,7 @@ from depthwalker.shell.lab.index import Index, offers
 from depthwalker.shell.lab.indexed import Indexed
 from depthwalker.shell.lab.market import ORIGIN, QueueModel
 from depthwalker.shell.lab.parents import Sampled
-from depthwalker.shell.lab.players import players
+from depthwalker.shell.lab.players import TAKE_NOW, players
 from depthwalker.shell.lab.replay import LATENCY
 
 MODELS = st.sampled_from(QueueModel)
@@ -45,20 +45,56 @@ def sampled_of(index: Index, parent: Parent) -> Sampled:
     model=MODELS,
     count=st.sampled_from((1, 10, 60)),
     makers_pay=st.booleans(),
+    seconds=st.sampled_from((1, 4, 40)),
+    latency=st.sampled_from((Micros(0), LATENCY, Micros(3 * SECOND // 2), Micros(5 * SECOND))),
 )
 def test_no_algorithm_ever_beats_the_bound(
-    seed: int, name: str, leg: Leg, model: QueueModel, count: int, makers_pay: bool
+    seed: int,
+    name: str,
+    leg: Leg,
+    model: QueueModel,
+    count: int,
+    makers_pay: bool,
+    seconds: int,
+    latency: Micros,
 ) -> None:
     index = indexed(drawn_tape(seed))
-    parent = parent_of(leg, count, 51 if leg is Leg.YES else 53)
+    config = replace(DEFAULT_EXECUTION, timeout=Micros(seconds * SECOND))
+    parent = parent_of(leg, count, 51 if leg is Leg.YES else 53, config)
     sampled = sampled_of(index, replace(parent, rates=WITH_MAKER_FEES) if makers_pay else parent)
     least = bound(index, sampled, model)
     exchange = Indexed(index, sampled.parent, model)
-    result = measure(exchange, index, sampled, players(DEFAULT_EXECUTION)[name], LATENCY)
+    result = measure(exchange, index, sampled, players(config)[name], latency)
     assert result.twice_shortfall >= twice_shortfall(sampled, least.cost)
     assert single_switch(index, sampled, model) >= least.cost
 
 
+def test_what_is_filled_after_the_horizon_is_completed_at_the_horizon_instead() -> None:
+    """Two seconds late the taker finds offers at 49 that were not there; at the horizon the best is at 52."""
+    cheap = small(Withdraw(Leg.NO, Price(4_900), ONE), Arrive(Leg.NO, Price(5_100), SOME))
+    index = indexed(cheap)
+    config = replace(DEFAULT_EXECUTION, timeout=Micros(3 * SECOND))
+    sampled = sampled_of(index, replace(parent_of(Leg.YES, 1, 51, config), started=ORIGIN, deadline=HORIZON))
+    exchange = Indexed(index, sampled.parent, QueueModel.WORST)
+    result = measure(exchange, index, sampled, players(config)[TAKE_NOW], Micros(5 * SECOND))
+    assert [fill.price for fill in exchange.account.fills] == [Price(4_900)]
+    assert (result.filled, result.value, result.last, result.full) == (0, 0, None, False)
+    at_the_horizon = ((Price(5_200), Count(2 * CONTRACT)),)
+    assert result.completion == complete(at_the_horizon, ONE, sampled.parent.rates, sampled.parent.grid.highest())
+
+
+def test_what_was_taken_until_the_horizon_does_not_complete_the_rest() -> None:
+    index = indexed(STILL)
+    config = replace(DEFAULT_EXECUTION, timeout=Micros(3 * SECOND))
+    parent = replace(parent_of(Leg.YES, 2, 51, config), started=ORIGIN, deadline=HORIZON)
+    exchange = Indexed(index, parent, QueueModel.WORST)
+    for key, at in ((OrderKey(1, 0), HORIZON), (OrderKey(2, 0), Micros(HORIZON + 1))):
+        exchange.place(key, Price(5_200), ONE, Style.TAKE, at)
+    assert exchange.closing() == ((Price(5_200), Count(2 * CONTRACT)),)
+    assert exchange.offers(Micros(HORIZON + 1)) == ((Price(5_200), ONE),)
+
+
+HORIZON = Micros(ORIGIN + 3 * SECOND)
 OPENING = Book(
     ((Price(4_800), Count(3 * CONTRACT)), (Price(4_700), Count(CONTRACT))),
     ((Price(4_900), Count(CONTRACT)), (Price(4_800), Count(2 * CONTRACT))),

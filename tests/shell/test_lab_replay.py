@@ -54,5 +54,5 @@ def test_what_is_left_to_complete_with_agrees_too_when_the_end_came_after_the_de
     exchanges = (Indexed(Index(columns_of(tape)), parent, QueueModel.WORST), Plain(tape, parent, QueueModel.WORST))
     for exchange in exchanges:
         Replay(exchange, chosen.policy, chosen.strategy_of, LATENCY).run()
-    indexed, plain = (exchange.offers(parent.deadline) for exchange in exchanges)
+    indexed, plain = (exchange.closing() for exchange in exchanges)
     assert indexed == plain

@@ -27,7 +27,10 @@ class Markout:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One parent by one algorithm. `paid` and `completion` include their fees; spans in microseconds from arrival."""
+    """One parent by one algorithm, as it stood at the horizon: what is filled later is part of the completion.
+
+    Money in microdollars; `value` and `fees` of the fills, `completion` with its fees; spans in microseconds from arrival.
+    """
 
     algorithm: str
     model: QueueModel
@@ -68,10 +71,10 @@ def measure(exchange: Exchange, index: Index, sampled: Sampled, player: Player, 
 
 def cost(run: Run, exchange: Exchange, index: Index, sampled: Sampled, name: str) -> Result:
     """Return what a parent cost that was executed on this exchange; `name` is the algorithm's."""
-    parent, fills = sampled.parent, run.fills
+    parent = sampled.parent
+    fills = tuple(fill for fill in run.fills if fill.at <= sampled.deadline)
     filled = Count(sum(fill.count for fill in fills))
     left = Count(parent.count - filled)
-    facing = exchange.offers(sampled.deadline) if left > 0 else ()
     reads = run.state.calls
     return Result(
         algorithm=name,
@@ -80,7 +83,7 @@ def cost(run: Run, exchange: Exchange, index: Index, sampled: Sampled, name: str
         filled=filled,
         value=Money(sum(fill.price * fill.count for fill in fills)),
         fees=Money(sum(fill.fee for fill in fills)),
-        completion=complete(facing, left, parent.rates, parent.grid.highest()),
+        completion=complete(exchange.closing(), left, parent.rates, parent.grid.highest()),
         first=Micros(fills[0].at - parent.started) if fills else None,
         last=Micros(fills[-1].at - parent.started) if fills else None,
         walks=total_walks(run.state),

@@ -53,6 +53,7 @@ class Indexed:
         self._events = index.before(parent.started)
         self._conditions = Conditions(parent.grid, parent.rates, CALM, 0, 5, 10_000, open=True)
         self._last: _Shown | None = None
+        self._closing: Ladder | None = None  # once the deadline is past
         self._past: dict[
             tuple[int, Micros], tuple[int, int]
         ] = {}  # after how many events what traded past a price since then
@@ -67,6 +68,8 @@ class Indexed:
 
     def advance(self, now: Micros) -> None:
         """Let everything happen until an instant, that instant included; what has happened is never undone."""
+        if self._closing is None and now > self.account.parent.deadline:
+            self._closing = self.closing()
         until = self.index.before(now, self._events)
         if until == self._events:
             return
@@ -119,6 +122,10 @@ class Indexed:
         """Return all that is offered, less what we took."""
         self.advance(now)
         return self._offers()
+
+    def closing(self) -> Ladder:
+        """Return all that is offered at the parent's deadline, less what we took until then, though it be past."""
+        return self.offers(self.account.parent.deadline) if self._closing is None else self._closing
 
     def view(self, state: State, now: Micros) -> View:
         """Return what an execution sees: the others' book as it is now, less what we took."""

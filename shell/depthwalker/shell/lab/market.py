@@ -190,6 +190,10 @@ class Exchange(Protocol):
         """Return all that is offered, less what we took."""
         ...
 
+    def closing(self) -> Ladder:
+        """Return all that is offered at the parent's deadline, less what we took until then, though it be past."""
+        ...
+
 
 def shared(ahead: int, counts: list[int]) -> int:
     """Return the queue before an order after a level went through these counts: cancels come from all alike."""

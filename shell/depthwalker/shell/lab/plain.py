@@ -43,6 +43,7 @@ class Plain:
         self._removed: dict[Price, int] = {}
         self._history: History = NO_HISTORY
         self._trades = 0
+        self._closing: Ladder | None = None  # once the deadline is past
         self._start()
 
     def _start(self) -> None:
@@ -52,6 +53,8 @@ class Plain:
 
     def advance(self, now: Micros) -> None:
         """Let everything happen until an instant, that instant included."""
+        if self._closing is None and now > self.account.parent.deadline:
+            self._closing = self.closing()
         while self._pending and self._pending[0][0] <= now:
             self._step()
 
@@ -104,6 +107,10 @@ class Plain:
         self.advance(now)
         return ladders(self._others(), self.account.parent.leg).offers
 
+    def closing(self) -> Ladder:
+        """Return all that is offered at the parent's deadline, less what we took until then, though it be past."""
+        return self.offers(self.account.parent.deadline) if self._closing is None else self._closing
+
     def view(self, state: State, now: Micros) -> View:
         """Return what an execution sees: the others' book as it is now, less what we took."""
         self.advance(now)
@@ -122,7 +129,7 @@ class Plain:
         self.advance(since)
         while self._pending and self._pending[0][0] < until:
             now = self._pending[0][0]
-            self._step()
+            self.advance(now)
             if woken(wakes, self.view(state, now)):
                 return now
         return None
