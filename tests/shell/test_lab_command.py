@@ -130,6 +130,31 @@ def test_no_two_markets_of_an_experiment_have_one_name() -> None:
         experiment(two, Design((), sampling, (), Micros(0), Micros(80 * SECOND)))
 
 
+def test_what_cannot_be_played_is_named_beside_what_was(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, short, kept, page = (tmp_path / name for name in ("broken.jsonl", "short.jsonl", "kept.json", "page.html"))
+    broken.write_text("no recording\n")
+    save(drawn_tape(3), short)
+    markets = ("nowhere.jsonl", str(broken), str(short), str(recording))
+    words = (*ASKED, "--algorithm", "take_now", "--json", str(kept), "--html", str(page))
+    assert run(*markets, *words) == 0
+    whole = json.loads(kept.read_text())
+    reasons = {one["file"]: one["reason"] for one in whole["refused"]}
+    assert list(reasons) == ["nowhere.jsonl", "broken.jsonl", "short.jsonl"]
+    assert "nowhere.jsonl cannot be read" in reasons["nowhere.jsonl"]
+    assert "broken.jsonl cannot be replayed" in reasons["broken.jsonl"]
+    assert reasons["short.jsonl"] == "no parent could be sampled"
+    shown = capsys.readouterr().out
+    for file, reason in reasons.items():
+        assert f"not played: {file}: {reason}" in shown
+        assert f"Not played: {file}: " in page.read_text()
+    assert {row["file"] for row in whole["rows"]} == {"all", recording.name}
+    assert run(*markets[:2], *words) == 2
+    told = capsys.readouterr().err
+    assert all(f"{file} cannot be re" in told for file in ("nowhere.jsonl", "broken.jsonl"))
+
+
 def test_several_counts_and_algorithms_a_policy_and_both_reports_as_files(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,13 @@ class Pair(msgspec.Struct):
     parents: int
 
 
+class Refused(msgspec.Struct):
+    """A market that could not be played."""
+
+    file: str
+    reason: str
+
+
 class Results(msgspec.Struct):
     """A backtest's results."""
 
@@ -69,6 +76,7 @@ class Results(msgspec.Struct):
     left_out: dict[str, int]
     rows: list[Row]
     paired: list[Pair]
+    refused: list[Refused] = []
 
 
 class NotResults(Exception):
@@ -99,6 +107,8 @@ def _lead(results: Results) -> Iterator[Child]:
     models = results.fill_model
     told = models if isinstance(models, str) else "; ".join(f"{file}: {model}" for file, model in models.items())
     yield tag("p", f"Fill model: {told}", class_="soft")
+    for one in results.refused:
+        yield tag("p", f"Not played: {one.file}: {one.reason}", class_="soft")
     whole = [row for row in results.rows if row.file == ALL and row.liquidity == ALL] or results.rows
     yield cards(
         (

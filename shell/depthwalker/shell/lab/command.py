@@ -22,27 +22,44 @@ from depthwalker.shell.waiting import waiting
 def run_backtest(given: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     design = _design(given)
+    refused: dict[str, str] = {}
     with waiting("reading markets") as told:
-        measured = experiment(_markets(given, told), design, complain)
-    if not measured.outcomes:
-        raise Wrong(f"no parent could be sampled: {_reasons(measured)}")
-    found = report(measured)
+        measured = experiment(_markets(given, told, refused), design, complain)
+    sampled = {outcome.file for outcome in measured.outcomes}
+    if not sampled:
+        raise Wrong("; ".join([*refused.values(), *_nothing(measured)]))
+    refused |= dict.fromkeys(
+        [name for name in measured.fill_models if name not in sampled], "no parent could be sampled"
+    )
+    found = report(measured) | {"refused": [{"file": name, "reason": why} for name, why in refused.items()]}
     if given.html is not None:
         given.html.write_text(backtest_page(results_of(json.dumps(found).encode(), "the report")), encoding="utf-8")
     tell(found, shown(found), given.json)
     return OK
 
 
-def _markets(given: argparse.Namespace, told: Callable[[str], None]) -> Iterator[tuple[str, Index]]:
+def _markets(
+    given: argparse.Namespace, told: Callable[[str], None], refused: dict[str, str]
+) -> Iterator[tuple[str, Index]]:
+    """Yield the markets, and note those that cannot be played with the reason."""
     markets = [(source, given.seed + place) for place, source in enumerate(given.data)]
     for place, (name, market) in enumerate(zip(names_of(markets), markets, strict=True), 1):
         told(f"executing on {name}, market {place} of {len(markets)}")
-        yield name, indexed(tape_of(*market))
+        try:
+            tape = tape_of(*market)
+        except Wrong as wrong:
+            complain(str(wrong))
+            refused[name] = str(wrong)
+            continue
+        yield name, indexed(tape)
 
 
-def _reasons(measured: Measured) -> str:
-    reasons = ", ".join(f"{count} x {reason}" for reason, count in measured.left_out.items())
-    return reasons or "the markets are shorter than a horizon and the minute after it"
+def _nothing(measured: Measured) -> Iterator[str]:
+    """Yield why the markets that could be played gave no parent."""
+    if measured.fill_models:
+        reasons = ", ".join(f"{count} x {reason}" for reason, count in measured.left_out.items())
+        short = "the markets are shorter than a horizon and the minute after it"
+        yield f"no parent could be sampled: {reasons or short}"
 
 
 def _design(given: argparse.Namespace) -> Design:

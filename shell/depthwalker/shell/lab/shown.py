@@ -27,13 +27,21 @@ HEADINGS: Final = (
 
 def shown(report: Mapping[str, object]) -> Iterator[str]:
     """Yield the lines."""
-    yield f"fill model: {report['fill_model']}"
-    if report["left_out"]:
-        yield f"left out: {report['left_out']}"
-    yield from LEGEND
-    rows, pairs = report["rows"], report["paired"]
+    rows, models, left_out, refused = report["rows"], report["fill_model"], report["left_out"], report["refused"]
+    pairs = report["paired"]
     assert isinstance(rows, list)
     assert isinstance(pairs, list)
+    assert isinstance(left_out, dict)
+    assert isinstance(refused, list)
+    yield from (
+        (f"fill model of {file}: {model}" for file, model in models.items())
+        if isinstance(models, dict)
+        else (f"fill model: {models}",)
+    )
+    if left_out:
+        yield f"left out: {', '.join(f'{count:,} x {reason}' for reason, count in left_out.items())}"
+    yield from (f"not played: {one['file']}: {one['reason']}" for one in refused)
+    yield from LEGEND
     kept = sorted((row for row in rows if row["file"] == ALL), key=_order)
     for (model, liquidity), group in groupby(kept, key=_group):
         listed = list(group)
