@@ -110,13 +110,19 @@ def result(*markets: tuple[str, float, float], **more: object) -> Row:
         rows.append(ROW | key | {"algorithm": WALKER, "shortfall_cents": 3.0})
         for name, cents in (("twap", less), ("spec", lesser)):
             rows.append(ROW | key | {"algorithm": name, "shortfall_cents": 3 + cents})
-            interval: Row = {"mean_cents": -cents, "cents_low": -cents - 0.2, "cents_high": -cents + 0.2}
+            interval: Row = {
+                "fill_model": "tape",
+                "mean_cents": -cents,
+                "cents_low": -cents - 0.2,
+                "cents_high": -cents + 0.2,
+            }
             paired.append(key | interval | {"a": WALKER, "b": name, "parents": 50})
     whole = [{key: value for key, value in pair.items() if key != "file"} for pair in paired if pair["file"] == "all"]
     return {
         "runs": 1,
         "left_out": {},
         "fill_model": "tape",
+        "trades": {name: 1_000 for name, *_ in markets},
         "markets": [name for name, *_ in markets],
         "sessions": 2,
         "days": ["2023-04-14", "2023-04-15"],
@@ -130,6 +136,7 @@ def result(*markets: tuple[str, float, float], **more: object) -> Row:
 
 
 ROW: Row = {
+    "fill_model": "tape",
     "parents": 50,
     "fill_rate": 0.9,
     "parents_in_reach": 40,
@@ -239,10 +246,16 @@ def test_judging_markets_that_were_looked_at_are_said_to_be() -> None:
 
 def test_several_fill_models_are_told_with_their_markets() -> None:
     models = {"x": "tape: all", "y": "lower bound: no trades", "z": "tape: all"}
+    some = result(("x", 0.5, 0.6), fill_model=models, trades={"x": 1_234, "y": 0, "z": 1})
+    for row in (*rows_of(some, "rows"), *rows_of(some, "paired")):
+        row["fill_model"] = "mixed"
 
-    text = told(result(("x", 0.5, 0.6), fill_model=models))
+    text = told(some)
 
-    assert "Fill models: lower bound: no trades (y); tape: all (x, z)." in text
+    assert "Fill models: lower bound: no trades (y); tape: all (x, z). Figures of several markets may mix them" in text
+    assert "Trades recorded: x 1,234, y 0, z 1." in text
+    assert "**thin, worst queue, fill models mixed**" in text
+    assert "| thin, fill models mixed: calls, most |" in text
 
 
 def test_other_counts_and_another_cap_are_judged_and_named(tmp_path: Path) -> None:

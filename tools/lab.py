@@ -100,6 +100,7 @@ def merged(parts: Iterable[Measured]) -> Measured:
         whole.outcomes.extend(part.outcomes)
         whole.left_out.update(part.left_out)
         whole.fill_models.update(part.fill_models)
+        whole.trades.update(part.trades)
     return whole
 
 

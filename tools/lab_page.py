@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from depthwalker.shell.lab.market import QueueModel
-from depthwalker.shell.lab.report import ALL, FEW_CALLS, Row
+from depthwalker.shell.lab.report import ALL, FEW_CALLS, MIXED, Row
 
 WALKER: Final = "dynamic_depth_walker"
 SEEN: Final = ("kalshi_INXD-23APR14", "kalshi_INXD-23AUG31", "betfair_BF-1.181223995")  # before the policy was settled
@@ -143,7 +143,7 @@ def _half(half: str, result: Row) -> Iterator[str]:
         )
     yield from ("", standing(result), "")
     yield f"{result['runs']:,} executions; parents left out: {left}."
-    yield from ("", _fill_model(result["fill_model"]), "", *_targets(result), "", *_by_market(result), "")
+    yield from ("", _fill_model(result), "", *_targets(result), "", *_by_market(result), "")
     yield from _excess(result)
     for model in QueueModel:
         yield from _model(result, model)
@@ -164,11 +164,15 @@ def standing(result: Row) -> str:
     return f"{sessions}."
 
 
-def _fill_model(model: object) -> str:
+def _fill_model(result: Row) -> str:
+    model, trades = result["fill_model"], result["trades"]
+    assert isinstance(trades, dict)
+    counted = f"Trades recorded: {', '.join(f'{name} {count:,}' for name, count in trades.items())}."
     if not isinstance(model, dict):
-        return f"Fill model: {model}."
+        return f"Fill model: {model}. {counted}"
     files = {one: [name for name, its in model.items() if its == one] for one in sorted(set(model.values()))}
-    return "Fill models: " + "; ".join(f"{one} ({', '.join(names)})" for one, names in files.items()) + "."
+    told = "; ".join(f"{one} ({', '.join(names)})" for one, names in files.items())
+    return f"Fill models: {told}. Figures of several markets may mix them, as is said where they do. {counted}"
 
 
 def _targets(result: Row) -> Iterator[str]:
@@ -180,7 +184,7 @@ def _targets(result: Row) -> Iterator[str]:
         row = next((line for line in lines if line["algorithm"] == WALKER), None)
         if row is not None:
             for target in (*_beaten(result, liquidity), *_specified(row), *_out_of_reach(row, lines), *_quick(row)):
-                yield f"| {liquidity}: {target}"
+                yield f"| {liquidity}{_mixed(row)}: {target}"
 
 
 def _beaten(result: Row, liquidity: str) -> Iterator[str]:
@@ -325,7 +329,7 @@ def _model(result: Row, model: QueueModel) -> Iterator[str]:
         pairs = _pairs(result, ALL, liquidity, model)
         if not pairs:
             continue
-        yield from ("", f"**{liquidity}, {model.value} queue**", "")
+        yield from ("", f"**{liquidity}, {model.value} queue{_mixed(pairs[0])}**", "")
         lines = _lines(result, ALL, liquidity, model)
         if lines:
             yield f"| {' | '.join(COLUMNS)} |"
@@ -377,6 +381,10 @@ def _line(row: Row) -> str:
         _percent(row["captured"]),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _mixed(row: Row) -> str:
+    return ", fill models mixed" if row["fill_model"] == MIXED else ""
 
 
 def _descriptive(result: Row) -> str:

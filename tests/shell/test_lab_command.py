@@ -13,10 +13,10 @@ from depthwalker.core.book import Book, Leg
 from depthwalker.core.config import DEFAULT_EXECUTION
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.parent import Action
-from depthwalker.core.tape import Arrive, Event, Replace, Tape, books
+from depthwalker.core.tape import Arrive, Event, Replace, Take, Tape, books
 from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.shell.cli import main
-from depthwalker.shell.lab.experiment import UNTRADED, Design, experiment, indexed
+from depthwalker.shell.lab.experiment import SAMPLED, TRADED, UNTRADED, Design, experiment, fill_model, indexed
 from depthwalker.shell.lab.parents import Aim, LeftOut, Sampled, Sampling, sample
 from depthwalker.shell.lab.players import players
 from depthwalker.shell.lab.statistics import Estimate, estimated, ratio
@@ -44,6 +44,14 @@ def _back(tape: Tape) -> Replace:
 
 def after(tape: Tape) -> Iterator[Book]:
     return islice(books(tape), 1, None)
+
+
+def snapshots(tape: Tape) -> Tape:
+    """Return the tape as snapshots of its book alone."""
+    events = tuple(
+        Event(event.at, Replace(book.yes, book.no)) for event, book in zip(tape.events, after(tape), strict=True)
+    )
+    return Tape(tape.ticker, tape.grid, tape.opening, events, tape.span)
 
 
 def run(*words: str) -> int:
@@ -218,13 +226,41 @@ def test_the_same_words_give_the_same_bytes(recording: Path, capsys: pytest.Capt
 def test_a_recording_without_trades_says_what_its_fills_stand_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    save(snapshots(long_tape(4)), tmp_path / "silent.jsonl")
+    words = (*ASKED, "--algorithm", "twap", "--queue-model", "worst")
+    assert run(str(tmp_path / "silent.jsonl"), *words) == 0
+    shown = capsys.readouterr().out
+    assert f"fill model: {SAMPLED}{UNTRADED}\ntrades recorded: 0 of silent.jsonl\n" in shown
+    assert "mixed" not in shown
+
+
+def test_what_rests_on_several_fill_models_is_said_to_be_mixed(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    untraded = SAMPLED + UNTRADED
+    save(snapshots(long_tape(4)), tmp_path / "silent.jsonl")
+    out, page = tmp_path / "kept.json", tmp_path / "page.html"
+    words = (*ASKED, "--algorithm", "twap", "chase", "--queue-model", "worst", "--json", str(out), "--html", str(page))
+    assert run(str(recording), str(tmp_path / "silent.jsonl"), *words) == 0
+    shown, found = capsys.readouterr().out, json.loads(out.read_text())
+    models = {file: {row["fill_model"] for row in found["rows"] if row["file"] == file} for file in found["trades"]}
+    assert models == {recording.name: {TRADED}, "silent.jsonl": {untraded}}
+    assert {row["fill_model"] for row in found["rows"] if row["file"] == "all"} >= {"mixed"}
+    assert {row["fill_model"] for row in found["paired"] if row["liquidity"] == "all"} == {"mixed"}
+    assert found["fill_model"] == {recording.name: TRADED, "silent.jsonl": untraded}
+    assert f"fill model of silent.jsonl: {untraded}" in shown
+    assert f"trades recorded: {found['trades'][recording.name]} of {recording.name}, 0 of silent.jsonl" in shown
+    assert " cents), fill models mixed\n" in shown
+    assert " markets, worst queue, fill models mixed" in page.read_text()
+    assert "Trades recorded: " in page.read_text()
+
+
+def test_a_tape_of_snapshots_and_trades_is_a_sampled_one() -> None:
     tape = long_tape(4)
-    quiet = tuple(
-        Event(event.at, Replace(book.yes, book.no)) for event, book in zip(tape.events, after(tape), strict=True)
-    )
-    save(Tape(tape.ticker, tape.grid, tape.opening, quiet, tape.span), tmp_path / "silent.jsonl")
-    assert run(str(tmp_path / "silent.jsonl"), *ASKED, "--algorithm", "twap", "--queue-model", "worst") == 0
-    assert UNTRADED in capsys.readouterr().out
+    takes = tuple(event for event in tape.events if isinstance(event.flow, Take))
+    sampled = replace(tape, events=tuple(sorted((*snapshots(tape).events, *takes), key=lambda event: event.at)))
+    tapes = (sampled, tape, replace(tape, events=()))
+    assert [fill_model(indexed(one)) for one in tapes] == [SAMPLED + TRADED, TRADED, UNTRADED]
 
 
 def test_actions_may_arrive_at_once(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:

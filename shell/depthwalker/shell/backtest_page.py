@@ -11,6 +11,7 @@ from depthwalker.shell.markup import Child, tag
 from depthwalker.shell.page import Card, cards, page
 
 ALL: Final = "all"
+MIXED: Final = "mixed"
 ORDER: Final = {ALL: 0, "liquid": 1, "moderate": 2, "thin": 3}
 FAVOURITE: Final = "dynamic_depth_walker"
 HEADINGS: Final = (
@@ -46,6 +47,7 @@ class Row(msgspec.Struct):
     seconds_to_full: float | None
     walks: float | None
     calls: float | None
+    fill_model: str = ""
 
 
 class Pair(msgspec.Struct):
@@ -59,6 +61,7 @@ class Pair(msgspec.Struct):
     cents_low: float | None
     cents_high: float | None
     parents: int
+    fill_model: str = ""
 
 
 class Refused(msgspec.Struct):
@@ -77,6 +80,7 @@ class Results(msgspec.Struct):
     rows: list[Row]
     paired: list[Pair]
     refused: list[Refused] = []
+    trades: dict[str, int] = {}
 
 
 class NotResults(Exception):
@@ -107,6 +111,9 @@ def _lead(results: Results) -> Iterator[Child]:
     models = results.fill_model
     told = models if isinstance(models, str) else "; ".join(f"{file}: {model}" for file, model in models.items())
     yield tag("p", f"Fill model: {told}", class_="soft")
+    if results.trades:
+        counted = ", ".join(f"{count:,} of {file}" for file, count in results.trades.items())
+        yield tag("p", f"Trades recorded: {counted}", class_="soft")
     for one in results.refused:
         yield tag("p", f"Not played: {one.file}: {one.reason}", class_="soft")
     whole = [row for row in results.rows if row.file == ALL and row.liquidity == ALL] or results.rows
@@ -170,7 +177,8 @@ def _by_cost(row: Row) -> float:
 
 
 def _group(each: Row | Pair) -> str:
-    return f"{each.liquidity} markets, {each.queue_model} queue"
+    mixed = ", fill models mixed" if each.fill_model == MIXED else ""
+    return f"{each.liquidity} markets, {each.queue_model} queue{mixed}"
 
 
 def _shown(value: float | None, decimals: int) -> str:

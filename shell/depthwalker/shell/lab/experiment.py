@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from depthwalker.core.tape import Tape
+from depthwalker.core.tape import Replace, Take, Tape
 from depthwalker.core.units import Micros
 from depthwalker.shell.lab.bound import Bound, bound, single_switch
 from depthwalker.shell.lab.columns import columns_of, flattened
@@ -19,6 +19,7 @@ TRADED = "tape: trades at or through our price, less the queue, and offers that 
 UNTRADED = (
     "lower bound: the recording holds no trades, so an order at rest fills only where an offer arrives at its price"
 )
+SAMPLED = "sampled, the book is known at its snapshots only; "
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Outcome:
     """One result beside what it is compared with: twice the shortfall of the bound and of the best single switch."""
 
     file: str
+    fill_model: str
     block: int
     result: Result
     bound: int
@@ -46,6 +48,7 @@ class Measured:
     outcomes: list[Outcome] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     fill_models: dict[str, str] = field(default_factory=dict)
+    trades: dict[str, int] = field(default_factory=dict)  # of each recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,13 @@ class Design:
 
 def indexed(tape: Tape) -> Index:
     """Return a tape ready to be looked up."""
-    return Index(columns_of(flattened(tape)))
+    kinds = {type(event.flow) for event in tape.events} - {Take}
+    return Index(columns_of(flattened(tape)), sampled=kinds == {Replace})
+
+
+def fill_model(index: Index) -> str:
+    """Return what the fills of a market stand on."""
+    return (SAMPLED if index.sampled else "") + (TRADED if index.trades() else UNTRADED)
 
 
 def experiment(
@@ -75,7 +84,7 @@ def experiment(
     for name, index in markets:
         if name in measured.fill_models:
             raise ValueError(f"two markets are called {name}")
-        measured.fill_models[name] = TRADED if index.trades() else UNTRADED
+        measured.fill_models[name], measured.trades[name] = fill_model(index), index.trades()
         for drawn in sample(index, design.sampling):
             if isinstance(drawn, LeftOut):
                 measured.left_out[drawn.reason] += 1
@@ -97,6 +106,7 @@ def _parent(name: str, index: Index, sampled: Sampled, design: Design) -> list[O
             found.append(
                 Outcome(
                     file=name,
+                    fill_model=fill_model(index),
                     block=block,
                     result=measure(exchange, index, sampled, player, design.latency),
                     bound=twice_shortfall(sampled, least.cost),

@@ -3,7 +3,7 @@
 Cents a contract first; basis points of the mid beside them, which explode on cheap contracts. Every parent counts alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import permutations
 from typing import Final, TypeAlias, TypeVar
 
@@ -16,6 +16,7 @@ from depthwalker.shell.lab.statistics import Estimate, estimated, quantile, rati
 Row: TypeAlias = dict[str, object]
 T = TypeVar("T")
 ALL: Final = "all"
+MIXED: Final = "mixed"  # fill models
 FEW_CALLS: Final = 8  # a parent makes usually fewer
 
 
@@ -25,6 +26,7 @@ def report(measured: Measured) -> Row:
     return {
         "runs": len(measured.outcomes),
         "fill_model": models[0] if len(models) == 1 else measured.fill_models,
+        "trades": measured.trades,
         "left_out": dict(measured.left_out),
         "rows": rows(measured.outcomes),
         "paired": paired(measured.outcomes),
@@ -79,6 +81,7 @@ def _pair(model: str, liquidity: str, a: str, b: str, by_name: dict[str, dict[ob
         "b": b,
         "liquidity": liquidity,
         "queue_model": model,
+        "fill_model": _fill_model(one for one, _ in couples),
         "mean_bps": bps.mean,
         "ci_low": bps.low,
         "ci_high": bps.high,
@@ -103,6 +106,7 @@ def _row(key: tuple[str, str, str, str], group: list[Outcome], takes: dict[objec
         "liquidity": liquidity,
         "file": file,
         "queue_model": model,
+        "fill_model": _fill_model(group),
         "parents": len(group),
         "fill_rate": sum(result.filled for result in results) / wanted,
         "fill_rate_of_bound": sum(outcome.bound_filled for outcome in group) / wanted,
@@ -132,6 +136,11 @@ def _row(key: tuple[str, str, str, str], group: list[Outcome], takes: dict[objec
         "tokens": _mean([result.tokens for result in results]),
         **{f"markout_{seconds}s_cents": _markout(group, place) for place, seconds in enumerate((5, 30, 60))},
     }
+
+
+def _fill_model(group: Iterable[Outcome]) -> str:
+    models = {outcome.fill_model for outcome in group}
+    return models.pop() if len(models) == 1 else MIXED
 
 
 def _out_of_reach(group: list[Outcome]) -> Row:

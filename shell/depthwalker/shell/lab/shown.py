@@ -6,7 +6,7 @@ from typing import Final
 
 from depthwalker.shell.figures import counted
 from depthwalker.shell.lab.players import WALKER
-from depthwalker.shell.lab.report import ALL, Row
+from depthwalker.shell.lab.report import ALL, MIXED, Row
 
 LEGEND: Final = (
     "cents: a contract above the mid at arrival, fees and the unfilled rest in it; interval: 95 %; the bound: no schedule beats it",
@@ -28,7 +28,8 @@ HEADINGS: Final = (
 def shown(report: Mapping[str, object]) -> Iterator[str]:
     """Yield the lines."""
     rows, models, left_out, refused = report["rows"], report["fill_model"], report["left_out"], report["refused"]
-    pairs = report["paired"]
+    pairs, trades = report["paired"], report["trades"]
+    assert isinstance(trades, dict)
     assert isinstance(rows, list)
     assert isinstance(pairs, list)
     assert isinstance(left_out, dict)
@@ -38,6 +39,7 @@ def shown(report: Mapping[str, object]) -> Iterator[str]:
         if isinstance(models, dict)
         else (f"fill model: {models}",)
     )
+    yield f"trades recorded: {', '.join(f'{count:,} of {file}' for file, count in trades.items())}"
     if left_out:
         yield f"left out: {', '.join(f'{count:,} x {reason}' for reason, count in left_out.items())}"
     yield from (f"not played: {one['file']}: {one['reason']}" for one in refused)
@@ -46,7 +48,11 @@ def shown(report: Mapping[str, object]) -> Iterator[str]:
     for (model, liquidity), group in groupby(kept, key=_group):
         listed = list(group)
         yield ""
-        yield f"{liquidity}, {model} queue, {counted(listed[0]['parents'], 'parent')} (bound {listed[0]['bound_cents']:.3f} cents)"
+        mixed = ", fill models mixed" if listed[0]["fill_model"] == MIXED else ""
+        yield (
+            f"{liquidity}, {model} queue, {counted(listed[0]['parents'], 'parent')}"
+            f" (bound {listed[0]['bound_cents']:.3f} cents){mixed}"
+        )
         yield f"{'':22}{'interval':>18}" + "".join(f"{name:>{width}}" for _, name, width, _ in HEADINGS)
         for row in listed:
             yield f"{row['algorithm']:22}{_between(row['shortfall_cents_ci']):>18}" + "".join(
