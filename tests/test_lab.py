@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.shell.test_lab_command import long_tape
 from tools import ablation
-from tools.lab import Task, design, main, sources
+from tools.lab import PAGE, TARGETS, Task, command, design, main, sources
 from tools.lab_page import WALKER, How, page
 from tools.otherwise import OTHERWISE
 
@@ -160,7 +160,7 @@ ROW: Row = {
 
 
 def told(some: Row, half: str = "judging") -> str:
-    return page({half: some}, {}, How(30, (10, 100), "2.5%,0.03", 1, 2, "", "lab", True))
+    return page({half: some}, {}, How(30, (10, 100), "2.5%,0.03", 1, 2, "", "lab", "make lab DATA=folder", True))
 
 
 def test_where_the_walker_does_not_win_is_said_market_by_market() -> None:
@@ -278,10 +278,23 @@ def test_other_counts_and_another_cap_are_judged_and_named(tmp_path: Path) -> No
     assert main(["moderate", "--out", str(out), *asked]) == 0
 
     text = " ".join(out.read_text().split())
-    assert "# The laboratory's judgement: large parents `make lab-large DATA=folder` writes this page from the" in text
+    words = (
+        f"python -m tools.lab moderate --out {out} --count 500 2000 --cap 0.03 --title ': large parents' --every 900"
+    )
+    written = f"`{words} --jobs 1 --no-figures` writes this page from the"
+    assert f"# The laboratory's judgement: large parents {written}" in text
     assert not out.with_suffix(".json").exists()
     assert "500 and 2,000 contracts of both outcomes, every 900 seconds" in text
     assert "capped at 3 cents above the target. Cost is" in text
+
+
+def test_a_page_that_the_documentation_keeps_is_written_by_make() -> None:
+    rules = (PAGE.parents[1] / "Makefile").read_text().splitlines()
+
+    for target in TARGETS:
+        assert any(rule.startswith(f"{target}: ") for rule in rules)
+        assert command(PAGE.with_name(f"{target}.md"), ["a folder"]) == f"make {target} DATA=folder"
+    assert command(PAGE.with_name("mine.md"), ["a folder"]) == "python -m tools.lab 'a folder'"
 
 
 @pytest.mark.parametrize("wrong", [("--cap", "three cents"), ("--count", "0"), ("--every", "0"), ("--jobs", "-1")])

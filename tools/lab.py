@@ -7,6 +7,7 @@ judge it. A recording is told by its name; without recordings the synthetic mark
 
 import argparse
 import json
+import shlex
 import sys
 import time
 from collections import Counter
@@ -35,6 +36,7 @@ from depthwalker.shell.lab.session import Session, session_of, standing_on
 from depthwalker.shell.profiles import PROFILES
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "lab.md"
+TARGETS: Final = ("lab", "lab-large", "lab-cents")  # of make, each named as the page that it writes
 TUNED_ON: Final = ("kalshi_INXD-23APR10",)  # the policy's parameters were chosen on it
 HORIZON: Final = Micros(40 * SECOND)
 EVERY: Final = Micros(30 * SECOND)
@@ -174,6 +176,13 @@ def _digits(value: object) -> object:
             return value
 
 
+def command(out: Path, argv: Sequence[str]) -> str:
+    """Return what writes a page: make for those that the documentation keeps, else the words that were given."""
+    if out.resolve().parent == PAGE.parent and out.stem in TARGETS:
+        return f"make {out.stem} DATA=folder"
+    return shlex.join(("python", "-m", "tools.lab", *argv))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Judge, write, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.lab", description="Judge every algorithm.")
@@ -218,7 +227,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = {half: judged(markets) for half, markets in parts.items()}
     seconds = round(time.monotonic() - since)
     how = How(
-        given.every, tuple(given.count), given.cap, seconds, given.jobs, given.title, given.out.stem, given.figures
+        every=given.every,
+        counts=tuple(given.count),
+        cap=given.cap,
+        seconds=seconds,
+        jobs=given.jobs,
+        title=given.title,
+        stem=given.out.stem,
+        command=command(given.out, sys.argv[1:] if argv is None else argv),
+        figures=given.figures,
     )
     given.out.write_text(page(found, refused, how), encoding="utf-8")
     if given.figures:

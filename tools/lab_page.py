@@ -35,7 +35,7 @@ COLUMNS: Final = (
 HEAD: Final = """\
 # The laboratory's judgement{title}
 
-`make {target} DATA=folder` writes this page{beside} from the recordings that it is given
+`{command}` writes this page{beside} from the recordings that it is given
 (without any, from the synthetic markets). Every parent buys at the best offer of its arrival, {counts} contracts of both outcomes,
 every {every} seconds for 40 seconds, with 100 ms of latency, capped at {cap}. Cost is
 implementation shortfall against the mid at arrival, fees in, the rest completed at the horizon whatever the cap: cents a
@@ -90,7 +90,7 @@ class Against:
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """What a run was asked for, and what it took. `title` and `target` are of the page and of the command that writes it.
+    """What a run was asked for, and what it took. `title` and `stem` are the page's, `command` is what writes it.
 
     `figures`: whether they are beside it.
     """
@@ -101,7 +101,8 @@ class How:
     seconds: int
     jobs: int
     title: str
-    target: str
+    stem: str
+    command: str
     figures: bool
 
 
@@ -109,8 +110,8 @@ def page(found: dict[str, Row], refused: dict[str, str], how: How) -> str:
     """Return the page."""
     head = HEAD.format(
         title=how.title,
-        target=how.target,
-        beside=f", and [{how.target}.json]({how.target}.json) beside it," if how.figures else "",
+        command=how.command,
+        beside=f", and [{how.stem}.json]({how.stem}.json) beside it," if how.figures else "",
         counts=" and ".join(f"{count:,}" for count in how.counts),
         every=how.every,
         cap=CAPS.get(how.cap, f"{how.cap} above the target"),
