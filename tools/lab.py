@@ -27,7 +27,7 @@ from depthwalker.core.units import CONTRACT, SECOND, Count, Micros
 from depthwalker.shell.commands.arguments import whole
 from depthwalker.shell.ending import Wrong
 from depthwalker.shell.lab.asked import capped, names_of, tape_of
-from depthwalker.shell.lab.experiment import Design, Measured, experiment, indexed
+from depthwalker.shell.lab.experiment import Design, Measured, experiment
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.parents import Aim, Sampling
 from depthwalker.shell.lab.players import players
@@ -84,7 +84,7 @@ def played(task: Task) -> Played | str:
         tape = tape_of(task.source, SEED, SYNTHETIC_SECONDS)
     except Wrong as wrong:
         return str(wrong)
-    found = experiment([(task.name, indexed(tape))], design(task.every, task.counts, task.cap))
+    found = experiment([(task.name, tape)], design(task.every, task.counts, task.cap))
     return Played(task.name, session_of(task.source, tape), found)
 
 

@@ -131,7 +131,7 @@ def test_a_recording_that_is_given_twice_is_refused(recording: Path, capsys: pyt
 
 
 def test_no_two_markets_of_an_experiment_have_one_name() -> None:
-    two = [("market", indexed(long_tape(3))), ("market", indexed(long_tape(4)))]
+    two = [("market", long_tape(3)), ("market", long_tape(4))]
     config = replace(DEFAULT_EXECUTION, timeout=Micros(8 * SECOND))
     sampling = Sampling((Count(100),), (Leg.YES,), Action.BUY, Aim("offer", 0), Micros(SECOND), Micros(0), config)
     with pytest.raises(ValueError, match="two markets are called market"):
@@ -260,7 +260,7 @@ def test_a_tape_of_snapshots_and_trades_is_a_sampled_one() -> None:
     takes = tuple(event for event in tape.events if isinstance(event.flow, Take))
     sampled = replace(tape, events=tuple(sorted((*snapshots(tape).events, *takes), key=lambda event: event.at)))
     tapes = (sampled, tape, replace(tape, events=()))
-    assert [fill_model(indexed(one)) for one in tapes] == [SAMPLED + TRADED, TRADED, UNTRADED]
+    assert [fill_model(one) for one in tapes] == [SAMPLED + TRADED, TRADED, UNTRADED]
 
 
 def test_actions_may_arrive_at_once(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:

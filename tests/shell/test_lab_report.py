@@ -9,7 +9,7 @@ from depthwalker.core.book import Leg
 from depthwalker.core.config import DEFAULT_EXECUTION
 from depthwalker.core.parent import Action
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros
-from depthwalker.shell.lab.experiment import Design, Outcome, experiment, indexed
+from depthwalker.shell.lab.experiment import Design, Outcome, experiment
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.parents import Aim, Sampling
 from depthwalker.shell.lab.players import TAKE_NOW, players
@@ -26,7 +26,7 @@ def outcomes() -> list[Outcome]:
     sampling = Sampling((Count(5 * CONTRACT),), tuple(Leg), Action.BUY, Aim("offer", 0), every, every, config)
     two = tuple(players(config)[name] for name in (TAKE_NOW, WALKER))
     design = Design(two, sampling, (QueueModel.WORST,), Micros(100_000), Micros(80 * SECOND))
-    markets = [(name, indexed(long_tape(seed))) for seed, name in ((3, "a"), (4, "b"))]
+    markets = [(name, long_tape(seed)) for seed, name in ((3, "a"), (4, "b"))]
     return [_placed(one) for one in experiment(markets, design).outcomes]
 
 

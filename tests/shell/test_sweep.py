@@ -26,7 +26,7 @@ from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
 from depthwalker.shell.cli import main
 from depthwalker.shell.ending import Wrong
 from depthwalker.shell.lab.cost import measure
-from depthwalker.shell.lab.experiment import indexed
+from depthwalker.shell.lab.experiment import TRADED, indexed
 from depthwalker.shell.lab.indexed import Indexed
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.parents import Aim, Sampled, Sampling, sample
@@ -163,7 +163,7 @@ def search_of(folder: Path) -> tuple[Search, tuple[Market, ...]]:
     counts = (Count(5 * CONTRACT),)
     sampling = Sampling(counts, tuple(Leg), Action.BUY, Aim("offer", 0), every, every, found[0].policy.config)
     markets = tuple(
-        Market(str(folder / f"{name}.jsonl.gz"), 0, half, name * 16, name, Micros(300 * SECOND), None)
+        Market(str(folder / f"{name}.jsonl.gz"), 0, half, name * 16, name, Micros(300 * SECOND), None, TRADED)
         for name, half in zip("ab", Half, strict=True)
     )
     return Search(found, sampling, tuple(QueueModel), Micros(100_000), Micros(80 * SECOND)), markets
@@ -210,10 +210,12 @@ def test_both_halves_are_reported_and_the_choice_is_the_tuning_halfs(
     assert len(tuned) == found["policies"] == 5
     assert tuned[found["chosen"]] == min(tuned.values())
     assert {row["half"] for row in found["rows"]} == {"tuning", "judging"}
+    assert found["fill_model"] == {str(folder / f"{name}.jsonl.gz"): TRADED for name in "ab"}
     assert main(asked(folder, "--out", str(tmp_path / "s.parquet"))) == 0
     shown = capsys.readouterr().out
     assert "as it stands" in shown
     assert " judging " in shown
+    assert f"fill model of {folder / 'b.jsonl.gz'}: {TRADED}\n" in shown
 
 
 def test_a_sweep_that_was_stopped_goes_on_and_ends_the_same(
@@ -362,7 +364,7 @@ def test_an_events_day_never_judges_what_was_chosen_on_it(
 
 def test_other_days_of_an_event_other_events_of_a_day_and_synthetic_markets_may_judge() -> None:
     def market(ticker: str, half: Half, session: Session | None) -> Market:
-        return Market(ticker, 0, half, ticker, ticker, Micros(SECOND), session)
+        return Market(ticker, 0, half, ticker, ticker, Micros(SECOND), session, TRADED)
 
     monday, tuesday = (Micros(day * DAY + 5) for day in (4, 5))
     tuned = market("E-1-A", Half.TUNING, Session("E-1", monday, monday))

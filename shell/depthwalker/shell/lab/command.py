@@ -4,12 +4,12 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 
+from depthwalker.core.tape import Tape
 from depthwalker.core.units import Micros
 from depthwalker.shell.backtest_page import backtest_page, results_of
 from depthwalker.shell.ending import OK, Wrong
 from depthwalker.shell.lab.asked import BLOCK, capped, models_of, names_of, sampling_of, tape_of
-from depthwalker.shell.lab.experiment import Design, Measured, experiment, indexed
-from depthwalker.shell.lab.index import Index
+from depthwalker.shell.lab.experiment import Design, Measured, experiment
 from depthwalker.shell.lab.players import players
 from depthwalker.shell.lab.report import report
 from depthwalker.shell.lab.shown import shown
@@ -40,7 +40,7 @@ def run_backtest(given: argparse.Namespace) -> int:
 
 def _markets(
     given: argparse.Namespace, told: Callable[[str], None], refused: dict[str, str]
-) -> Iterator[tuple[str, Index]]:
+) -> Iterator[tuple[str, Tape]]:
     """Yield the markets, and note those that cannot be played with the reason."""
     markets = [(source, given.seed + place) for place, source in enumerate(given.data)]
     for place, (name, market) in enumerate(zip(names_of(markets), markets, strict=True), 1):
@@ -51,7 +51,7 @@ def _markets(
             complain(str(wrong))
             refused[name] = str(wrong)
             continue
-        yield name, indexed(tape)
+        yield name, tape
 
 
 def _nothing(measured: Measured) -> Iterator[str]:

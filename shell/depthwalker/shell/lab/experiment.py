@@ -64,38 +64,39 @@ class Design:
 
 def indexed(tape: Tape) -> Index:
     """Return a tape ready to be looked up."""
-    kinds = {type(event.flow) for event in tape.events} - {Take}
-    return Index(columns_of(flattened(tape)), sampled=kinds == {Replace})
+    return Index(columns_of(flattened(tape)))
 
 
-def fill_model(index: Index) -> str:
+def fill_model(tape: Tape) -> str:
     """Return what the fills of a market stand on."""
-    return (SAMPLED if index.sampled else "") + (TRADED if index.trades() else UNTRADED)
+    kinds = {type(event.flow) for event in tape.events}
+    return (SAMPLED if kinds - {Take} == {Replace} else "") + (TRADED if Take in kinds else UNTRADED)
 
 
 def experiment(
-    markets: Iterable[tuple[str, Index]], design: Design, tell: Callable[[str], None] | None = None
+    markets: Iterable[tuple[str, Tape]], design: Design, tell: Callable[[str], None] | None = None
 ) -> Measured:
     """Return what every algorithm made of every parent; `tell` hears of each market that is done.
 
     Raises ValueError where two markets have one name: the parents of both would be taken for the same.
     """
     measured = Measured()
-    for name, index in markets:
+    for name, tape in markets:
         if name in measured.fill_models:
             raise ValueError(f"two markets are called {name}")
-        measured.fill_models[name], measured.trades[name] = fill_model(index), index.trades()
+        index, stands_on = indexed(tape), fill_model(tape)
+        measured.fill_models[name], measured.trades[name] = stands_on, index.trades()
         for drawn in sample(index, design.sampling):
             if isinstance(drawn, LeftOut):
                 measured.left_out[drawn.reason] += 1
             else:
-                measured.outcomes.extend(_parent(name, index, drawn, design))
+                measured.outcomes.extend(_parent(name, stands_on, index, drawn, design))
         if tell is not None:
             tell(f"{name}: {len(measured.outcomes)} executions so far")
     return measured
 
 
-def _parent(name: str, index: Index, sampled: Sampled, design: Design) -> list[Outcome]:
+def _parent(name: str, stands_on: str, index: Index, sampled: Sampled, design: Design) -> list[Outcome]:
     block = (sampled.parent.started - ORIGIN) // design.block
     found: list[Outcome] = []
     for model in design.models:
@@ -106,7 +107,7 @@ def _parent(name: str, index: Index, sampled: Sampled, design: Design) -> list[O
             found.append(
                 Outcome(
                     file=name,
-                    fill_model=fill_model(index),
+                    fill_model=stands_on,
                     block=block,
                     result=measure(exchange, index, sampled, player, design.latency),
                     bound=twice_shortfall(sampled, least.cost),

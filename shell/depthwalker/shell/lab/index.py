@@ -199,14 +199,10 @@ class SideIndex:
 
 
 class Index:
-    """A tape ready to be looked up; it never changes, and every parent and algorithm shares it.
+    """A tape ready to be looked up; it never changes, and every parent and algorithm shares it."""
 
-    `sampled`: whether its book is known from snapshots only.
-    """
-
-    def __init__(self, columns: Columns, *, sampled: bool = False) -> None:
+    def __init__(self, columns: Columns) -> None:
         self.columns = columns
-        self.sampled = sampled
         self._at = columns.at.data
         self.sides = {leg: SideIndex(columns.side(leg), columns, leg) for leg in Leg}
         self._sample_at = _sampled(self._at)

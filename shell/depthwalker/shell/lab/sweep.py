@@ -43,6 +43,7 @@ class Market:
     ticker: str
     span: Micros
     session: Session | None
+    fill_model: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from depthwalker.core.units import Micros
 from depthwalker.shell.db import CONNECT_S, database
 from depthwalker.shell.ending import INTERRUPTED, OK, Ended, Wrong
 from depthwalker.shell.lab.asked import BLOCK, models_of, sampling_of, tape_of
+from depthwalker.shell.lab.experiment import fill_model
 from depthwalker.shell.lab.progress import Progress
 from depthwalker.shell.lab.session import session_of
 from depthwalker.shell.lab.space import Frame, variants
@@ -48,7 +49,7 @@ def run_sweep(given: argparse.Namespace) -> int:
             raise Wrong(
                 f"no parent could be sampled on the {half.value} half: give longer markets, or a shorter --horizon"
             )
-    report = sweep_report(found, search.variants)
+    report = sweep_report(found, search.variants) | {"fill_model": {one.source: one.fill_model for one in markets}}
     tell(report, shown(report), given.json)
     return OK
 
@@ -92,7 +93,7 @@ def market_of(name: str, seed: int, half: Half) -> Market:
     content = f"{name} {seed}".encode() if synthetic else Path(name).read_bytes()
     ticker = f"{tape.ticker} {seed}" if synthetic else tape.ticker
     digest = sha256(content).hexdigest()[:16]
-    return Market(name, seed, half, digest, ticker, tape.span, session_of(name, tape))
+    return Market(name, seed, half, digest, ticker, tape.span, session_of(name, tape), fill_model(tape))
 
 
 @contextmanager

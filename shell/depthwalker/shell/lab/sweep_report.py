@@ -48,10 +48,12 @@ def ranked(found: Sequence[Found]) -> list[int]:
 
 def shown(report: Row) -> Iterator[str]:
     """Yield the report's lines: the first leaders and the named policies in both halves, by class."""
-    rows, leaders, named = report["rows"], report["leaders"], report["named"]
+    rows, leaders, named, models = report["rows"], report["leaders"], report["named"], report["fill_model"]
     assert isinstance(rows, list)
     assert isinstance(leaders, list)
     assert isinstance(named, list)
+    assert isinstance(models, dict)
+    yield from (f"fill model of {source}: {model}" for source, model in models.items())
     best = leaders[:SHOWN]
     also = ", those that the file names," if named else ""
     yield f"the best {len(best)} of {report['policies']} policies on the tuning half{also} and policy 0, the configuration as it stands"
