@@ -214,6 +214,25 @@ def test_each_table_ends_with_the_paired_difference_to_the_best_opponent(
         assert f"{one} less {other}, parent by parent: {pair['mean_cents']:+.3f}{sure} cents" in lines
 
 
+def test_a_policy_keeps_its_own_cap_and_time_out_unless_others_are_given(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text("max_slippage_percent = 0\nmax_slippage_dollars = 0.01\norder_timeout_seconds = 12\n")
+    asked = (str(recording), "--every", "7", "--count", "20", "--algorithm", "chase", "--queue", "worst", "--json")
+
+    def found(*words: str) -> str:
+        assert run(*asked, *words) == 0
+        return capsys.readouterr().out
+
+    own = found("--policy", str(policy))
+    other = found("--policy", str(policy), "--cap", "0.02", "--horizon", "8")
+
+    assert own == found("--cap", "0.01,0%", "--horizon", "12")
+    assert other == found("--cap", "0.02", "--horizon", "8") != own
+    assert found() == found("--cap", "0.03", "--horizon", "40")
+
+
 def test_the_same_words_give_the_same_bytes(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     texts = []
     for _ in range(2):

@@ -92,6 +92,29 @@ class TestSpace:
             (seconds, walks) for seconds in (1, 3) for walks in (0, 5)
         ]
 
+    def test_the_cap_and_the_time_out_are_the_files_unless_the_command_line_gives_others(self, folder: Path) -> None:
+        configs = [
+            variants(folder / "space.toml", frame, None, 0)[0].policy.config for frame in (FRAME, Frame(None, None))
+        ]
+        assert [(config.slippage_ppm, config.slippage_dollars, config.timeout) for config in configs] == [
+            (None, 300, 8 * SECOND),
+            (25_000, 500, 40 * SECOND),
+        ]
+
+    @pytest.mark.parametrize(
+        "varied",
+        [
+            "[vary]\nmax_slippage_dollars = [0.0, 0.01]",
+            "[vary]\nmax_slippage_percent = [0.0, 0.01]",
+            "[vary]\norder_timeout_seconds = [10, 40]",
+            "[alone]\ndear = {max_cost_per_contract = 0.5}",
+        ],
+    )
+    def test_what_admits_a_parent_is_not_varied(self, tmp_path: Path, varied: str) -> None:
+        (tmp_path / "space.toml").write_text(varied)
+        with pytest.raises(Wrong, match="is the same for all policies of a sweep: write it under"):
+            variants(tmp_path / "space.toml", FRAME, None, 0)
+
     def test_changes_may_be_tried_each_alone(self, tmp_path: Path) -> None:
         (tmp_path / "space.toml").write_text(
             "[alone]\n'no walk' = {'dynamic_depth_walker.max_walks' = 0}\n'all late' = {'policy.take_before_seconds' = 0}"
@@ -147,7 +170,7 @@ class TestSpace:
     def test_a_draw_of_a_space_that_nobody_could_enumerate_is_made_at_once(self, tmp_path: Path) -> None:
         paths = ("max_walks", "max_total_walks", "walk_interval_seconds", "momentum_threshold")
         lines = [f"'dynamic_depth_walker.{path}' = [{', '.join(str(n) for n in range(1, 11))}]" for path in paths]
-        lines += [f"'order_timeout_seconds' = [{', '.join(str(n) for n in range(1, 40_000))}]"]
+        lines += [f"'dynamic_depth_walker.min_volume_threshold' = [{', '.join(str(n) for n in range(1, 40_000))}]"]
         lines += [f"'twap.slices' = [{', '.join(['1', '2', '3'] * 10_000)}]"]
         (tmp_path / "space.toml").write_text("\n".join(["[vary]", *lines]))
         assert len(variants(tmp_path / "space.toml", FRAME, 5, 0)) == 6

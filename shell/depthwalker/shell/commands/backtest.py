@@ -47,9 +47,8 @@ def parents(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--horizon",
         type=whole(1, 86_400),
-        default=40,
         metavar="SECONDS",
-        help="time-out of each execution (default: 40)",
+        help="time-out of each execution (default: that of FILE; without one 40)",
     )
     parser.add_argument(
         "--latency",
@@ -68,9 +67,8 @@ def parents(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--cap",
-        default=CAP,
         metavar="D|P%|D,P%",
-        help=f"above the target: dollars, percent or the tighter of both (default: {CAP})",
+        help=f"above the target: dollars, percent or the tighter of both (default: that of FILE; without one {CAP})",
     )
     seed(parser, 0)
 

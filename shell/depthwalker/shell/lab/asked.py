@@ -36,7 +36,7 @@ def sampling_of(given: argparse.Namespace, config: ExecutionConfig) -> Sampling:
         aim=Aim(*given.target),
         every=Micros(given.every * SECOND),
         offset=Micros(given.every * SECOND),
-        config=replace(config, timeout=Micros(given.horizon * SECOND)),
+        config=config,
     )
 
 
@@ -92,6 +92,17 @@ def _without(name: str, endings: Sequence[str]) -> str:
     for ending in endings:
         name = name.removesuffix(ending)
     return name
+
+
+def framed(config: ExecutionConfig, horizon: Micros | None, cap: str | None) -> ExecutionConfig:
+    """Return the configuration with the time-out in microseconds and the cap that are given; None keeps its own. Raises Wrong."""
+    config = config if horizon is None else replace(config, timeout=horizon)
+    return config if cap is None else capped(config, cap)
+
+
+def horizon_of(given: argparse.Namespace) -> Micros | None:
+    """Return the time-out that is asked for, None where that of the configuration holds."""
+    return None if given.horizon is None else Micros(given.horizon * SECOND)
 
 
 def capped(config: ExecutionConfig, text: str) -> ExecutionConfig:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from depthwalker.core.tape import Tape
 from depthwalker.core.units import Micros
 from depthwalker.shell.backtest_page import backtest_page, results_of
+from depthwalker.shell.commands.backtest import CAP
 from depthwalker.shell.ending import OK, Wrong
-from depthwalker.shell.lab.asked import BLOCK, capped, models_of, names_of, sampling_of, tape_of
+from depthwalker.shell.lab.asked import BLOCK, framed, horizon_of, models_of, names_of, sampling_of, tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment
 from depthwalker.shell.lab.players import players
 from depthwalker.shell.lab.report import report
@@ -63,7 +64,8 @@ def _nothing(measured: Measured) -> Iterator[str]:
 
 
 def _design(given: argparse.Namespace) -> Design:
-    sampling = sampling_of(given, capped(read_method(given.method), given.cap))
+    cap = CAP if given.cap is None and given.method is None else given.cap
+    sampling = sampling_of(given, framed(read_method(given.method), horizon_of(given), cap))
     everyone = players(sampling.config)
     names = given.algorithm or list(everyone)
     unknown = [name for name in names if name not in everyone]

@@ -4,7 +4,7 @@ A file has the tables `execution_config` (the keys of a method, the walker where
 are paths into it, such as "dynamic_depth_walker.max_walks", or constants of the policy, such as "policy.take_before_seconds";
 each is a list of values. The table `alone` names changes that are each tried by themselves, beside those combinations: under a
 name of yours a table of such paths, each with one value. The first policy is always the configuration as it stands, and
-everything is compared with it.
+everything is compared with it. What says how its parents are admitted, their cap and their time, is not varied.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,14 +19,14 @@ from pydantic import BeforeValidator, Field
 
 from depthwalker.core.algorithms.strategy import Strategy
 from depthwalker.core.algorithms.table import production
-from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, ExecutionConfig
+from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.policy import Policy, policy_for
 from depthwalker.core.units import Micros, Price
 from depthwalker.shell.config import NAME, parse_config
 from depthwalker.shell.ending import Wrong
 from depthwalker.shell.exact import Table, optional, parse_table, whole
-from depthwalker.shell.lab.asked import capped
+from depthwalker.shell.lab.asked import framed
 from depthwalker.shell.method import table_in
 
 CONSTANTS: Final = "policy"
@@ -34,6 +34,10 @@ VARY: Final = "vary"
 ALONE: Final = "alone"
 MOST: Final = 100_000
 COUNTABLE: Final = 1 << 62
+# Of the parents, which all policies execute alike: with another cap or time each would be judged on other ones.
+SHARED: Final = frozenset(
+    {"max_slippage_percent", "max_slippage_dollars", "order_timeout_seconds", "max_cost_per_contract"}
+)
 _PLAIN: Final = policy_for(DEFAULT_EXECUTION)
 
 
@@ -91,10 +95,10 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the command line says of every policy: its time in microseconds, and its cap in words."""
+    """What the command line says of every policy: its time in microseconds, its cap in words; None is the file's."""
 
-    horizon: Micros
-    cap: str
+    horizon: Micros | None
+    cap: str | None
 
 
 def variants(file: Path, frame: Frame, most: int | None, seed: int) -> tuple[Variant, ...]:
@@ -139,6 +143,10 @@ def _policy(file: Path, base: Mapping[str, object], changes: Mapping[str, object
     constants: dict[str, object] = {}
     for path, value in changes.items():
         first, *rest = path.split(".")
+        if path in SHARED:
+            raise Wrong(
+                f"{file}: {path} is the same for all policies of a sweep: write it under [{NAME}], and sweep once for each value"
+            )
         target = constants if first == CONSTANTS and rest else config
         steps = rest if target is constants else [first, *rest]
         for step in steps[:-1]:
@@ -157,8 +165,7 @@ def _read(file: Path, raw: Mapping[str, object], constants: Mapping[str, object]
         case _, Failure(errors):
             raise Wrong(f"{file}: {errors.in_words()}")
         case Success(config), Success(chosen):
-            framed: ExecutionConfig = replace(capped(config, frame.cap), timeout=frame.horizon)
-            usual, every = policy_for(framed), chosen.lookup_every_seconds
+            usual, every = policy_for(framed(config, frame.horizon, frame.cap)), chosen.lookup_every_seconds
             return replace(
                 usual,
                 lookup_every=usual.lookup_every if every is None else Micros(every),

@@ -15,7 +15,7 @@ import psycopg
 from depthwalker.core.units import Micros
 from depthwalker.shell.db import CONNECT_S, database
 from depthwalker.shell.ending import INTERRUPTED, OK, Ended, Wrong
-from depthwalker.shell.lab.asked import BLOCK, models_of, sampling_of, tape_of
+from depthwalker.shell.lab.asked import BLOCK, horizon_of, models_of, sampling_of, tape_of
 from depthwalker.shell.lab.experiment import fill_model
 from depthwalker.shell.lab.progress import Progress
 from depthwalker.shell.lab.session import session_of
@@ -70,7 +70,7 @@ def halves(tuning: Sequence[Market], judging: Sequence[Market]) -> tuple[Market,
 
 
 def _search(given: argparse.Namespace) -> Search:
-    frame = Frame(Micros(given.horizon * 1_000_000), given.cap)
+    frame = Frame(horizon_of(given), given.cap)
     found = variants(given.space, frame, given.most, given.seed)
     sampling = sampling_of(given, found[0].policy.config)
     block = Micros(BLOCK * sampling.config.timeout)
