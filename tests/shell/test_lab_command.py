@@ -343,6 +343,31 @@ def test_a_target_is_a_side_and_ticks(target: str, capsys: pytest.CaptureFixture
     assert "is not bid, mid or offer" in capsys.readouterr().err
 
 
+def test_a_sale_costs_basis_points_of_its_own_price_and_by_itself_aims_where_it_fills_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best, more = (Price(9400), Count(500)), (Price(9300), Count(100_000))
+    quiet = Event(Micros(200 * SECOND), Arrive(Leg.YES, Price(3000), Count(100)))
+    opening = Book((best, more), ((Price(400), Count(100_000)),), Micros(0))
+    save(Tape("T", CENT_GRID, opening, (quiet,), quiet.at), tmp_path / "high.jsonl")
+    asked = (str(tmp_path / "high.jsonl"), "--action", "sell", "--outcome", "yes", "--count", "10", "--queue", "worst")
+
+    def found(*words: str) -> dict[str, float]:
+        assert run(*asked, "--algorithm", "take_now", "--json", *words) == 0
+        rows = json.loads(capsys.readouterr().out)["rows"]
+        assert isinstance(rows[0], dict)
+        return rows[0]
+
+    row = found()
+
+    assert row["fill_rate"] == 1.0
+    assert row["slippage_bps"] == pytest.approx(10_000 * 0.005 / 0.94)
+    assert row["shortfall_bps"] == pytest.approx(10_000 * row["shortfall_cents"] / 95)
+    assert row["fee_bps"] == pytest.approx(row["shortfall_bps"] - 10_000 * 0.015 / 0.95)
+    assert row == found("--target", "bid")
+    assert found("--target", "offer", "--cap", "0.01")["fill_rate"] == 0.0
+
+
 def drawn(**changes: object) -> list[Sampled | LeftOut]:
     wanted = {
         "counts": (Count(500),),
@@ -354,6 +379,15 @@ def drawn(**changes: object) -> list[Sampled | LeftOut]:
         "config": DEFAULT_EXECUTION,
     }
     return list(sample(indexed(long_tape(5)), Sampling(**{**wanted, **changes})))  # type: ignore[arg-type] # as named
+
+
+def test_a_sale_aims_at_the_bid_and_offer_of_the_outcome_that_it_sells() -> None:
+    for aim in (Aim("bid", 0), Aim("offer", 0), Aim("bid", 1), Aim("offer", -1)):
+        buys = [found for found in drawn(outcomes=(Leg.YES,), aim=aim) if isinstance(found, Sampled)]
+        sells = [
+            found for found in drawn(outcomes=(Leg.YES,), action=Action.SELL, aim=aim) if isinstance(found, Sampled)
+        ]
+        assert [one.parent.ticket.target for one in sells] == [one.parent.ticket.target for one in buys] != []
 
 
 def test_a_target_is_taken_from_the_book_in_the_frame_of_the_leg() -> None:
@@ -371,7 +405,8 @@ def test_a_target_is_taken_from_the_book_in_the_frame_of_the_leg() -> None:
 
 def test_selling_an_outcome_acquires_the_other_leg() -> None:
     buys = [found.parent for found in drawn(outcomes=(Leg.NO,)) if isinstance(found, Sampled)]
-    sells = [found.parent for found in drawn(outcomes=(Leg.YES,), action=Action.SELL) if isinstance(found, Sampled)]
+    sold = drawn(outcomes=(Leg.YES,), action=Action.SELL, aim=Aim("bid", 0))
+    sells = [found.parent for found in sold if isinstance(found, Sampled)]
     assert [(one.leg, one.target) for one in buys] == [(one.leg, one.target) for one in sells]
     assert sells[0].ticket.action is Action.SELL
 

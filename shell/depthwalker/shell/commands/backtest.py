@@ -40,9 +40,8 @@ def parents(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target",
         type=_aim,
-        default=("offer", 0),
         metavar="bid|mid|offer[+TICKS]",
-        help="of a parent: a side of the book, and ticks beyond it (default: offer)",
+        help="of a parent: a side of the outcome's own book, and ticks above it (default: offer, for a sell bid)",
     )
     parser.add_argument(
         "--horizon",
@@ -81,7 +80,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _aim(text: str) -> tuple[str, int]:
-    """Return a side of the book and so many ticks beyond it."""
+    """Return a side of the book and so many ticks above it."""
     for sign in ("+", "-"):
         base, found, ticks = text.partition(sign)
         if base in {"bid", "mid", "offer"} and (not found or (ticks.isascii() and ticks.isdigit())):

@@ -33,7 +33,7 @@ def sampling_of(given: argparse.Namespace, config: ExecutionConfig) -> Sampling:
         counts=tuple(_contracts(text) for text in given.count or ("10", "100")),
         outcomes=tuple(Leg) if given.outcome == "both" else (Leg(given.outcome),),
         action=Action(given.action),
-        aim=Aim(*given.target),
+        aim=_aim(given),
         every=Micros(given.every * SECOND),
         offset=Micros(given.every * SECOND),
         config=config,
@@ -125,6 +125,11 @@ def capped(config: ExecutionConfig, text: str) -> ExecutionConfig:
         else:
             dollars = Price(int(units))
     return replace(config, slippage_ppm=percent, slippage_dollars=dollars)
+
+
+def _aim(given: argparse.Namespace) -> Aim:
+    """Return where targets lie: where they fill at once, unless another place is asked for."""
+    return Aim(*given.target) if given.target else Aim("offer" if given.action == "buy" else "bid", 0)
 
 
 def _contracts(text: str) -> Count:

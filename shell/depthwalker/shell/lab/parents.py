@@ -1,6 +1,6 @@
 """Parent orders sampled from a tape: every so many seconds, for both outcomes, at prices taken from the book of that instant.
 
-A target is told in the frame of the leg acquired: `offer` is where it could be filled at once, whatever is bought or sold.
+A target is told of the outcome that is bought or sold: a purchase could be filled at once at its offer, a sale at its bid.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _FAR: Final = Micros(1 << 61)
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """Where a target lies: `base` is bid, mid or offer, and so many ticks above it (toward paying more)."""
+    """Where a target lies: `base` is bid, mid or offer of the ticket's own outcome, and so many ticks above it."""
 
     base: str
     ticks: int
@@ -94,7 +94,7 @@ def _parent(index: Index, wanted: Sampling, outcome: Leg, count: Count, at: Micr
         return LeftOut("no mid at arrival")
     columns = index.columns
     grid = columns.grid if leg is Leg.YES else columns.grid.complement()
-    target = _target(ladders, mid, grid, wanted.aim)
+    target = _target(ladders, mid, grid, wanted.aim if wanted.action is Action.BUY else mirrored(wanted.aim))
     if target is None:
         return LeftOut("no price at the target")
     market = Market(columns.ticker, "", MarketStatus.ACTIVE, columns.grid, _FAR, 0)
@@ -110,6 +110,11 @@ def _parent(index: Index, wanted: Sampling, outcome: Leg, count: Count, at: Micr
     near = within(ladders.queue, BAND), within(ladders.offers, BAND)
     liquidity = categorize(*near, RECORDED_THRESHOLDS)
     return Sampled(parent, mid, liquidity, reach(ladders.offers, parent.cap) >= count, parent.deadline)
+
+
+def mirrored(aim: Aim) -> Aim:
+    """Return the same aim on the scale of the other outcome's prices."""
+    return Aim({"bid": "offer", "mid": "mid", "offer": "bid"}[aim.base], -aim.ticks)
 
 
 def _target(ladders: Ladders, mid: int, grid: PriceGrid, aim: Aim) -> Price | None:

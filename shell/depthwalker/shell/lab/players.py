@@ -1,4 +1,7 @@
-"""Who competes: the algorithms a method may name, the specification's letter, and what a trader would do otherwise."""
+"""Who competes: the algorithms a method may name, the specification's letter, and what a trader would do otherwise.
+
+`bid` and `offer` in a name are of the leg acquired: where it would queue, and where it takes.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -1,15 +1,18 @@
 """Results as rows: what each algorithm cost in each class of market, and how much more or less than each other one.
 
-Cents a contract first; basis points of the mid beside them, which explode on cheap contracts. Every parent counts alike.
+Cents a contract first; basis points of the mid beside them, which explode on cheap contracts: of the outcome that is bought
+or sold, whichever leg that acquires. Every parent counts alike.
 """
 
 from collections.abc import Iterable, Sequence
 from itertools import permutations
 from typing import Final, TypeAlias, TypeVar
 
-from depthwalker.core.units import CENT, SECOND
+from depthwalker.core.parent import Action
+from depthwalker.core.units import CENT, DOLLAR, SECOND
 from depthwalker.shell.lab.cost import Result
 from depthwalker.shell.lab.experiment import Measured, Outcome
+from depthwalker.shell.lab.parents import Sampled
 from depthwalker.shell.lab.players import TAKE_NOW
 from depthwalker.shell.lab.statistics import Estimate, estimated, quantile, ratio
 
@@ -178,7 +181,12 @@ def _captured(group: list[Outcome], takes: dict[object, Outcome], blocks: list[t
 def _slippage(results: list[Result]) -> float | None:
     """Return the mean slippage of the fills against the target (the specification's), in basis points."""
     targets = [(result, result.sampled.parent.target) for result in results if result.filled]
-    return _mean([10_000 * (result.value / result.filled - target) / target for result, target in targets])
+    return _mean(
+        [
+            10_000 * (result.value / result.filled - target) / result.sampled.parent.ticket.framed(target)
+            for result, target in targets
+        ]
+    )
 
 
 def _markout(group: list[Outcome], place: int) -> float | None:
@@ -198,11 +206,16 @@ def _each(outcome: Outcome, twice: int) -> float:
 
 def _bps(outcome: Outcome) -> float:
     sampled = outcome.result.sampled
-    return 10_000 * outcome.result.twice_shortfall / (sampled.twice_mid * sampled.parent.count)
+    return 10_000 * outcome.result.twice_shortfall / (_twice_mid(sampled) * sampled.parent.count)
 
 
 def _fee_bps(result: Result) -> float:
-    return 20_000 * result.fees / (result.sampled.twice_mid * result.sampled.parent.count)
+    return 20_000 * result.fees / (_twice_mid(result.sampled) * result.sampled.parent.count)
+
+
+def _twice_mid(sampled: Sampled) -> int:
+    """Return twice the mid of the outcome that is bought or sold."""
+    return sampled.twice_mid if sampled.parent.ticket.action is Action.BUY else 2 * DOLLAR - sampled.twice_mid
 
 
 def _mean(values: Sequence[float]) -> float | None:
