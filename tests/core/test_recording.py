@@ -66,6 +66,58 @@ class TestTakes:
         tape = numbered((snapshot(0), None), (delta(1, -150), 7), (trade(1, 100), 7))
         assert flows(tape) == [TAKE, Withdraw(Leg.NO, Price(4_800), Count(50))]
 
+    @pytest.mark.parametrize("taker", [Leg.YES, None])
+    def test_a_trade_stamped_later_than_the_delta_that_it_names_is_one_take_when_that_came(
+        self, taker: Leg | None
+    ) -> None:
+        late = trade(SECOND, 100, taker=taker)
+        tape = numbered((snapshot(0), None), (delta(1, -100), 7), (delta(5, -20), 8), (snapshot(9), None), (late, 7))
+        assert tape.events[0] == Event(Micros(1), TAKE)
+        assert flows(tape)[1:] == [
+            Withdraw(Leg.NO, Price(4_800), Count(20)),
+            Replace(snapshot(9).yes, snapshot(9).no),
+        ]
+
+    def test_later_trades_of_one_delta_take_together_what_it_took(self) -> None:
+        late = ((trade(9, 40), 7), (trade(9, 60), 7))
+        tape = numbered((snapshot(0), None), (delta(1, -110), 7), *late)
+        taken = [Take(Leg.YES, Price(5_200), Count(count)) for count in (40, 60)]
+        assert flows(tape) == [*taken, Withdraw(Leg.NO, Price(4_800), Count(10))]
+        assert {event.at for event in tape.events} == {1}
+
+    def test_one_number_may_stand_for_several_levels(self) -> None:
+        lower = ((Price(4_800), Count(300)), (Price(4_700), Count(300)))
+        deltas = ((delta(1, -300), 7), (delta(1, -50, 4_700), 7))
+        opening = Snapshot(((Price(4_700), Count(300)),), lower, at(0))
+        tape = numbered((opening, None), *deltas, (trade(9, 300), 7), (trade(9, 50, 5_300), 7))
+        assert tape.events == (
+            Event(Micros(1), Take(Leg.YES, Price(5_200), Count(300))),
+            Event(Micros(1), Take(Leg.YES, Price(5_300), Count(50))),
+        )
+
+    def test_a_trade_that_names_a_delta_before_the_first_book_is_left_out_with_it(self) -> None:
+        tape = numbered((delta(0, -100), 7), (snapshot(1), None), (trade(2, 100), 7), (delta(3, 5), 8))
+        assert flows(tape) == [Arrive(Leg.NO, Price(4_800), Count(5))]
+
+    @pytest.mark.parametrize(
+        ("change", "trades"),
+        [
+            (-100, (trade(9, 101),)),  # more than it took
+            (-100, (trade(9, 100), trade(9, 1))),
+            (-100, (trade(9, 100, 5_300),)),  # at another price
+            (-100, (trade(9, 100, taker=Leg.NO),)),  # of another side
+            (100, (trade(9, 100),)),
+        ],
+    )
+    def test_a_trade_that_its_delta_does_not_report_happens_when_it_says(
+        self, change: int, trades: tuple[Print, ...]
+    ) -> None:
+        tape = numbered((snapshot(0), None), (delta(1, change), 7), *((one, 7) for one in trades))
+        last = trades[-1]
+        assert last.taker is not None
+        limit = last.yes_price if last.taker is Leg.YES else Price(DOLLAR - last.yes_price)
+        assert tape.events[-1] == Event(Micros(9), Take(last.taker, limit, last.count))
+
     @pytest.mark.parametrize("bodies", [(trade(1, 100), delta(1, -100)), (delta(1, -100), trade(1, 100))])
     def test_a_trade_in_the_message_of_its_delta_is_subtracted_once(self, bodies: tuple[Body, ...]) -> None:
         assert flows(read(snapshot(0), *bodies)) == [TAKE]

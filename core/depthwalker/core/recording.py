@@ -8,7 +8,7 @@ and additions in their order, and what would cross waits for the message's end.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Final, TypeAlias, assert_never
 
 from depthwalker.core.book import Book, Delta, Leg, Snapshot, best_first
@@ -79,7 +79,7 @@ BLANK: Final = Reel(Book((), (), Micros(0)), (), (), Micros(0))
 
 def tape_of(ticker: str, lines: Iterable[Line]) -> Outcome[Tape, Unplayable]:
     """Return the flow behind a recording of one market, in time order; its time starts at the first snapshot."""
-    bodies = tuple(lines)
+    bodies = _beside(tuple(lines))
     first = next((index for index, line in enumerate(bodies) if isinstance(line.body, Snapshot)), None)
     if first is None:
         return Failure(Unplayable("there is no book in it, only trades" if bodies else "it is empty"))
@@ -153,6 +153,31 @@ def _recorded(flow: Flow, before: Book, at: Micros) -> tuple[tuple[Body, ...], .
 
 def _of_yes(leg: Leg, price: Price) -> Price:
     return price if leg is Leg.YES else Price(DOLLAR - price)
+
+
+def _beside(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Return the lines, each trade that names a delta before it beside that one and of its time.
+
+    A recorder that hears of trades later than of the book stamps them so; taken at their own time, too, they would empty a
+    level twice.
+    """
+    named = {line.seq for line in lines if isinstance(line.body, Print) and line.seq is not None}
+    reports: dict[tuple[int | None, Price], tuple[int, Delta, int]] = {}
+    beside: dict[int, list[Line]] = {}
+    moved: set[int] = set()
+    for place, line in enumerate(lines):
+        body, seq = line.body, line.seq
+        if isinstance(body, Delta) and seq in named:
+            reports[seq, _of_yes(body.leg, body.price)] = place, body, -body.change
+        elif isinstance(body, Print) and (seq, body.yes_price) in reports:
+            of, delta, left = reports[seq, body.yes_price]
+            if body.count <= left and body.taker is not delta.leg:
+                reports[seq, body.yes_price] = of, delta, left - body.count
+                report = Print(body.yes_price, body.count, delta.leg.other(), delta.at)
+                beside.setdefault(of, []).append(Line(report, seq))
+                moved.add(place)
+    together = ([line, *beside.get(place, [])] for place, line in enumerate(lines) if place not in moved)
+    return tuple(chain.from_iterable(together))
 
 
 def _moment(line: Line) -> tuple[Micros, int | None]:
