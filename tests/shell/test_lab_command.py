@@ -421,6 +421,41 @@ def test_a_parent_without_a_mid_or_a_price_is_left_out_and_counted() -> None:
     assert reasons == ["no price at the target", "no mid at arrival", "no mid at arrival"]
 
 
+MINUTE = 60 * SECOND
+BOOK = Replace(((Price(4_500), Count(10_000)),), ((Price(5_000), Count(10_000)),))
+OTHER_BOOK = Replace(((Price(4_400), Count(10_000)),), BOOK.no)
+
+
+def left_out(*events: Event) -> list[int]:
+    """Return the minutes at which no parent was drawn from twenty minutes of a quiet market."""
+    tape = Tape("T", CENT_GRID, Book(BOOK.yes, BOOK.no, Micros(0)), events, Micros(20 * MINUTE))
+    every = Micros(MINUTE)
+    wanted = Sampling((Count(100),), (Leg.YES,), Action.BUY, Aim("offer", 0), every, every, DEFAULT_EXECUTION)
+    return [
+        minute
+        for minute, found in enumerate(sample(indexed(tape), wanted), 1)
+        if isinstance(found, LeftOut) and found.reason == "a gap in the recording"
+    ]
+
+
+def test_a_parent_in_a_silence_of_minutes_that_another_book_ends_is_left_out_and_counted() -> None:
+    last, again = Event(Micros(2 * MINUTE - SECOND), Arrive(Leg.YES, Price(3_000), Count(100))), Micros(10 * MINUTE)
+    assert left_out(last, Event(again, OTHER_BOOK)) == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert left_out(Event(Micros(6 * MINUTE), OTHER_BOOK)) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        Event(Micros(10 * MINUTE), BOOK),  # a checkpoint: nothing is missing
+        Event(Micros(10 * MINUTE), Arrive(Leg.YES, Price(3_000), Count(100))),  # a quiet market
+        Event(Micros(5 * MINUTE), OTHER_BOOK),  # not long
+    ],
+)
+def test_a_market_that_is_only_quiet_has_its_parents(ending: Event) -> None:
+    assert left_out(ending) == []
+
+
 def test_an_interval_is_of_blocks_and_too_few_claim_nothing() -> None:
     values = [float(n % 7) for n in range(100)]
     each = estimated(values, list(range(100)))

@@ -6,7 +6,8 @@ A snapshot in mid-tape is flattened to the changes that it amounts to, so that w
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from itertools import pairwise
+from typing import Final, TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,11 @@ import numpy.typing as npt
 from depthwalker.core.book import Book, Ladder, Leg
 from depthwalker.core.grid import PriceGrid
 from depthwalker.core.tape import Arrive, Event, Flow, Replace, Take, Tape, Withdraw, books
-from depthwalker.core.units import DOLLAR, Count, Micros
+from depthwalker.core.units import DOLLAR, SECOND, Count, Micros
 from depthwalker.shell.lab.market import ORIGIN
 
 Ints: TypeAlias = npt.NDArray[np.int64]
+SILENCE: Final = Micros(300 * SECOND)  # the longest after which a snapshot says what changed just now
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,19 @@ def flattened(tape: Tape) -> Tape:
         flow = event.flow
         events.extend(Event(event.at, one) for one in (_apart(before, flow) if isinstance(flow, Replace) else (flow,)))
     return Tape(tape.ticker, tape.grid, tape.opening, tuple(events), tape.span)
+
+
+def silences(tape: Tape) -> tuple[tuple[Micros, Micros], ...]:
+    """Return when nobody recorded: for minutes nothing happened, and then a snapshot shows another book."""
+    sinces = [Micros(0), *(event.at for event in tape.events)]
+    if all(later - since <= SILENCE for since, later in pairwise(sinces)):
+        return ()
+    found: list[tuple[Micros, Micros]] = []
+    for since, event, before in zip(sinces, tape.events, books(tape), strict=False):
+        flow = event.flow
+        if isinstance(flow, Replace) and event.at - since > SILENCE and _apart(before, flow):
+            found.append((Micros(ORIGIN + since), Micros(ORIGIN + event.at)))
+    return tuple(found)
 
 
 def _apart(before: Book, wanted: Replace) -> list[Flow]:

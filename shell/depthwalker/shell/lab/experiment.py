@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from depthwalker.core.tape import Replace, Take, Tape
 from depthwalker.core.units import Micros
 from depthwalker.shell.lab.bound import Bound, bound, single_switch
-from depthwalker.shell.lab.columns import columns_of, flattened
+from depthwalker.shell.lab.columns import columns_of, flattened, silences
 from depthwalker.shell.lab.cost import Result, measure, twice_shortfall
 from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.indexed import Indexed
@@ -64,7 +64,7 @@ class Design:
 
 def indexed(tape: Tape) -> Index:
     """Return a tape ready to be looked up."""
-    return Index(columns_of(flattened(tape)))
+    return Index(columns_of(flattened(tape)), silences(tape))
 
 
 def fill_model(tape: Tape) -> str:

@@ -201,8 +201,9 @@ class SideIndex:
 class Index:
     """A tape ready to be looked up; it never changes, and every parent and algorithm shares it."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, silences: tuple[tuple[Micros, Micros], ...] = ()) -> None:
         self.columns = columns
+        self._silences = silences
         self._at = columns.at.data
         self.sides = {leg: SideIndex(columns.side(leg), columns, leg) for leg in Leg}
         self._sample_at = _sampled(self._at)
@@ -232,6 +233,10 @@ class Index:
     def end(self) -> Micros:
         """Return the instant at which the tape ends."""
         return Micros(ORIGIN + self.columns.span)
+
+    def unrecorded(self, since: Micros, until: Micros) -> bool:
+        """Return whether nobody recorded for a part of the time between two instants."""
+        return any(start < until and since < end for start, end in self._silences)
 
     def trades(self) -> int:
         """Return how many trades the tape holds."""

@@ -92,6 +92,8 @@ def _parent(index: Index, wanted: Sampling, outcome: Leg, count: Count, at: Micr
     mid = ladders.twice_mid()
     if mid is None:
         return LeftOut("no mid at arrival")
+    if index.unrecorded(at, Micros(at + wanted.config.timeout)):
+        return LeftOut("a gap in the recording")
     columns = index.columns
     grid = columns.grid if leg is Leg.YES else columns.grid.complement()
     target = _target(ladders, mid, grid, wanted.aim if wanted.action is Action.BUY else mirrored(wanted.aim))
