@@ -233,6 +233,18 @@ def test_a_policy_keeps_its_own_cap_and_time_out_unless_others_are_given(
     assert found() == found("--cap", "0.03", "--horizon", "40")
 
 
+@pytest.mark.parametrize("side", ["bid", "offer"])
+def test_simple_limit_rests_at_its_target(side: str, recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run(str(recording), *ASKED, "--algorithm", "simple_limit", f"simple_limit_{side}", "--target", side, "--json")
+        == 0
+    )
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    mine = [row for row in rows if row["algorithm"] == "simple_limit"]
+    sides = [row | {"algorithm": "simple_limit"} for row in rows if row not in mine]
+    assert mine == sides != []
+
+
 def test_the_same_words_give_the_same_bytes(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     texts = []
     for _ in range(2):

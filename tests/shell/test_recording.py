@@ -134,6 +134,19 @@ class TestLoad:
         save(tape, tmp_path / "r.parquet")
         assert (tmp_path / "r.parquet").read_bytes() == first
 
+    @pytest.mark.parametrize(("number", "is_one"), [(5.0, True), (5.5, False)])
+    def test_whole_numbers_in_parquet_may_be_floats_as_where_some_are_missing(
+        self, number: float, is_one: bool, tmp_path: Path
+    ) -> None:
+        records = [SNAPSHOT, DELTA | {"seq": 5}, TRADE | {"of_seq": 5}]
+        columns = {name: [record.get(name) for record in records] for name in {*SNAPSHOT, *DELTA, *TRADE}}
+        path = tmp_path / "r.parquet"
+        write(path, columns | {"seq": [None, number, None], "of_seq": [None, None, number]}, {})
+        if is_one:
+            assert loaded(path) == loaded(written(tmp_path / "r.jsonl", *records))
+        else:
+            assert "row 2 is not a line of a recording: Expected `int | null`, got `float`" in refusal(path)
+
     def test_what_is_wrong_in_parquet_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "r.parquet"
         write_recording(path, [SNAPSHOT, DELTA | {"price": "cheap"}])

@@ -13,7 +13,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     names = ", ".join(PROFILES)
     parser.add_argument("data", nargs="+", metavar="DATA", help=f"a recording, or a synthetic market: {names}")
     parser.add_argument(
-        "--algorithm", action="extend", nargs="+", metavar="NAME", help="who competes (default: everyone)"
+        "--algorithm",
+        action="extend",
+        nargs="+",
+        metavar="NAME",
+        help="who competes (default: everyone but simple_limit)",
     )
     method(parser, "--policy")
     parents(parser)

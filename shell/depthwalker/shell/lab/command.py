@@ -11,7 +11,7 @@ from depthwalker.shell.commands.backtest import CAP
 from depthwalker.shell.ending import OK, Wrong
 from depthwalker.shell.lab.asked import BLOCK, framed, horizon_of, models_of, names_of, sampling_of, tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment
-from depthwalker.shell.lab.players import players
+from depthwalker.shell.lab.players import players, selectable
 from depthwalker.shell.lab.report import report
 from depthwalker.shell.lab.shown import shown
 from depthwalker.shell.lab.telling import tell
@@ -66,8 +66,8 @@ def _nothing(measured: Measured) -> Iterator[str]:
 def _design(given: argparse.Namespace) -> Design:
     cap = CAP if given.cap is None and given.method is None else given.cap
     sampling = sampling_of(given, framed(read_method(given.method), horizon_of(given), cap))
-    everyone = players(sampling.config)
-    names = given.algorithm or list(everyone)
+    everyone = selectable(sampling.config)
+    names = given.algorithm or list(players(sampling.config))
     unknown = [name for name in names if name not in everyone]
     if unknown:
         raise Wrong(f"there is no algorithm {unknown[0]!r}; there are {', '.join(everyone)}")

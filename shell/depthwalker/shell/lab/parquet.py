@@ -72,8 +72,13 @@ def note(path: Path, key: str) -> str | None:
 
 def tell(path: Path, out: BinaryIO) -> None:
     """Write a file's rows as JSON Lines, without the keys that are null. Raises Broken."""
-    given = ({key: value for key, value in row.items() if value is not None} for row in rows(path))
+    given = ({key: _whole(value) for key, value in row.items() if value is not None} for row in rows(path))
     out.writelines(msgspec.json.encode(row) + b"\n" for row in given)
+
+
+def _whole(value: object) -> object:
+    """Return a whole number as one: where some of a column are missing, pandas makes floats of all."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def write_recording(path: Path, records: Iterable[Mapping[str, object]]) -> None:

@@ -50,6 +50,13 @@ def players(config: ExecutionConfig) -> dict[str, Player]:
     return {player.name: player for player in everyone}
 
 
+def selectable(config: ExecutionConfig) -> dict[str, Player]:
+    """Return everyone by name, and simple_limit as a method names it: at the bid or the offer as its target it is one of them."""
+    algorithm = Algorithm.SIMPLE_LIMIT
+    simple = Player(algorithm.value, policy_for(replace(config, algorithm=algorithm)))
+    return {**players(config), simple.name: simple}
+
+
 def _only(strategy: Strategy) -> Callable[[Algorithm], Strategy]:
     def strategy_of(_: Algorithm) -> Strategy:
         return strategy
