@@ -78,6 +78,10 @@ class TestTakes:
             Replace(snapshot(9).yes, snapshot(9).no),
         ]
 
+    def test_a_trade_without_a_number_is_owed_by_what_follows_and_not_by_what_went_before(self) -> None:
+        tape = read(snapshot(0), delta(1, -100), trade(9, 100), delta(12, -100))
+        assert tape.events == (Event(Micros(1), Withdraw(Leg.NO, Price(4_800), Count(100))), Event(Micros(9), TAKE))
+
     def test_later_trades_of_one_delta_take_together_what_it_took(self) -> None:
         late = ((trade(9, 40), 7), (trade(9, 60), 7))
         tape = numbered((snapshot(0), None), (delta(1, -110), 7), *late)
