@@ -8,7 +8,7 @@ UV ?= uv
 PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-shell test-whole test-versions test-other check format types arch bench bench-clients bench-peers differential peers bench-snapshots calibration fuzz-exchange simulate as-live crash kill paper-week exhaust mutate guard lab lab-large lab-cents ablation kalshi-demo build lock clean docs docs-figures FORCE
+.PHONY: help setup demo test test-core test-shell test-whole test-versions test-other check format types arch bench bench-clients bench-peers differential peers bench-snapshots calibration fuzz-exchange simulate as-live crash kill paper-week exhaust mutate guard lab lab-large lab-cents lab-fast ablation kalshi-demo build lock clean docs docs-figures FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -130,6 +130,9 @@ lab-large: $(STAMP) ## the same for parents of 500 and 2,000 contracts, in docs/
 
 lab-cents: $(STAMP) ## the same under a cap of three cents alone, in docs/lab-cents.md
 	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)") --cap 0.03 --every 60 --title ": three cents above the target" --no-figures --out docs/lab-cents.md
+
+lab-fast: $(STAMP) ## the same for recordings of a quarter of an hour that move fast, in docs/lab-fast.md
+	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)") --every 15 --title ": fast markets" --no-figures --out docs/lab-fast.md
 
 kalshi-demo: $(STAMP) ## check your key against Kalshi's demo exchange; TRADE=1 places one order and cancels it
 	@$(PY) -m depthwalker.shell.smoke $(if $(TRADE),--trade) $(if $(MARKET),--market "$(MARKET)")

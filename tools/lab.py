@@ -36,7 +36,7 @@ from depthwalker.shell.lab.session import Session, session_of, standing_on
 from depthwalker.shell.profiles import PROFILES
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "lab.md"
-TARGETS: Final = ("lab", "lab-large", "lab-cents")  # of make, each named as the page that it writes
+TARGETS: Final = ("lab", "lab-large", "lab-cents", "lab-fast")  # of make, each named as the page that it writes
 TUNED_ON: Final = ("kalshi_INXD-23APR10",)  # the policy's parameters were chosen on it
 HORIZON: Final = Micros(40 * SECOND)
 EVERY: Final = Micros(30 * SECOND)

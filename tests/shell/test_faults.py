@@ -128,7 +128,7 @@ async def _each(
 
 async def test_whatever_becomes_of_a_create_one_order_is_placed(postgres: str, tmp_path: Path) -> None:
     ends = await _each(
-        postgres, tmp_path, CREATES, lambda engine, number: engine.execute_trade(AnEdge(number, "0.45", 60), simple(9))
+        postgres, tmp_path, CREATES, lambda engine, number: engine.execute_trade(AnEdge(number, "0.45", 60), simple(20))
     )
     for name, (trade, state) in ends.items():
         assert trade.quantity == 60, (name, trade)
@@ -137,7 +137,7 @@ async def test_whatever_becomes_of_a_create_one_order_is_placed(postgres: str, t
 
 async def test_whatever_becomes_of_a_taking_order_it_takes_once(postgres: str, tmp_path: Path) -> None:
     ends = await _each(
-        postgres, tmp_path, CREATES, lambda engine, number: engine.execute_trade(AnEdge(number, "0.47", 60), simple(9))
+        postgres, tmp_path, CREATES, lambda engine, number: engine.execute_trade(AnEdge(number, "0.47", 60), simple(20))
     )
     for name, (trade, _) in ends.items():
         assert trade.quantity == 60, (name, trade)

@@ -9,6 +9,7 @@ from typing import LiteralString
 
 import pytest
 from tests.shell.rig import (
+    ME,
     SIGNER,
     TICKER,
     AMethod,
@@ -43,11 +44,12 @@ CONTINUE, WIND_DOWN = {"recovery": "continue"}, {"recovery": "wind_down"}
 
 
 async def die(rig: Rig, method: AMethod, edge: AnEdge = EDGE) -> None:
-    """Let an engine die with an order resting, and its lease run out."""
+    """Let an engine die with an order resting that its journal knows, and its lease run out."""
     placed = Moment()
     async with rig.engine(on_turn=placed.when(rests)) as dies:
         doomed = asyncio.create_task(dies.execute_trade(edge, method))
         await placed.come()
+        await rig.shows("SELECT 1 FROM execution_journal WHERE kind = 'Accepted'")
         await abandon(dies)
         await asyncio.gather(doomed, return_exceptions=True)
     assert rig.exchange.resting("me"), "a dead worker cancels nothing"
@@ -197,6 +199,19 @@ async def test_what_rests_is_cancelled_though_neither_its_market_nor_its_fees_ca
             found = await engine.recover(wind_down=True)
         assert found.troubles == ()
         (trade,) = found.trades
+        assert trade.result.status == "cancelled"
+        await rig.settled(trade)
+
+
+async def test_what_rests_is_cancelled_though_nothing_at_all_can_be_read(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        await die(rig, simple(600))
+        async with rig.engine() as engine:
+            rig.wires[-1].before = losing("/portfolio/orders", "/markets", "/events/", "/series/")
+            recovering = asyncio.create_task(engine.recover(wind_down=True))
+            await until(lambda: not rig.exchange.resting(ME))
+            rig.wires[-1].before = None
+            (trade,) = (await recovering).trades
         assert trade.result.status == "cancelled"
         await rig.settled(trade)
 

@@ -433,7 +433,7 @@ def test_what_the_file_names_is_shown_however_dear_it_is(tmp_path: Path) -> None
         for block in range(5)
     ]
 
-    report = sweep_report(rows, found)
+    report = sweep_report(rows, found) | {"fill_model": {}}
     lines = list(shown(report))
 
     assert (report["leaders"], report["named"]) == ([0, 1, 2, 3, 4, 5, 6, 7], [7])

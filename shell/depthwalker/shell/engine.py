@@ -430,9 +430,9 @@ class Engine:
 
     async def _unresolved(self, conduct: Conduct) -> Unresolved | None:
         """Return what is known of an execution that has not ended; None where none has begun."""
-        execution_id = conduct.execution_id
-        if execution_id is None:
-            return None
+        running, execution_id = conduct.running(), conduct.execution_id
+        if running is not None or execution_id is None:
+            return running
         try:
             return bounds(execution_id, await self._state(execution_id, conduct))
         except (StoreError, Unreadable):
