@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Final, TypeAlias, assert_never
+from typing import Final, assert_never
 
 from depthwalker.core.book import Leg, OwnOrder, without
 from depthwalker.core.depth import Thresholds
@@ -71,7 +71,6 @@ RENEWAL: Final = Micros(5 * SECOND)
 EMA_WINDOW: Final = Micros(600 * SECOND)  # the specification's ten minutes
 JOIN_INTERVAL: Final = Micros(SECOND // 4)
 STORE_RETRY: Final = Micros(SECOND)
-_Begun: TypeAlias = tuple[Feed, State, Seat] | Attached
 TRIGGER_PATIENCE: Final = Micros(SECOND)  # a belt: no cancel waits for it
 READ_LAG: Final = Micros(SECOND)  # what a position may lag behind fills, with room to spare (fact sheet, section 5.3)
 
@@ -106,6 +105,15 @@ class Conduct:
         if self.doubtful and self.execution_id is None:
             return Unresolved(None, Count(0), self.job.ticket.count)
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Seated:
+    """An execution that this process has begun or taken up: its market's feed, its state, its seat in the journal."""
+
+    feed: Feed
+    state: State
+    seat: Seat
 
 
 class Conductor:
@@ -170,15 +178,14 @@ class Conductor:
             raise DatabaseTrouble(str(error)) from error
         if isinstance(begun, Attached):
             return await self._join(job, begun.execution_id)
-        _, _, seat = begun
         try:
-            async with _beside(self._renew(seat)):
-                return await self._run(job, *begun)
+            async with _beside(self._renew(begun.seat)):
+                return await self._run(job, begun)
         except LeaseLost as lost:
             LOG.warning("%s; waiting for it", lost)
-            return await self._join(job, seat.execution_id)
+            return await self._join(job, begun.seat.execution_id)
 
-    async def _begin(self, job: Job) -> _Begun:
+    async def _begin(self, job: Job) -> Seated | Attached:
         """Admit the parent and make its execution durable.
 
         Raises OrderRefused, ExchangeTrouble, StoreError, and EngineClosed where it was stopped meanwhile.
@@ -212,14 +219,14 @@ class Conductor:
             return await self._until_told(job, lambda: self._begin_sell(job, feed, origin, arm))
         started = self._admit(job, feed, Holding(Count(0), Count(0)), arm)
 
-        async def begin() -> _Begun:
+        async def begin() -> Seated | Attached:
             conduct.doubtful = True
-            return _begun(feed, started, await self._store.begin(origin, started, self._worker, LEASE))
+            return _seated(feed, started, await self._store.begin(origin, started, self._worker, LEASE))
 
         conduct = self._conducts[job.request_key]
         return await self._until_told(job, begin)
 
-    async def _begin_sell(self, job: Job, feed: Feed, origin: Origin, arm: Arm | None) -> _Begun:
+    async def _begin_sell(self, job: Job, feed: Feed, origin: Origin, arm: Arm | None) -> Seated | Attached:
         """Admit a sell by what is held and not promised yet, or find that an earlier try began it."""
         conduct = self._conducts[job.request_key]
         async with (
@@ -233,9 +240,9 @@ class Conductor:
             holding = Holding(await self._position(job, promised), promised.count)
             started = self._admit(job, feed, holding, arm)
             conduct.doubtful = True
-            return _begun(feed, started, await admission.begin(origin, started, self._worker, LEASE))
+            return _seated(feed, started, await admission.begin(origin, started, self._worker, LEASE))
 
-    async def _until_told(self, job: Job, begin: Callable[[], Awaitable[_Begun]]) -> _Begun:
+    async def _until_told(self, job: Job, begin: Callable[[], Awaitable[Seated | Attached]]) -> Seated | Attached:
         """Begin until the store says whether it has: what began without our knowing would be executed by whoever finds it."""
         while True:
             try:
@@ -309,7 +316,8 @@ class Conductor:
         signed = succeeded(job.ticker, await self._venue.position(job.ticker))
         return Count(max(0, signed if job.ticket.outcome is Leg.YES else -signed))
 
-    async def _run(self, job: Job, feed: Feed, state: State, seat: Seat, *news: Fact) -> Trade:
+    async def _run(self, job: Job, seated: Seated, *news: Fact) -> Trade:
+        feed, state, seat = seated.feed, seated.state, seated.seat
         assert state.policy is not None
         walkers = await self._walkers_before(seat.execution_id)
         runner = Runner(
@@ -417,7 +425,7 @@ class Conductor:
         ):
             await wait({triggering}, self._clock, Micros(self._clock.now() + TRIGGER_PATIENCE))
             feed = self._markets.resumed(state)
-            return await self._run(job, feed, state, seat, Resumed(self._worker, self._clock.now()))
+            return await self._run(job, Seated(feed, state, seat), Resumed(self._worker, self._clock.now()))
 
     async def _learn(self, ticker: str) -> None:
         """Read a market and its fees once the exchange tells them, and have its orders belong to a group from then on."""
@@ -486,10 +494,10 @@ def own_orders(among: tuple[Runner, ...], besides: Runner | None = None) -> tupl
     return tuple(order for runner in among if runner is not besides for order in runner.own_orders())
 
 
-def _begun(feed: Feed, started: Started, told: Begun | Attached) -> _Begun:
+def _seated(feed: Feed, started: Started, told: Begun | Attached) -> Seated | Attached:
     if isinstance(told, Attached):
         return told
-    return feed, evolve(START, started), Seat(told.execution_id, told.epoch, 2)
+    return Seated(feed, evolve(START, started), Seat(told.execution_id, told.epoch, 2))
 
 
 def _end(state: State) -> str:
