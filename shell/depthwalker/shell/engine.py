@@ -291,9 +291,11 @@ class Engine:
             raise DatabaseTrouble(str(error)) from error
         looking = asyncio.create_task(self._strays(cancel=cancel_strays, alone=not left.orphans))
         tasks = {looking, *(conduct.task for conduct in taken.values())}
-        await wait(tasks, self._clock, Micros(until + self._settings.wind_down + TAKEN_UP))
-        ends = [await self._end_of(execution_id, conduct) for execution_id, conduct in taken.items()]
-        await end(looking)
+        try:
+            await wait(tasks, self._clock, Micros(until + self._settings.wind_down + TAKEN_UP))
+            ends = [await self._end_of(execution_id, conduct) for execution_id, conduct in taken.items()]
+        finally:
+            await end(looking)
         strays, unread = ((), (UNREAD,)) if looking.cancelled() else looking.result()
         return Recovered(
             trades=tuple(one for one in ends if isinstance(one, Trade)),
