@@ -155,13 +155,16 @@ def test_the_demo_runs_from_end_to_end(home: Path, tmp_path: Path, capsys: pytes
     assert "http" not in svg.replace("http://www.w3.org/", "")
 
 
+def play_a_saved_market(dsn: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", dsn)
+    (file,) = save_scenes(synthetic_scenes(5, 6)[:1], folder / "thin.jsonl.gz")
+    assert main(["demo", "--data", str(file), "--seconds", "5", "--seed", "2", "--json"]) == 0
+
+
 def test_the_demo_as_json_plays_a_saved_recording(
     postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", postgres)
-    (file,) = save_scenes(synthetic_scenes(5, 6)[:1], tmp_path / "thin.jsonl.gz")
-
-    assert main(["demo", "--data", str(file), "--seconds", "5", "--seed", "2", "--json"]) == 0
+    play_a_saved_market(postgres, tmp_path, monkeypatch)
 
     seen = json.loads(capsys.readouterr().out)
     assert seen["seed"] == 2
@@ -172,9 +175,7 @@ def test_the_demo_as_json_plays_a_saved_recording(
 def test_what_the_demo_executes_is_on_paper_and_no_trade_of_the_users(
     postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", postgres)
-    (file,) = save_scenes(synthetic_scenes(5, 6)[:1], tmp_path / "thin.jsonl.gz")
-    assert main(["demo", "--data", str(file), "--seconds", "5", "--seed", "2", "--json"]) == 0
+    play_a_saved_market(postgres, tmp_path, monkeypatch)
     capsys.readouterr()
 
     assert main(["assess", "--json"]) == 0

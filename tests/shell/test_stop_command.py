@@ -60,14 +60,19 @@ def test_another_process_obeys_and_nothing_begins_until_it_is_released(
     assert capsys.readouterr().out == "the kill switch is not pulled\n"
 
 
-def test_what_a_killed_process_left_is_ended_too(
-    venue: Venue, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with started(order(method=method(tmp_path / "slow.json", SLOW), target="0.40"), "placed") as process:
+def kill_one_whose_order_rests(venue: Venue, database: str, folder: Path) -> None:
+    """Kill a process with an order resting, and have its lease run out."""
+    with started(order(method=method(folder / "slow.json", SLOW), target="0.40"), "placed") as process:
         wait_until_it_rests(venue)
         process.kill()
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE execution_leases SET expires_at = clock_timestamp()")
+
+
+def test_what_a_killed_process_left_is_ended_too(
+    venue: Venue, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_one_whose_order_rests(venue, database, tmp_path)
     with monkeypatch.context() as without:
         without.delenv("DEPTHWALKER_KEY_ID")
         without.delenv("DEPTHWALKER_KEY_FILE")
@@ -86,11 +91,7 @@ def test_what_a_killed_process_left_is_ended_too(
 def test_what_does_not_end_in_time_is_said_with_its_order_and_what_to_do(
     venue: Venue, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with started(order(method=method(tmp_path / "slow.json", SLOW), target="0.40"), "placed") as process:
-        wait_until_it_rests(venue)
-        process.kill()
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("UPDATE execution_leases SET expires_at = clock_timestamp()")
+    kill_one_whose_order_rests(venue, database, tmp_path)
     monkeypatch.setenv("DEPTHWALKER_WIND_DOWN_SECONDS", "1")
     monkeypatch.setattr("depthwalker.shell.engine.TAKEN_UP", Micros(SECOND))
     monkeypatch.setattr("depthwalker.shell.engine.ALLOWANCE", Micros(SECOND))
