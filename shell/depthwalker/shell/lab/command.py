@@ -49,7 +49,6 @@ def _markets(
         try:
             tape = tape_of(*market)
         except Wrong as wrong:
-            complain(str(wrong))
             refused[name] = str(wrong)
             continue
         yield name, tape
