@@ -209,6 +209,13 @@ def test_what_a_record_does_not_say_is_when_it_was_made() -> None:
     assert [found.at for found in read_fills(body({"fills": [fill]}), NOW, {"o1"}).unwrap().items] == [NOW]
 
 
+def test_an_odd_order_of_ours_that_its_owner_gave_another_client_id_fails_the_list() -> None:
+    renamed = {**ORDER, "client_order_id": "by hand", "status": "pending_review"}
+    listed = body({"orders": [{**ORDER, "order_id": "o2"}, renamed]})
+    assert why(read_orders(listed, {"o1"})).startswith("unreadable orders: 1: ")
+    assert [order.order_id for order in read_orders(listed, {"o2"}).unwrap().items] == ["o2"]
+
+
 ODD: tuple[Mapping[str, object], ...] = (
     {"status": "pending_review"},
     {"yes_price_dollars": "0.0000"},

@@ -183,10 +183,13 @@ class KalshiVenue:
         """Return an order's record, which may lag its answers by half a second."""
         return read_with(await self.rest.get(READ, f"{RECORDS}/{part(order_id)}"), read_order)
 
-    async def orders(self, ticker: str, since: Micros) -> Outcome[tuple[OrderRecord, ...], Trouble]:
+    async def orders(
+        self, ticker: str, since: Micros, ours: Container[str] = ()
+    ) -> Outcome[tuple[OrderRecord, ...], Trouble]:
         """Return the account's orders in a market since the whole second of `since`, oldest first, archived ones too."""
-        listed = await self.rest.pages(READ, RECORDS, since_query(ticker, self._early(since)), read_orders)
-        return await self._with_archived(f"{HISTORICAL}/orders", ticker, since, listed, read_orders, _order_id)
+        read = partial(read_orders, ours=ours)
+        listed = await self.rest.pages(READ, RECORDS, since_query(ticker, self._early(since)), read)
+        return await self._with_archived(f"{HISTORICAL}/orders", ticker, since, listed, read, _order_id)
 
     async def resting(self) -> Outcome[tuple[OrderRecord, ...], Trouble]:
         """Return the account's resting orders in all markets, oldest first."""

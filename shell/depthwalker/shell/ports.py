@@ -126,7 +126,14 @@ class Venue(Protocol):
 
     async def order(self, order_id: str) -> Outcome[OrderRecord, Trouble]: ...
 
-    async def orders(self, ticker: str, since: Micros) -> Outcome[tuple[OrderRecord, ...], Trouble]: ...
+    async def orders(
+        self, ticker: str, since: Micros, ours: Container[str] = ()
+    ) -> Outcome[tuple[OrderRecord, ...], Trouble]:
+        """Return the account's orders in a market.
+
+        One that cannot be read is left out where its client id is none of ours and its order id not of `ours`.
+        """
+        ...
 
     async def resting(self) -> Outcome[tuple[OrderRecord, ...], Trouble]:
         """Return the account's resting orders in all markets."""

@@ -99,7 +99,7 @@ class Sender:
     async def look_up(self, state: Callable[[], State]) -> Facts:
         """Read our orders in the market, and their fills where the counts of the state then call for them."""
         ticker, since = self._parent.ticker, Micros(self._parent.started - LOOK_BACK)
-        orders = await self._venue.orders(ticker, since)
+        orders = await self._venue.orders(ticker, since, _known(state()))
         fills = None
         if itemisation_due(state(), orders):
             fills = await self._venue.fills(ticker, since, _ours(state(), orders))
@@ -135,8 +135,11 @@ class Sender:
         return ClientId(self._parent.installation, self._parent.execution, split, revision).text()
 
 
+def _known(state: State) -> frozenset[str]:
+    return frozenset(order.order_id for order in state.orders if order.order_id)
+
+
 def _ours(state: State, orders: Outcome[tuple[OrderRecord, ...], Trouble]) -> frozenset[str]:
     """Return the ids of the orders that may be ours: known already, or told by their client ids just now."""
     told = orders.unwrap() if isinstance(orders, Success) else ()
-    named = (record.order_id for record in told if parse_client_id(record.client_order_id) is not None)
-    return frozenset((*named, *(order.order_id for order in state.orders)))
+    return _known(state) | {record.order_id for record in told if parse_client_id(record.client_order_id) is not None}

@@ -141,11 +141,18 @@ def read_order(body: bytes) -> Outcome[OrderRecord, Unreadable]:
     return reading("order", OrderBody, body, lambda found: _record(found.order))
 
 
-def read_orders(body: bytes) -> Outcome[Listing[OrderRecord], Unreadable]:
-    """Return a page of GET /portfolio/orders, newest first, without what cannot be read and is not ours by its client id."""
+def read_orders(body: bytes, ours: Container[str] = ()) -> Outcome[Listing[OrderRecord], Unreadable]:
+    """Return a page of GET /portfolio/orders, newest first, without what cannot be read and is not ours by either id.
+
+    `ours` has our orders' ids: whoever amends an order may give it a client id of his own.
+    """
+
+    def is_others(order: dict[object, object]) -> bool:
+        order_id = order.get("order_id")
+        return _is_others_order(order) and not (isinstance(order_id, str) and order_id in ours)
 
     def convert(found: OrdersBody) -> Listing[OrderRecord]:
-        return Listing(each(found.orders, OrderPart, _record, _is_others_order), found.cursor)
+        return Listing(each(found.orders, OrderPart, _record, is_others), found.cursor)
 
     return reading("orders", OrdersBody, body, convert)
 
