@@ -12,19 +12,22 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from depthwalker.shell.cli import main
-from depthwalker.shell.queries import DETACH_WEEK
-from depthwalker.shell.retaining import DEFAULT, Retained, Retired, retain
+from depthwalker.shell.queries import DETACH_WEEK, MAKE_WEEKS
+from depthwalker.shell.retaining import DEFAULT, WEEKS_AHEAD, Retained, Retired, retain
 
 Connection = psycopg.Connection[TupleRow]
-NOW = datetime.now(UTC)
 HOURS = """
     SELECT market_id, hour, snapshots, spread, yes_best_bid, yes_total_volume, traded FROM order_book_hours ORDER BY 1, 2
 """
 
 
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 def monday(weeks_ago: int) -> datetime:
-    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight - timedelta(days=NOW.weekday(), weeks=weeks_ago)
+    midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight - timedelta(days=midnight.weekday(), weeks=weeks_ago)
 
 
 def named(weeks_ago: int) -> str:
@@ -55,6 +58,7 @@ def keep(
 @pytest.fixture
 def database(postgres: str) -> Iterator[Connection]:
     with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(MAKE_WEEKS, (WEEKS_AHEAD,))  # it is a copy of one that may have been loaded last week
         connection.execute("INSERT INTO markets VALUES ('m', 'M'), ('n', 'N')")
         yield connection
 
@@ -66,7 +70,7 @@ def test_an_old_week_becomes_hours_and_is_dropped(database: Connection) -> None:
     keep(database, start + timedelta(minutes=2), "0.04", "m", 300, "a", "b")
     keep(database, start + timedelta(minutes=61), None)
     keep(database, start + timedelta(minutes=1), "0.01", "n")
-    keep(database, NOW)
+    keep(database, now())
     looked = retain(database, dry_run=True)
     assert looked == Retained((Retired(name, 4, None),), 0)
     assert retain(database) == Retained((Retired(name, 4, 3),), 0)
@@ -83,16 +87,16 @@ def test_an_old_week_becomes_hours_and_is_dropped(database: Connection) -> None:
 def test_a_week_stays_until_its_last_day_is_seven_days_old(database: Connection) -> None:
     recent = make_week(database, 1)
     keep(database, monday(1))
-    over = timedelta(days=7) <= NOW - monday(0)
+    over = timedelta(days=7) <= now() - monday(0)
     assert retain(database, dry_run=True).retired == ((Retired(recent, 1, None),) if over else ())
-    assert retain(database, keep=NOW - monday(0) + timedelta(hours=1)).retired == ()
-    assert retain(database, keep=NOW - monday(0) - timedelta(hours=1)).retired[0].table == recent
+    assert retain(database, keep=now() - monday(0) + timedelta(hours=1)).retired == ()
+    assert retain(database, keep=now() - monday(0) - timedelta(hours=1)).retired[0].table == recent
 
 
 def test_what_no_week_took_is_folded_too_and_joins_an_hour_that_is_there(database: Connection) -> None:
     hour = monday(5)
     keep(database, hour, "0.02", "m", 100, "a")
-    keep(database, NOW + timedelta(days=90))
+    keep(database, now() + timedelta(days=90))
     assert retain(database).retired == (Retired(DEFAULT, 1, 1),)
     keep(database, hour + timedelta(minutes=5), "0.05", "m", 400, "b")
     keep(database, hour + timedelta(minutes=6), "0.05", "m", 400)
@@ -123,7 +127,7 @@ def test_writers_go_on_meanwhile_and_no_snapshot_is_lost(postgres: str, database
         with psycopg.connect(postgres, autocommit=True) as own:
             while not stop.is_set():
                 keep(own, monday(3) + timedelta(minutes=written[0] % 7_000))
-                keep(own, NOW)
+                keep(own, now())
                 written[0] += 1
                 begun.set()
 
