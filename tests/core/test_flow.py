@@ -20,6 +20,7 @@ from tests.core.strategies import (
 from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.flow import (
+    MOST_TRADES,
     NO_HISTORY,
     SAMPLE_SPACING,
     TRADES_KEPT,
@@ -106,12 +107,31 @@ def test_a_trade_counts_once_however_often_it_is_reported(history: History, rede
     assert after.samples == history.samples
 
 
-def test_only_the_latest_trades_are_kept() -> None:
-    many = tuple(trade(f"t{number}", ago=number) for number in range(TRADES_KEPT + 7))
-    after = record(NO_HISTORY, many)
-    assert len(after.trades) == TRADES_KEPT
-    assert after.trades[-1] == many[0]
-    assert record(after, many[-7:]) == after
+def test_every_trade_of_the_window_is_kept_and_of_older_ones_the_latest() -> None:
+    busy = tuple(trade(f"b{number}", ago=number * SECOND // 10) for number in range(1_200))
+    older = tuple(trade(f"o{number}", ago=WINDOW + number) for number in range(5))
+    assert record(NO_HISTORY, (*busy, *older)).trades == busy[::-1]
+    quiet = tuple(trade(f"q{number}", ago=number * SECOND) for number in range(TRADES_KEPT + 7))
+    after = record(NO_HISTORY, quiet)
+    assert after.trades == quiet[:TRADES_KEPT][::-1]
+    assert record(after, quiet[-7:]) == after
+
+
+def test_a_market_that_never_stops_trading_is_remembered_in_bounded_space() -> None:
+    many = tuple(trade(f"t{number}", ago=number) for number in range(MOST_TRADES + 7))
+    assert record(NO_HISTORY, many).trades == many[:MOST_TRADES][::-1]
+
+
+@given(HISTORIES, HISTORIES, LEGS, instants(NOW, 10 * SECOND))
+def test_the_aggregates_do_not_depend_on_the_order_in_which_trades_are_told(
+    told: History, late: History, leg: Leg, now: Micros
+) -> None:
+    one_by_one = told
+    for one in late.trades:
+        one_by_one = record(one_by_one, (one,))
+    at_once = record(told, late.trades)
+    plain = gather(at_once.samples, at_once.trades)
+    assert flow(one_by_one, leg, now) == flow(at_once, leg, now) == flow(plain, leg, now)
 
 
 @given(grids().flatmap(any_books))

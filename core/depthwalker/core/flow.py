@@ -16,7 +16,8 @@ from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price
 
 WINDOW: Final = Micros(120 * SECOND)  # the specification's lookback of two minutes
 SAMPLE_SPACING: Final = Micros(SECOND // 2)
-TRADES_KEPT: Final = 500
+TRADES_KEPT: Final = 500  # where fewer traded within the window: orders wait for longer than that
+MOST_TRADES: Final = 5_000  # three times what the busiest two minutes of recorded quarter-hour markets had
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,9 @@ Pair: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Book samples of the last two minutes and the latest `TRADES_KEPT` trades, oldest first; `gather` makes one.
+    """Book samples and trades of the last two minutes, oldest first; `gather` makes one.
+
+    At least the latest `TRADES_KEPT` trades are kept, at most `MOST_TRADES`.
 
     `near` are running sums of the samples, YES and NO, `taken` of the trades, by takers of YES and of NO, from any base.
     """
@@ -90,11 +93,14 @@ def sample_due(history: History, at: Micros) -> bool:
 def record(history: History, prints: tuple[TradePrint, ...]) -> History:
     """Return the history with public trades added, each once."""
     known = {trade.trade_id for trade in history.trades}
-    fresh = {trade.trade_id: trade for trade in prints if trade.trade_id not in known}
+    fresh = sorted({trade.trade_id: trade for trade in prints if trade.trade_id not in known}.values(), key=_when)
     if not fresh:
         return history
-    trades = tuple(sorted((*history.trades, *fresh.values()), key=_when)[-TRADES_KEPT:])
-    return History(history.samples, trades, history.near, _running(trades))
+    before = bisect_right(history.trades, fresh[0].at, key=_when)  # those after it make way; mostly there are none
+    trades = (*history.trades[:before], *sorted((*history.trades[before:], *fresh), key=_when))
+    taken = (*history.taken[:before], *_running(trades[before:], *history.taken[before - 1 : before]))
+    first = _kept_from(trades)
+    return History(history.samples, trades[first:], history.near, taken[first:])
 
 
 def flow(history: History, leg: Leg, now: Micros) -> Flow:
@@ -134,6 +140,12 @@ def supplied(history: History, leg: Leg, price: Price, since: Micros) -> Count:
     return Count(sum([trade.count for trade in trades if trade.taker is Leg.YES and trade.yes_price >= other]))
 
 
+def _kept_from(trades: tuple[TradePrint, ...]) -> int:
+    """Return the place of the first trade worth keeping."""
+    of_the_window = bisect_right(trades, trades[-1].at - WINDOW, key=_when)
+    return max(0, len(trades) - MOST_TRADES, min(of_the_window, len(trades) - TRADES_KEPT))
+
+
 def _taken_since(history: History, instant: Micros) -> Pair:
     """Return what takers of YES and of NO traded after an instant."""
     trades, taken = history.trades, history.taken
@@ -146,8 +158,9 @@ def _between(first: Pair, last: Pair, amount: Pair) -> Pair:
     return last[0] - first[0] + amount[0], last[1] - first[1] + amount[1]
 
 
-def _running(trades: tuple[TradePrint, ...]) -> tuple[Pair, ...]:
-    return tuple(accumulate(map(_sides, trades), _plus))
+def _running(trades: tuple[TradePrint, ...], base: Pair = (0, 0)) -> tuple[Pair, ...]:
+    """Return the sums of the trades one after the other, on from `base`."""
+    return tuple(accumulate(map(_sides, trades), _plus, initial=base))[1:]
 
 
 def _plus(one: Pair, other: Pair) -> Pair:

@@ -11,7 +11,7 @@ import numpy as np
 
 from depthwalker.core.book import Ladder, Leg
 from depthwalker.core.depth import BAND
-from depthwalker.core.flow import SAMPLE_SPACING, TRADES_KEPT, WINDOW, Flow
+from depthwalker.core.flow import MOST_TRADES, SAMPLE_SPACING, WINDOW, Flow
 from depthwalker.core.units import DOLLAR, Count, Micros, Price
 from depthwalker.shell.lab.columns import Columns, Ints, Side
 from depthwalker.shell.lab.market import ORIGIN
@@ -257,7 +257,7 @@ class Index:
         high = bisect_right(self._sample_at, now)
         low = bisect_right(self._sample_at, now - WINDOW)
         last = bisect_right(self._print_at, now)
-        first = max(bisect_right(self._print_at, now - WINDOW), last - TRADES_KEPT)
+        first = max(bisect_right(self._print_at, now - WINDOW), last - MOST_TRADES)
         asked = leg is Leg.NO, low, high, first, last
         found = self._flows.get(asked)
         if found is None:
