@@ -15,12 +15,13 @@ from tests.shell.test_cli import FAST, SLOW, Venue, method, order, running_excha
 
 from depthwalker.core.execution import State
 from depthwalker.core.units import Micros
-from depthwalker.shell.api import InvalidEdge, NotExecuted, Trade
+from depthwalker.shell.api import InvalidEdge, NotExecuted, OrderRefused, Trade
 from depthwalker.shell.cli import main
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.job_queue import JobQueue, Taken
 from depthwalker.shell.ports import HttpRequest
 from depthwalker.shell.store import PostgresStore
+from depthwalker.shell.ticket import read_job
 from depthwalker.shell.worker import Worker
 
 Ends = list[tuple[str, Trade | str]]
@@ -87,6 +88,21 @@ async def test_what_cannot_be_executed_is_told_with_the_reason(postgres: str, tm
         with pytest.raises(NotExecuted, match="not in the queue"):
             await caller.wait("nobody knows it")
         assert await caller.queued("nobody knows it") is None
+        assert rig.own() == ()
+
+
+async def test_a_key_under_which_another_order_is_queued_is_refused(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
+        await caller.submit(AnEdge(1, "0.47", 5), simple(10), request_key="k")
+        assert (await caller.submit(AnEdge(2, "0.48", 5), simple(10), request_key="k")).standing == "queued", "it moved"
+        with pytest.raises(OrderRefused, match="names an earlier order, to buy yes of RIG-26-A: give another key"):
+            await caller.submit(AnEdge(2, "0.47", 5, side="no"), simple(10), request_key="k")
+        elsewhere = store.queue("somebody else")
+        with pytest.raises(OrderRefused, match=f"'k' is queued for account '{ME} "):
+            await elsewhere.put(read_job(AnEdge(1, "0.47", 5), simple(10), None, "k"), None)
+        await rig.rows("UPDATE execution_queue SET job = job - 'ticket' WHERE request_id = 1 RETURNING 1")
+        again = await caller.submit(AnEdge(2, "0.47", 5, side="no"), simple(10), request_key="k")
+        assert again.standing == "queued", "what another version queued cannot be compared"
         assert rig.own() == ()
 
 
@@ -307,6 +323,8 @@ def test_an_order_is_queued_from_the_terminal_and_a_worker_process_executes_it(
     assert capsys.readouterr().out == "queued, request key k1; `depthwalker worker` executes it\n"
     assert main([*fast, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"request_key": "k1", "standing": "queued"}
+    assert main([part.replace("=yes", "=no") for part in fast]) == 2
+    assert "request key 'k1' names an earlier order" in capsys.readouterr().err
     assert main(["worker", "--drain", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["request_key"], told["trade"]["result"]["status"]) == ("k1", "completed")

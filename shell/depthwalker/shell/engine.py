@@ -216,13 +216,14 @@ class Engine:
     ) -> Queued:
         """Queue an edge for `depthwalker worker` processes, durably, and return at once; calling again queues nothing twice.
 
-        After `start_within` it is not begun any more. Raises InvalidEdge, InvalidMethod or DatabaseTrouble.
+        After `start_within` it is not begun any more. Raises InvalidEdge, InvalidMethod or DatabaseTrouble, and OrderRefused where
+        another account's order, or one in another market, outcome or direction, is queued under that key.
         """
         job = read_job(edge, method, None, request_key)
         return await self.submit_job(job, start_within)
 
     async def submit_job(self, job: Job, start_within: timedelta | None = None) -> Queued:
-        """Queue a job read elsewhere, as the command line does; raises DatabaseTrouble."""
+        """Queue a job read elsewhere; raises as `submit`."""
         within = None if start_within is None else Micros(start_within // timedelta(microseconds=1))
         try:
             return _queued(job.request_key, await self._queue().put(job, within))

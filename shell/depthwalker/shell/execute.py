@@ -81,7 +81,10 @@ def run_execute(order: Order) -> int:
 def _queue(job: Job, settings: Settings, *, as_json: bool) -> int:
     """Leave the order to the workers."""
     with database(settings) as dsn:
-        entry = asyncio.run(_put(job, settings, dsn))
+        try:
+            entry = asyncio.run(_put(job, settings, dsn))
+        except OrderRefused as refused:
+            raise _for_the_command_line(refused) from refused
     if as_json:
         say(json.dumps({"request_key": job.request_key, "standing": entry.standing.value}))
     else:

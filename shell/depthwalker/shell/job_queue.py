@@ -1,7 +1,7 @@
 """Parents that wait for a worker, in the database: put there once by their request key, held by leases, told when they have ended."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -9,11 +9,13 @@ from typing import Final
 
 import msgspec
 
+from depthwalker.core.parent import Refusal, RefusalKind
 from depthwalker.core.units import Micros
 from depthwalker.shell import codec
+from depthwalker.shell.api import OrderRefused
 from depthwalker.shell.pool import Database
 from depthwalker.shell.queries import END, ENQUEUE, HOLD, PUT_BACK, QUEUED, TAKE, WAITING
-from depthwalker.shell.ticket import Job
+from depthwalker.shell.ticket import Job, refuse_another
 
 CHANGED: Final = b"LISTEN depthwalker_queue"
 
@@ -48,7 +50,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A parent in the queue: `worker` who holds or held it, `message` why it was refused or put back."""
+    """A parent in the account's queue: `worker` who holds or held it, `message` why it was refused or put back."""
 
     request_id: int
     standing: Standing
@@ -56,6 +58,8 @@ class Entry:
     worker: str
     execution_id: int | None
     message: str
+    account: str
+    body: str
 
 
 class JobQueue:
@@ -66,7 +70,10 @@ class JobQueue:
         self._account = account
 
     async def put(self, job: Job, start_within: Micros | None) -> Entry:
-        """Queue a parent, once: where its request key is queued already that entry is returned."""
+        """Queue a parent, once: where its request key is queued already that entry is returned.
+
+        Raises OrderRefused where that entry is another account's, or an order in another market, outcome or direction.
+        """
         span = None if start_within is None else _span(start_within)
         body = msgspec.json.encode(job).decode()
         # Asked for its number last, so that a repetition after a lost connection finds it.
@@ -75,6 +82,7 @@ class JobQueue:
         )
         entry = await self.find(job.request_key)
         assert entry is not None
+        self._refuse_another(job, entry)
         return entry
 
     async def find(self, request_key: str) -> Entry | None:
@@ -82,8 +90,8 @@ class JobQueue:
         row = await self._database.one(QUEUED, request_key)
         if row is None:
             return None
-        number, standing, tries, worker, execution_id, message = row
-        return Entry(number, Standing(standing), tries, worker, execution_id, message)
+        number, standing, *rest = row
+        return Entry(number, Standing(standing), *rest)
 
     async def take(self, worker: str, most: int, ttl: Micros) -> tuple[Taken, ...]:
         """Hold at most so many that are due, the oldest first; also those whose holder has let its lease run out."""
@@ -121,6 +129,13 @@ class JobQueue:
                     pass
 
             yield changed
+
+    def _refuse_another(self, job: Job, entry: Entry) -> None:
+        if entry.account != self._account:
+            told = f"request key {job.request_key!r} is queued for account {entry.account!r}: give another key"
+            raise OrderRefused(Refusal(RefusalKind.KEY_TAKEN, told))
+        with suppress(codec.Unreadable):  # another version's
+            refuse_another(job, _read_job(entry.body))
 
 
 def _span(span: Micros) -> timedelta:

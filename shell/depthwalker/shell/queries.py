@@ -195,7 +195,7 @@ PUT_BACK: Final[LiteralString] = """
 """
 
 QUEUED: Final[LiteralString] = """
-    SELECT request_id, status, tries, coalesce(worker, ''), execution_id, coalesce(message, '')
+    SELECT request_id, status, tries, coalesce(worker, ''), execution_id, coalesce(message, ''), account, job::text
     FROM execution_queue WHERE request_key = %s
 """
 
