@@ -137,7 +137,7 @@ lab-cents: $(STAMP) ## the same under a cap of three cents alone, in docs/lab-ce
 	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)") --cap 0.03 --every 60 --title ": three cents above the target" --no-figures --out docs/lab-cents.md
 
 lab-fast: $(STAMP) ## the same for recordings of a quarter of an hour that move fast, in docs/lab-fast.md
-	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)") --every 15 --title ": fast markets" --no-figures --out docs/lab-fast.md
+	@$(PY) -m tools.lab $(if $(DATA),"$(DATA)") --every 5 --title ": fast markets" --no-figures --out docs/lab-fast.md
 
 kalshi-demo: $(STAMP) ## check your key against Kalshi's demo exchange; TRADE=1 places one order and cancels it
 	@$(PY) -m depthwalker.shell.smoke $(if $(TRADE),--trade) $(if $(MARKET),--market "$(MARKET)")
