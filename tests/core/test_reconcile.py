@@ -178,6 +178,21 @@ def test_a_refused_split_waits_and_then_uses_a_new_id(fact: Fact) -> None:
     assert placed.key == OrderKey(1, 1)
 
 
+@pytest.mark.parametrize(("paused", "waits"), [(False, [0.5, 1, 2, 4, 4]), (True, [0.5, 1, 2, 4, 8, 16, 32, 32])])
+@pytest.mark.parametrize("kind", [Kind.PLACE, Kind.AMEND])
+def test_what_does_not_come_to_the_matching_is_tried_ever_more_slowly_most_of_all_in_a_pause(
+    kind: Kind, paused: bool, waits: list[float]
+) -> None:
+    state, waited = unplaced(intended()), []
+    for _ in waits:
+        state = fold(Deferred(FIRST, kind, "x", NOW, paused), state=state)
+        waited.append(replace_at(state, state.splits[0]))
+    assert waited == [after(seconds) for seconds in waits]
+    for news in (accepted(), Refused(FIRST, kind, "invalid_order", "post only cross", NOW)):
+        told = fold(news, state=state)
+        assert replace_at(told, told.splits[0]) <= after(1), "the exchange works again"
+
+
 def test_takes_that_got_nothing_are_repeated_ever_more_slowly() -> None:
     state, instants = planned((49, 100)), []
     for birth in range(3):

@@ -120,6 +120,13 @@ def test_every_trouble_is_a_fact_with_its_kind(trouble: Trouble, fact: type[Fact
     assert kinds == [Kind.CLAIM, Kind.AMEND, Kind.CANCEL]
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_what_did_not_come_to_the_matching_says_whether_trading_is_paused(paused: bool) -> None:
+    assert create_reply(FIRST, Kind.PLACE, Failure(NotApplied("409", paused)), NOW) == Deferred(
+        FIRST, Kind.PLACE, "409", NOW, paused
+    )
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_key_that_is_refused_refuses_an_order_and_says_nothing_of_one_that_rests(status: int) -> None:
     refused = Failure(Rejected(status, "authentication_error", "NOT_FOUND"))

@@ -56,7 +56,7 @@ def market(ticker: str, shard: int) -> Mapping[str, object]:
     ("item", "trouble"),
     [
         ({"error": {"code": "order_already_exists"}}, Rejected(409, "order_already_exists", "")),
-        ({"error": {"code": "trading_is_paused"}}, NotApplied("409 trading_is_paused")),
+        ({"error": {"code": "trading_is_paused"}}, NotApplied("409 trading_is_paused", paused=True)),
         ({"error": {"code": "too_many_requests"}}, NotApplied("429 too_many_requests")),
         ({"error": {"code": "not_heard_of", "message": "m"}}, Unknown("500 not_heard_of m")),
         ({"error": {}}, Unknown("500")),
@@ -98,7 +98,7 @@ async def test_a_batched_cancel_carries_a_body_that_names_every_market_and_its_s
     assert exchange.requests[1].method == "DELETE"
     assert exchange.requests[1].body == {
         "orders": [
-            {"order_id": "o1", "market_ticker": "T"},
+            {"order_id": "o1", "market_ticker": "T", "exchange_index": -1},
             {"order_id": "o2", "market_ticker": "U", "exchange_index": 2},
             {"order_id": "o3", "market_ticker": "U", "exchange_index": 2},
         ]
@@ -111,7 +111,7 @@ async def test_a_decrease_says_what_shall_remain() -> None:
         assert isinstance((await desk.decrease("T", "o2", Count(150))).failure(), Unknown)
 
     assert exchange.requests[0].path == f"{ORDERS}/o1/decrease"
-    assert exchange.requests[0].body == {"reduce_to": "1.50", "market_ticker": "T"}
+    assert exchange.requests[0].body == {"reduce_to": "1.50", "market_ticker": "T", "exchange_index": -1}
 
 
 async def test_an_order_group_from_its_making_to_its_end() -> None:

@@ -207,7 +207,7 @@ async def test_a_cancel_says_in_which_market() -> None:
         ack = (await venue.cancel("T", "o1")).unwrap()
 
     sent = exchange.requests[0]
-    assert (sent.method, sent.path, sent.query) == ("DELETE", f"{ORDERS}/o1", {"market_ticker": "T"})
+    assert (sent.method, sent.path, sent.query) == ("DELETE", f"{ORDERS}/o1", {"market_ticker": "T", "exchange_index": "-1"})
     assert (ack.reduced_by, exchange.calls) == (100, ["write"])
 
 
@@ -249,8 +249,8 @@ async def test_without_a_key_only_market_data_is_asked_for() -> None:
             Rejected(409, "fill_or_kill_insufficient_resting_volume", ""),
         ),
         (409, {"error": {"code": "MARKET_INACTIVE"}}, Rejected(409, "MARKET_INACTIVE", "")),
-        (409, {"error": {"code": "trading_is_paused"}}, NotApplied("409 trading_is_paused")),
-        (409, {"error": {"code": "exchange_is_paused"}}, NotApplied("409 exchange_is_paused")),
+        (409, {"error": {"code": "trading_is_paused"}}, NotApplied("409 trading_is_paused", paused=True)),
+        (409, {"error": {"code": "exchange_is_paused"}}, NotApplied("409 exchange_is_paused", paused=True)),
         (401, {"error": {"code": "header_timestamp_expired"}}, NotApplied("401 header_timestamp_expired")),
         (401, {"error": {"code": "authentication_error"}}, Rejected(401, "authentication_error", "")),
         (403, b"", Rejected(403, "http_403", "")),

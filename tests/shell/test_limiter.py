@@ -10,6 +10,8 @@ from tests.shell.paper_desk import HandClock
 from depthwalker.core.budget import BASIC, USUAL_COSTS, Costs, EndpointCost, Limits, Rate
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.limiter import Limiter, Purpose
+from depthwalker.shell.ports import HttpRequest, HttpResponse
+from depthwalker.shell.rest import PUBLIC, Rest
 
 
 async def test_ninety_calls_a_minute_pass_at_once_and_the_next_waits() -> None:
@@ -43,6 +45,26 @@ async def test_what_resolves_an_order_never_waits_for_the_cancels_of_orders_in_d
     assert clock.now() == 1_000_000_000
     await limiter.acquire(Purpose.ENTRY)
     assert clock.now() >= 1_000_000_000 + SECOND * 4 // 5, "a full bucket"
+
+
+async def test_every_429_slows_the_requests_of_whoever_is_governed() -> None:
+    clock, sent = SteppingClock(), 0
+
+    class Throttling:
+        async def send(self, request: HttpRequest) -> HttpResponse:
+            nonlocal sent
+            assert request.method == "GET"
+            sent += 1
+            return HttpResponse(429, {}, b'{"error":"too many requests"}')
+
+        async def close(self) -> None: ...
+
+    rest = Rest(Throttling(), None, clock)
+    Limiter(clock, None, lambda: 0).govern(rest)
+    began = clock.now()
+    while clock.now() < began + 5 * SECOND:
+        await rest.get(PUBLIC, "/trade-api/v2/markets")
+    assert sent <= 6, "it had been twenty a second"
 
 
 async def test_market_data_leaves_half_of_the_reads_to_what_executions_need_to_end() -> None:

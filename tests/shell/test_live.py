@@ -73,7 +73,7 @@ async def live(rig: Rig, store: Store | None = None) -> AsyncIterator[tuple[Engi
         signer=SIGNER,
         transport=Wire(AioHttpTransport(settings.base_url), rig._look),
         clock=rig.clock,
-        dialler=AioHttpDialler(rig.exchange.socket_url, SIGNER, rig.clock),
+        dialler=AioHttpDialler(rig.exchange.socket_url, SIGNER, rig.clock.now),
         on_turn=placed.when(rests),
     )
     async with opening as engine:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -22,8 +22,9 @@ from depthwalker.core.subscriptions import News
 from depthwalker.core.tape import Arrive, Flow, Take, Withdraw
 from depthwalker.core.units import MILLION, SECOND, Count, Micros, Money, Price
 from depthwalker.shell.clock import SystemClock
-from depthwalker.shell.dialler import AioHttpDialler
+from depthwalker.shell.dialler import AioHttpDialler, Dropped
 from depthwalker.shell.frames import read_frame
+from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.paper import (
     FRAME,
     HANDSHAKE,
@@ -44,6 +45,7 @@ from depthwalker.shell.paper.notices import LevelChanged
 from depthwalker.shell.paper.socket import PATH
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.socket import Pace, Socket
+from depthwalker.shell.transport import AioHttpTransport
 
 PATIENCE: Final = 10  # seconds of real time, never waited for unless something is broken
 OTHER_TICKER: Final = "PAPER-26-B"
@@ -602,7 +604,7 @@ async def test_the_control_endpoint_plans_faults_of_frames_and_strikes_connectio
 def client(me: Desk, listener: Callable[[News], None]) -> Socket:
     """Our own client, on real time but in a hurry; its signatures bear the exchange's time."""
     pace = Pace(*(Micros(ms * 1_000) for ms in (20, 1_000, 30_000, 10, 50)))
-    dialler = AioHttpDialler(me.exchange.socket_url, Signer("key-1", ED), me.clock)
+    dialler = AioHttpDialler(me.exchange.socket_url, Signer("key-1", ED), me.clock.now)
     return Socket(dialler, SystemClock(), Still(), listener, (Channel.FILL, Channel.ORDER), pace)
 
 
@@ -666,6 +668,23 @@ async def test_our_own_client_ends_in_the_true_book_whatever_befalls_the_frames(
             assert len(claimed) > 1
         finally:
             await owner.close()
+
+
+async def test_an_upgrade_is_signed_at_the_time_that_the_exchanges_answers_have_told() -> None:
+    async with desk() as me, AsyncExitStack() as stack:
+        me.exchange.faults.skew = Micros(60 * SECOND)
+        signer, wire = Signer("key-1", ED), AioHttpTransport(me.exchange.url)
+        stack.push_async_callback(wire.close)
+        venue = KalshiVenue(wire, signer, me.clock)
+        (await venue.balance()).unwrap()
+        ours, theirs = (
+            AioHttpDialler(me.exchange.socket_url, signer, now) for now in (me.clock.now, venue.rest.their_now)
+        )
+        stack.push_async_callback(ours.close)
+        stack.push_async_callback(theirs.close)
+        with pytest.raises(Dropped, match="401"):
+            await ours.dial()
+        await (await theirs.dial()).close()
 
 
 async def test_a_client_that_others_wrote_hears_it_too(tmp_path: Path) -> None:

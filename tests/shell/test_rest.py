@@ -90,7 +90,7 @@ def test_what_the_exchange_looked_at_and_refused_is_rejected(status: int, code: 
 def test_what_never_came_to_the_matching_is_not_applied(status: int, code: str, shape: object) -> None:
     body = nested(code, "why") if shape is nested else flat(code, "why")
 
-    assert classify(status, body) == NotApplied(f"{status} {code} why")
+    assert classify(status, body) == NotApplied(f"{status} {code} why", paused=code.endswith("is_paused"))
 
 
 @pytest.mark.parametrize("body", [b"", HTML, b"{}", nested("internal_error", ""), nested("order_already_exists", "")])

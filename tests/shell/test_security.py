@@ -134,7 +134,7 @@ async def test_an_exchange_without_a_valid_certificate_is_sent_nothing(tmp_path:
 async def test_nor_is_its_websocket_dialled(tmp_path: Path) -> None:
     async with impostor(tmp_path) as (port, sent):
         signer = Signer(SECRET, Ed25519PrivateKey.generate())
-        dialler = AioHttpDialler(f"wss://127.0.0.1:{port}/trade-api/ws/v2", signer, FixedClock())
+        dialler = AioHttpDialler(f"wss://127.0.0.1:{port}/trade-api/ws/v2", signer, FixedClock().now)
         with pytest.raises(Dropped, match="Certificate"):
             await dialler.dial()
         await dialler.close()

@@ -17,7 +17,7 @@ from depthwalker.shell.ending import FAILED, OK, REFUSED
 from depthwalker.shell.paper import Account, Listing, PaperExchange
 from depthwalker.shell.paper import Lost as LostAnswer
 from depthwalker.shell.profiles import PROFILES
-from depthwalker.shell.settings import HOSTS, Settings
+from depthwalker.shell.settings import Settings
 from depthwalker.shell.smoke import Wish, main, smoke
 from depthwalker.shell.synthetic import synthesize
 
@@ -127,11 +127,11 @@ def test_settings_that_cannot_be_are_refused(
     assert "base_url" in capsys.readouterr().err
 
 
-async def test_it_never_trades_with_real_money(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("url", ["prod", "https://api.elections.kalshi.com/trade-api/v2", "https://external-api.kalshi.com"])
+async def test_it_never_trades_with_real_money(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = key_file(tmp_path, Ed25519PrivateKey.generate())
-    settings = Settings.of(base_url="prod", installation="0123abcd", key_id=KEY_ID, key_file=str(file))
+    settings = Settings.of(base_url=url, installation="0123abcd", key_id=KEY_ID, key_file=str(file))
 
-    assert settings.base_url == HOSTS["prod"]
     assert await smoke(settings, TRADE) == REFUSED
     assert "demo exchange only" in capsys.readouterr().err
 

@@ -236,7 +236,7 @@ async def listening(
             if meddle is not None:
                 meddle(each)
 
-        socket = Socket(AioHttpDialler(exchange.url, Signer(KEY_ID, KEY), clock), clock, Dice(), hear, channels)
+        socket = Socket(AioHttpDialler(exchange.url, Signer(KEY_ID, KEY), clock.now), clock, Dice(), hear, channels)
         socket.want(tickers)
         socket.start()
         try:
@@ -459,7 +459,7 @@ async def test_who_is_refused_learns_why_without_the_key(caplog: pytest.LogCaptu
     async with exchanging() as exchange:
         exchange.refusals = [401]
         clock = HandClock()
-        dialler = AioHttpDialler(exchange.url, Signer(KEY_ID, KEY), clock)
+        dialler = AioHttpDialler(exchange.url, Signer(KEY_ID, KEY), clock.now)
         with pytest.raises(Dropped, match="the upgrade was answered with 401") as refused:
             await dialler.dial()
         assert refused.value.__context__ is None
@@ -470,7 +470,7 @@ async def test_who_is_refused_learns_why_without_the_key(caplog: pytest.LogCaptu
         with pytest.raises(Dropped):
             await connection.ping()
         await dialler.close()
-    nobody = AioHttpDialler(exchange.url, Signer(KEY_ID, KEY), clock)
+    nobody = AioHttpDialler(exchange.url, Signer(KEY_ID, KEY), clock.now)
     with pytest.raises(Dropped, match="ClientConnectorError"):
         await nobody.dial()
     await nobody.close()
@@ -487,7 +487,7 @@ MEGABYTE: Final = b"\x7f" + (1 << 20).to_bytes(8, "big") + bytes(1 << 20)
 )
 async def test_a_message_that_is_too_long_ends_the_connection(frames: list[bytes]) -> None:
     async with exchanging() as exchange:
-        dialler = AioHttpDialler(exchange.url, Signer(KEY_ID, KEY), HandClock())
+        dialler = AioHttpDialler(exchange.url, Signer(KEY_ID, KEY), HandClock().now)
         connection: Connection = await dialler.dial()
         line = await soon(exchange.lines.get())
         await line.opened.send_bytes(b"fits")
@@ -502,7 +502,7 @@ async def test_a_message_that_is_too_long_ends_the_connection(frames: list[bytes
 
 async def test_closing_what_was_never_started_and_closing_twice_is_fine() -> None:
     clock = HandClock()
-    socket = Socket(AioHttpDialler("ws://127.0.0.1:1", Signer(KEY_ID, KEY), clock), clock, Dice(), lambda _: None)
+    socket = Socket(AioHttpDialler("ws://127.0.0.1:1", Signer(KEY_ID, KEY), clock.now), clock, Dice(), lambda _: None)
     await socket.close()
     socket.start()
     socket.start()

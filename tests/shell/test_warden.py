@@ -192,6 +192,9 @@ async def test_a_store_that_does_not_answer_is_no_end_of_an_execution(postgres: 
 def test_only_the_demo_exchange_and_this_machine_are_paper() -> None:
     assert trades_live(HOSTS["prod"])
     assert trades_live("https://api.elections.kalshi.com/trade-api/v2")
+    assert trades_live("https://EXTERNAL-API.kalshi.com")
+    assert trades_live("https://demo.example.com/trade-api/v2")
     assert not trades_live(HOSTS["demo"])
+    assert not trades_live("https://demo-api.kalshi.co/trade-api/v2")
     assert not trades_live("http://127.0.0.1:8000/trade-api/v2")
     assert assign(str(ONE), read(()), live=True) is None

@@ -28,6 +28,7 @@ class NotApplied:
     """The request did not reach the exchange's matching: no connection, not authenticated, rate limited, paused."""
 
     reason: str
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

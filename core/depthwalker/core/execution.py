@@ -77,7 +77,11 @@ class WalkStep:
 
 @dataclass(frozen=True, slots=True)
 class SplitState:
-    """A split at work: where it stands, what it has walked, what refused it. `revisions` is the next free revision."""
+    """A split at work: where it stands, what it has walked, what refused it. `revisions` is the next free revision.
+
+    `refusals` and `deferrals` count the requests in a row that were refused and that did not come to the matching; `paused`: the
+    last one because trading is.
+    """
 
     number: int
     level: int
@@ -87,6 +91,8 @@ class SplitState:
     walks: tuple[WalkStep, ...]
     revisions: int
     refusals: int
+    deferrals: int
+    paused: bool
     refused_at: Micros
     code: str
     detail: str
@@ -264,7 +270,7 @@ def evolve(state: State, fact: Fact) -> State:
             return _with(state, key, lambda order: _duplicated(order, at))
         case Refused(key, kind, _, _, at):
             return _refused_split(_with(state, key, lambda order: _refused(order, kind, at)), fact)
-        case Deferred(key, kind, _, at):
+        case Deferred(key, kind, _, at, _):
             return _deferred_split(_with(state, key, lambda order: _deferred(order, kind, at)), fact)
         case OutcomeUnknown(key, kind, _, at):
             return _with(state, key, lambda order: _unknown(order, kind, at))
@@ -376,6 +382,8 @@ def _begin(split: Split) -> SplitState:
         walks=(),
         revisions=0,
         refusals=0,
+        deferrals=0,
+        paused=False,
         refused_at=_ZERO,
         code="",
         detail="",
@@ -402,6 +410,8 @@ def _moved(
                 walks=split.walks if step is None else (*split.walks, step),
                 revisions=max(split.revisions, revision + 1),
                 refusals=split.refusals,
+                deferrals=split.deferrals,
+                paused=split.paused,
                 refused_at=split.refused_at,
                 code=split.code,
                 detail=split.detail,
@@ -423,8 +433,8 @@ def _placing_step(state: State, fact: PlaceIntended) -> WalkStep | None:
 
 
 def _welcomed(state: State, number: int) -> State:
-    """Return the state with a split's refusals forgotten: only those in a row count."""
-    splits = tuple(replace(split, refusals=0) if split.number == number else split for split in state.splits)
+    """Return the state with a split's refusals and deferrals forgotten: only those in a row count."""
+    splits = tuple(replace(split, refusals=0, deferrals=0, paused=False) if split.number == number else split for split in state.splits)
     return replace(state, splits=splits)
 
 
@@ -432,7 +442,15 @@ def _refused_split(state: State, fact: Refused) -> State:
     if fact.kind not in {Kind.PLACE, Kind.AMEND}:
         return state
     splits = tuple(
-        replace(split, refusals=split.refusals + 1, refused_at=fact.at, code=fact.code, detail=fact.detail)
+        replace(
+            split,
+            refusals=split.refusals + 1,
+            deferrals=0,
+            paused=False,
+            refused_at=fact.at,
+            code=fact.code,
+            detail=fact.detail,
+        )
         if split.number == fact.key.split
         else split
         for split in state.splits
@@ -444,7 +462,16 @@ def _deferred_split(state: State, fact: Deferred) -> State:
     if fact.kind not in {Kind.PLACE, Kind.AMEND}:
         return state
     splits = tuple(
-        replace(split, refused_at=fact.at, code="", detail=fact.reason) if split.number == fact.key.split else split
+        replace(
+            split,
+            deferrals=split.deferrals + 1,
+            paused=fact.paused,
+            refused_at=fact.at,
+            code="",
+            detail=fact.reason,
+        )
+        if split.number == fact.key.split
+        else split
         for split in state.splits
     )
     return replace(state, splits=splits)

@@ -166,12 +166,13 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The request did not reach the exchange's matching."""
+    """The request did not reach the exchange's matching; `paused`: because trading or all of the exchange is."""
 
     key: OrderKey
     kind: Kind
     reason: str
     at: Micros
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

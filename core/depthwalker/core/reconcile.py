@@ -18,6 +18,7 @@ from depthwalker.core.view import View, queue_at
 
 BACKOFF: Final = Micros(SECOND // 4)
 LONGEST_BACKOFF: Final = Micros(4 * SECOND)
+LONGEST_PAUSE: Final = Micros(32 * SECOND)  # between tries in a pause, which may last for hours (fact sheet, section 9)
 REREAD: Final = Micros(SECOND // 2)  # reads lag writes by a few hundred milliseconds (fact sheet, section 5.3)
 BURST: Final = Micros(4 * SECOND)
 READ_LAG: Final = Micros(10 * SECOND)  # after which a read shows whatever came before, with much room to spare
@@ -78,9 +79,9 @@ def lookup_due(state: State, view: View, policy: Policy) -> Micros:
     return Micros(state.parent.expires * 2)
 
 
-def backoff(troubles: int, base: Micros = BACKOFF) -> Micros:
-    """Return how long to wait after so many troubles in a row: doubling, at most four seconds."""
-    return Micros(min(LONGEST_BACKOFF, base << min(troubles, 8)))
+def backoff(troubles: int, base: Micros = BACKOFF, longest: Micros = LONGEST_BACKOFF) -> Micros:
+    """Return how long to wait after so many troubles in a row: doubling, at most `longest`."""
+    return Micros(min(longest, base << min(troubles, 8)))
 
 
 def retry_at(order: Order) -> Micros:
@@ -89,8 +90,10 @@ def retry_at(order: Order) -> Micros:
 
 
 def replace_at(state: State, part: SplitState) -> Micros:
-    """Return when a split whose last order was refused, or took nothing, may place or amend again."""
-    refused = Micros(part.refused_at + backoff(part.refusals + 1)) if part.refused_at else Micros(0)
+    """Return when a split whose last order was refused, did not come to the matching or took nothing may place or amend again."""
+    longest = LONGEST_PAUSE if part.paused else LONGEST_BACKOFF
+    wait = max(backoff(part.refusals + 1), backoff(part.deferrals, longest=longest))
+    refused = Micros(part.refused_at + wait) if part.refused_at else Micros(0)
     vain, closed_at = 0, 0
     for order in reversed(state.orders):
         if order.key.split == part.number:

@@ -211,8 +211,8 @@ def _trouble(key: OrderKey, kind: Kind, trouble: Trouble, at: Micros) -> Fact:
             return Deferred(key, kind, describe(trouble), at)
         case Rejected(_, code, detail):
             return Refused(key, kind, code, detail, at)
-        case NotApplied(reason):
-            return Deferred(key, kind, reason, at)
+        case NotApplied(reason, paused):
+            return Deferred(key, kind, reason, at, paused)
         case Unknown(reason):
             return OutcomeUnknown(key, kind, reason, at)
         case _ as never:

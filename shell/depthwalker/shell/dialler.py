@@ -5,14 +5,13 @@ never shows a header, and with it the signature.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from depthwalker.core.units import SECOND, Micros
-from depthwalker.shell.ports import Clock
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.transport import API_ROOT
 
@@ -57,12 +56,12 @@ def socket_url(base_url: str) -> str:
 
 
 class AioHttpDialler:
-    """Dials one address. Each upgrade is signed anew: the timestamp has to be fresh."""
+    """Dials one address. Each upgrade is signed anew, at the exchange's time: the timestamp has to be fresh by its clock."""
 
-    def __init__(self, url: str, signer: Signer, clock: Clock) -> None:
+    def __init__(self, url: str, signer: Signer, their_now: Callable[[], Micros]) -> None:
         self._url = url
         self._signer = signer
-        self._clock = clock
+        self._their_now = their_now
         self._session: aiohttp.ClientSession | None = None
 
     async def dial(self) -> Connection:
@@ -71,7 +70,7 @@ class AioHttpDialler:
             self._session = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": "depthwalker"}
             )
-        headers = self._signer.sign("GET", urlsplit(self._url).path, self._clock.now())
+        headers = self._signer.sign("GET", urlsplit(self._url).path, self._their_now())
         try:
             async with asyncio.timeout(DIAL_WITHIN / SECOND):
                 opened = await self._session.ws_connect(

@@ -165,9 +165,9 @@ class Engine:
             key = signer or load_key(chosen)
             venue = KalshiVenue(wire, key, time)
             if dialler is None and transport is None and key is not None and chosen.websocket:
-                dialler = AioHttpDialler(socket_url(chosen.base_url), key, time)
+                dialler = AioHttpDialler(socket_url(chosen.base_url), key, venue.rest.their_now)
             engine = cls(chosen, venue, store, time, chance or SystemChance(), on_turn, dialler, watchers)
-            venue.rest.on_throttled, venue.rest.meter = engine._limiter.refused, engine._limiter.meter
+            engine._limiter.govern(venue.rest)
             stack.push_async_callback(engine._limiter.give_back)
             stack.push_async_callback(end, asyncio.create_task(engine._limiter.keep_reserve()))
             if chosen.calls_per_minute is None:  # else a budget is named, and no call is spent on what can do without

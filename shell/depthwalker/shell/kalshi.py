@@ -43,7 +43,6 @@ from depthwalker.shell.rest import (
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.tariff import fee_rates, read_event_fees, read_series_fees
 from depthwalker.shell.wire import (
-    AUTO_SHARD,
     Listing,
     read_ack,
     read_balance,
@@ -172,10 +171,9 @@ class KalshiVenue:
 
     async def cancel(self, ticker: str, order_id: str) -> Outcome[CancelAck, Trouble]:
         """Cancel an order. Rejected not_found says neither that it is cancelled nor that it never was."""
-        shard = self.rest.shard(ticker)
-        routed = () if shard == AUTO_SHARD else (("exchange_index", str(shard)),)
         path = f"{ORDERS}/{part(order_id)}"
-        answer = await self.rest.send(WRITE, "DELETE", path, (("market_ticker", ticker), *routed))
+        routed = (("market_ticker", ticker), ("exchange_index", str(self.rest.shard(ticker))))
+        answer = await self.rest.send(WRITE, "DELETE", path, routed)
         now = self.rest.now()
         return read_with(answer, lambda body: read_cancel_ack(body, now, order_id))
 

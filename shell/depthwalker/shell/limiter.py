@@ -23,7 +23,7 @@ from depthwalker.core.budget import (
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.purse import Pool, Purse
-from depthwalker.shell.rest import ORDERS, PUBLIC
+from depthwalker.shell.rest import ORDERS, PUBLIC, Rest
 
 # Requests do not arrive as evenly as they leave: of the exchange's bucket a fifth is left to absorb that, and half where reads
 # come in bursts that no reserve for cancels holds back.
@@ -74,6 +74,10 @@ class Limiter:
         self._read.go_by(_used(limits.read, READS_USED))
         self._write.go_by(_used(limits.write, WRITES_USED))
         self._costs = _costs(costs)
+
+    def govern(self, rest: Rest) -> None:
+        """Have every GET wait for its tokens, and every 429 slow what follows."""
+        rest.meter, rest.on_throttled = self.meter, self.refused
 
     def refused(self, method: str) -> None:
         """Pause what the exchange has just answered with 429: somebody else spends of the account's budget."""

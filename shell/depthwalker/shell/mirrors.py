@@ -112,12 +112,12 @@ async def mirrored(
     wire = MarketData(AioHttpTransport(settings.base_url))
     stack.push_async_callback(wire.close)
     venue = KalshiVenue(wire, None, clock)
-    venue.rest.meter = Limiter(clock, settings.calls_per_minute, lambda: 0).meter
+    Limiter(clock, settings.calls_per_minute, lambda: 0).govern(venue.rest)
     markets = Markets(venue, clock, settings.book_interval, lambda _: ())
     key = load_key(settings)
     if key is not None and settings.websocket:
         newsroom = NewsRoom(markets.feeds, tuple, clock)
-        dialler = AioHttpDialler(socket_url(settings.base_url), key, clock)
+        dialler = AioHttpDialler(socket_url(settings.base_url), key, venue.rest.their_now)
         socket = Socket(dialler, clock, SystemChance(), newsroom.hear, (Channel.LIFECYCLE,))
         markets.follow_by(socket)
         socket.start()

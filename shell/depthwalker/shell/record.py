@@ -111,11 +111,12 @@ async def _record(wish: Wish, settings: Settings) -> list[Reel]:
         wire = AioHttpTransport(settings.base_url)
         stack.push_async_callback(wire.close)
         venue = KalshiVenue(wire, key, clock)
-        venue.rest.meter = Limiter(clock, settings.calls_per_minute, lambda: 0).meter
+        Limiter(clock, settings.calls_per_minute, lambda: 0).govern(venue.rest)
         markets = Markets(venue, clock, settings.book_interval, lambda _: ())
         if key is not None and settings.websocket:
             newsroom = NewsRoom(markets.feeds, tuple, clock)
-            socket = Socket(AioHttpDialler(socket_url(settings.base_url), key, clock), clock, chance, newsroom.hear)
+            dialler = AioHttpDialler(socket_url(settings.base_url), key, venue.rest.their_now)
+            socket = Socket(dialler, clock, chance, newsroom.hear)
             markets.follow_by(socket)
             socket.start()
             stack.push_async_callback(socket.close)

@@ -41,13 +41,17 @@ def amend_body(request: AmendRequest, rest: Rest) -> bytes:
 
 def cancel_all_body(orders: Sequence[tuple[str, str]], rest: Rest) -> bytes:
     """Return the body of a batched cancel of (ticker, order id) pairs."""
-    rows = [{"order_id": order, "market_ticker": ticker, **_routed(rest.shard(ticker))} for ticker, order in orders]
+    rows = [
+        {"order_id": order, "market_ticker": ticker, "exchange_index": rest.shard(ticker)} for ticker, order in orders
+    ]
     return msgspec.json.encode({"orders": rows})
 
 
 def decrease_body(ticker: str, to: Count, rest: Rest) -> bytes:
     """Return the body of a decrease to what shall remain, which may be sent twice; `reduce_by` may not."""
-    return msgspec.json.encode({"reduce_to": format_count(to), "market_ticker": ticker, **_routed(rest.shard(ticker))})
+    return msgspec.json.encode(
+        {"reduce_to": format_count(to), "market_ticker": ticker, "exchange_index": rest.shard(ticker)}
+    )
 
 
 def group_body(limit: Count, shard: int) -> bytes:

@@ -50,8 +50,9 @@ def classify(status: int, body: bytes) -> Trouble:
 def judge(status: int, words: ErrorWords) -> Trouble:
     """Return what a status and the exchange's words say of a request; the single table."""
     said = f"{status} {words.code} {words.detail}".rstrip()
-    if status in NOT_APPLIED or (status == 409 and words.code in PAUSES) or _stale(status, words):
-        return NotApplied(said)
+    paused = status == 409 and words.code in PAUSES
+    if status in NOT_APPLIED or paused or _stale(status, words):
+        return NotApplied(said, paused)
     if 400 <= status < 500 and status not in TIMED_OUT:
         return Rejected(status, words.code or f"http_{status}", words.detail)
     return Unknown(said)
@@ -89,6 +90,10 @@ class Rest:
     def on_their_clock(self, at: Micros) -> Micros:
         """Return what the exchange's clock shows when ours shows `at`."""
         return Micros(at + correction(self._skew))
+
+    def their_now(self) -> Micros:
+        """Return what the exchange's clock shows, as far as its answers have told: what is signed is judged by that."""
+        return self.on_their_clock(self._clock.now())
 
     def shard(self, ticker: str) -> int:
         """Return a market's shard, or AUTO_SHARD, which leaves the routing to the exchange."""

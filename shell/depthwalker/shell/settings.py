@@ -292,7 +292,7 @@ class Settings:
 def trades_live(base_url: str) -> bool:
     """Return whether orders sent there are of real money: anywhere but the demo exchange and this machine."""
     host = urlsplit(base_url).hostname or ""
-    return base_url != HOSTS["demo"] and host not in {"localhost", "127.0.0.1", "::1"}
+    return not host.endswith(DOMAINS["demo"]) and host not in {"localhost", "127.0.0.1", "::1"}
 
 
 def kept_installation(directory: Path) -> str:

@@ -22,7 +22,7 @@ from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.ending import FAILED, OK, REFUSED
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.ports import Clock, PlaceRequest
-from depthwalker.shell.settings import HOSTS, Settings, SettingsError
+from depthwalker.shell.settings import Settings, SettingsError, trades_live
 from depthwalker.shell.signing import Signer, load_signer
 from depthwalker.shell.transport import AioHttpTransport
 from depthwalker.shell.voice import complain, say
@@ -73,7 +73,7 @@ async def smoke(settings: Settings, wish: Wish) -> int:
     if settings.key_id is None or settings.key_file is None:
         complain(NO_KEY)
         return REFUSED
-    if wish.trade and settings.base_url == HOSTS["prod"]:
+    if wish.trade and trades_live(settings.base_url):
         complain("this test trades on the demo exchange only: unset DEPTHWALKER_BASE_URL, or leave TRADE out")
         return REFUSED
     match load_signer(settings.key_id, settings.key_file):

@@ -63,7 +63,9 @@ from depthwalker.shell.records import UNDATED, fill_of, order_of, print_of
 
 T = TypeVar("T")
 
-AUTO_SHARD: Final = -1  # the market names no exchange_index: requests leave it out and the exchange routes them
+# The market names no exchange_index, or has not been read: the exchange finds its shard. What names an order says so; left out it
+# would mean shard 0 to some of the documents, and an order elsewhere would rest on.
+AUTO_SHARD: Final = -1
 CENT: Final = 10_000  # microdollars
 LONGEST_WORD: Final = 300
 
