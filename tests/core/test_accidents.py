@@ -6,6 +6,7 @@ the exchange's own books say. docs/accidents.md lists them all, with those of th
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from tests.core import scenes
@@ -530,7 +531,9 @@ def test_an_exchange_that_turns_requests_away_is_asked_ever_more_slowly() -> Non
         if stage.act(0.1):
             instants.append(stage.now)
             stage.answer(stage.out(), NotApplied("rate limited"))
-    assert 10 < len(instants) <= 45, "a quarter of a second at the least, not every time it is asked"
+    gaps = [(later - earlier) / SECOND for earlier, later in pairwise(instants)]
+    assert gaps == [0.5, 1, 2, *[4] * (len(gaps) - 3)]
+    assert len(gaps) > 5
 
 
 @pytest.mark.parametrize("age", [6, 20])

@@ -207,7 +207,11 @@ async def test_a_cancel_says_in_which_market() -> None:
         ack = (await venue.cancel("T", "o1")).unwrap()
 
     sent = exchange.requests[0]
-    assert (sent.method, sent.path, sent.query) == ("DELETE", f"{ORDERS}/o1", {"market_ticker": "T", "exchange_index": "-1"})
+    assert (sent.method, sent.path, sent.query) == (
+        "DELETE",
+        f"{ORDERS}/o1",
+        {"market_ticker": "T", "exchange_index": "-1"},
+    )
     assert (ack.reduced_by, exchange.calls) == (100, ["write"])
 
 

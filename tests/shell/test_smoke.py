@@ -127,7 +127,9 @@ def test_settings_that_cannot_be_are_refused(
     assert "base_url" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("url", ["prod", "https://api.elections.kalshi.com/trade-api/v2", "https://external-api.kalshi.com"])
+@pytest.mark.parametrize(
+    "url", ["prod", "https://api.elections.kalshi.com/trade-api/v2", "https://external-api.kalshi.com"]
+)
 async def test_it_never_trades_with_real_money(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = key_file(tmp_path, Ed25519PrivateKey.generate())
     settings = Settings.of(base_url=url, installation="0123abcd", key_id=KEY_ID, key_file=str(file))

@@ -434,7 +434,10 @@ def _placing_step(state: State, fact: PlaceIntended) -> WalkStep | None:
 
 def _welcomed(state: State, number: int) -> State:
     """Return the state with a split's refusals and deferrals forgotten: only those in a row count."""
-    splits = tuple(replace(split, refusals=0, deferrals=0, paused=False) if split.number == number else split for split in state.splits)
+    splits = tuple(
+        replace(split, refusals=0, deferrals=0, paused=False) if split.number == number else split
+        for split in state.splits
+    )
     return replace(state, splits=splits)
 
 
