@@ -18,6 +18,7 @@ from depthwalker.core.command import (
     Passed,
     Place,
     Plan,
+    Recap,
     Regrid,
     Tick,
     WaitUntil,
@@ -29,6 +30,7 @@ from depthwalker.core.command import (
 from depthwalker.core.config import Algorithm
 from depthwalker.core.fact import (
     AmendIntended,
+    CapChanged,
     Finished,
     GridChanged,
     Held,
@@ -78,6 +80,7 @@ AMEND = Amend(FIRST, "x", 0, 1, cents(50), contracts(5), Style.REST, Count(4), T
         (Burn(FIRST, cents(1)), (Viewed(SEEN, False, NOW), Requested(FIRST, Kind.BURN, NOW))),
         (Lookup(), (LookupStarted(NOW),)),
         (Regrid(CENT_GRID), (Viewed(SEEN, False, NOW), GridChanged(CENT_GRID, NOW))),
+        (Recap(cents(50)), (Viewed(SEEN, False, NOW), CapChanged(cents(50), NOW))),
         (WindDown("why"), (Viewed(SEEN, False, NOW), WindingDown("why", NOW))),
         (Finish(Status.FAILED, "why"), (Viewed(SEEN, False, NOW), Finished(Status.FAILED, "why", NOW))),
         (WaitUntil(after(1), ()), ()),

@@ -38,17 +38,19 @@ from depthwalker.core.command import (
     Passed,
     Place,
     Plan,
+    Recap,
     Regrid,
     Tick,
     WaitUntil,
     WindDown,
 )
 from depthwalker.core.config import Algorithm, PolicyName
-from depthwalker.core.decide import decide
+from depthwalker.core.decide import TOO_DEAR, decide
 from depthwalker.core.execution import State
 from depthwalker.core.fact import (
     Accepted,
     CancelAcknowledged,
+    CapChanged,
     Deferred,
     Duplicated,
     Fact,
@@ -63,6 +65,7 @@ from depthwalker.core.fact import (
     StopRequested,
     WindingDown,
 )
+from depthwalker.core.fees import FeeRates
 from depthwalker.core.grid import Band, PriceGrid
 from depthwalker.core.ledger import Kind, OrderKey, Style
 from depthwalker.core.parent import Parent
@@ -81,6 +84,11 @@ def decided(state: State, seen: View | None = None, by: Policy = POLICY) -> tupl
 
 def splits(*parts: tuple[int, int]) -> tuple[Split, ...]:
     return tuple(Split(level, cents(price), contracts(count)) for level, (price, count) in enumerate(parts, start=1))
+
+
+def costing(most: int) -> Policy:
+    """Return the policy under which a contract may cost so much."""
+    return replace(POLICY, config=replace(POLICY.config, max_cost=Price(most)))
 
 
 def refused(times: int, code: str = "invalid_order", detail: str = "", kind: Kind = Kind.PLACE) -> tuple[Fact, ...]:
@@ -174,6 +182,15 @@ def test_a_market_that_closes_or_has_no_price_left_ends_it() -> None:
 
 def test_a_new_grid_is_adopted_before_anything_else() -> None:
     assert decided(live(), view(after(1), grid=GRIDS[3])) == (Regrid(GRIDS[3]),)
+
+
+def test_dearer_fees_lower_the_cap_before_anything_else_and_end_it_where_none_is_left() -> None:
+    for most, first in ((5_500, None), (5_470, Recap(cents(52))), (10, WindDown(TOO_DEAR))):  # 0.53 costs 0.5475
+        commands = decided(live(), by=costing(most))
+        assert commands == (first,) if first else not any(isinstance(one, Recap | WindDown) for one in commands)
+    lowered, seen = fold(CapChanged(cents(52), NOW), state=live()), view(after(1))
+    cheap = replace(seen, conditions=replace(seen.conditions, rates=FeeRates(35_000, 0)))
+    assert decided(lowered, cheap, costing(5_470)) == (Recap(cents(53)),), "and never above the parent's"
 
 
 def test_winding_down_it_cancels_confirms_and_completes() -> None:

@@ -38,6 +38,7 @@ from depthwalker.core.fact import (
     AmendIntended,
     Burned,
     CancelAcknowledged,
+    CapChanged,
     Deferred,
     Duplicated,
     Fact,
@@ -361,6 +362,10 @@ def test_lookups_are_counted_and_their_failures_too() -> None:
     state = fold(LookupStarted(NOW), LookedUp("time-out", after(1)), LookedUp("time-out", after(2), 2), state=live())
     assert (state.looking, state.looked_at, state.look_failures, state.calls) == (False, after(2), 2, 4)
     assert fold(LookedUp("", after(3)), state=state).look_failures == 0
+
+
+def test_other_fees_move_the_cap() -> None:
+    assert fold(CapChanged(cents(50), NOW), state=live()).cap == cents(50)
 
 
 def test_a_new_grid_snaps_the_cap_toward_safety_and_never_past_it() -> None:

@@ -317,7 +317,7 @@ class TestTheCap:
 
     @given(parents(), grids())
     def test_on_another_grid_the_cap_only_tightens(self, parent: Parent, grid: PriceGrid) -> None:
-        cap = recap(parent, grid)
+        cap = recap(parent, grid, parent.rates, None)
         if cap is None:
             assert grid.lowest() > parent.cap
             return
@@ -329,7 +329,18 @@ class TestTheCap:
     def test_a_cap_lowered_for_its_cost_stays_lowered_on_another_grid(self) -> None:
         parent = admitted(ask(ticket(), config=capped(ppm=25_000, max_cost=7000)))
         assert parent.cap == 6800  # 0.69 and its fee of 0.0150 would be 0.7050
-        assert recap(parent, DECI_CENT) == 6800
+        assert recap(parent, DECI_CENT, parent.rates, Price(7000)) == 6800
+
+    @given(parents(), grids(), RATES, st.integers(1, 2 * DOLLAR).map(Price))
+    def test_under_other_fees_a_contract_still_costs_no_more_than_it_may(
+        self, parent: Parent, grid: PriceGrid, rates: FeeRates, most: Price
+    ) -> None:
+        cap = recap(parent, grid, rates, most)
+        if cap is not None:
+            assert cap <= parent.cap
+            assert value(cap, CONTRACT) + estimate(rates, taker=True, price=cap, count=CONTRACT) <= value(
+                most, CONTRACT
+            )
 
 
 class TestNotes:

@@ -26,12 +26,13 @@ from tests.core.world import GRIDS
 
 from depthwalker.core.answer import OrderStatus
 from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lapse, Lookup, Passed, Place
-from depthwalker.core.execution import State
+from depthwalker.core.execution import State, total_exposure
 from depthwalker.core.fact import (
     Accepted,
     Amended,
     AmendIntended,
     CancelAcknowledged,
+    CapChanged,
     Deferred,
     Duplicated,
     Fact,
@@ -132,6 +133,24 @@ def test_what_one_place_takes_the_next_does_not_have() -> None:
     assert [command.key for command in placed if isinstance(command, Place)] == [FIRST]
 
 
+def test_an_order_that_was_refused_and_is_shown_at_rest_counts_and_what_was_placed_instead_is_cancelled() -> None:
+    refused = fold(intended(), Refused(FIRST, Kind.PLACE, "http_400", "", NOW), state=planned((49, 100)))
+    shown = fold(record(RESTING), state=refused)
+    assert total_exposure(shown) == contracts(100)
+    assert asked(shown, quote()) == (), "it is the one that is wanted"
+    second = OrderKey(1, 1)
+    twice = fold(intended(second), accepted(second), record(RESTING), state=refused)
+    assert asked(twice, quote()) == (Cancel(second, name(second)),)
+    assert set(asked(twice)) == {Cancel(FIRST, name(FIRST)), Cancel(second, name(second))}
+
+
+def test_what_rests_above_a_cap_that_has_come_down_comes_down_to_it() -> None:
+    state = fold(CapChanged(cents(47), NOW), state=live(49, 100))
+    assert isinstance(amended := asked(state, quote(49))[0], Amend)
+    assert (amended.price, amended.total) == (cents(47), contracts(100))
+    assert isinstance(asked(fold(CapChanged(cents(47), NOW), state=unplaced(intended(), lost())), quote(49))[0], Burn)
+
+
 def test_a_place_is_snapped_under_the_cap_onto_the_grid_in_force() -> None:
     assert isinstance(placed := asked(planned((49, 100)), quote(60, Style.TAKE))[0], Place)
     assert placed.price == cents(53)
@@ -204,6 +223,8 @@ def test_takes_that_got_nothing_are_repeated_ever_more_slowly() -> None:
     assert instants == [after(0.5), after(1), after(2)]
     filled = fold(Filled(match("a", 1, key=OrderKey(1, 2)), NOW), state=state)
     assert replace_at(filled, filled.splits[0]) == 0
+    rested = live(49, 100, record(CANCELED))
+    assert replace_at(rested, rested.splits[0]) == 0, "it had waited for a fill, and took no chance"
 
 
 # Working
@@ -230,7 +251,8 @@ def test_a_partly_filled_order_is_amended_to_its_total_not_to_what_is_left() -> 
 
 
 def test_an_amend_never_goes_past_the_cap_or_off_the_grid() -> None:
-    assert asked(live(), quote(54, Style.TAKE)) == ()
+    assert isinstance(amended := asked(live(), quote(54, Style.TAKE))[0], Amend)
+    assert amended.price == cents(53)
     assert asked(live(), replace(quote(50), price=Price(5_050))) == ()
 
 
@@ -329,6 +351,11 @@ def test_an_unknown_place_not_wanted_any_more_is_burned_at_the_far_end() -> None
     assert asked(state, quote(50)) == (Burn(FIRST, cents(1)),)
     assert asked(state) == (Burn(FIRST, cents(1)),)
     assert asked(state, seen=view(after(1), grid=GRIDS[2])) == (Burn(FIRST, GRIDS[2].lowest()),)
+
+
+def test_a_claim_off_a_new_grid_is_a_burn() -> None:
+    state = unplaced(intended(price=49), lost(), GridChanged(GRIDS[3], NOW))
+    assert asked(state, quote(49), seen=view(after(1), grid=GRIDS[3])) == (Burn(FIRST, cents(5)),)
 
 
 def test_a_claim_past_a_lowered_cap_is_a_burn() -> None:

@@ -24,11 +24,11 @@ from tests.core.scenes import (
 from depthwalker.core.answer import FillRecord, Market, MarketStatus, OrderRecord, OrderStatus
 from depthwalker.core.book import Leg
 from depthwalker.core.channel import FillFrame, Lifecycle, Occasion, UserOrder
-from depthwalker.core.execution import State
-from depthwalker.core.fact import CancelAcknowledged, Fact, Filled, Observed
+from depthwalker.core.execution import State, total_filled
+from depthwalker.core.fact import Accepted, CancelAcknowledged, Duplicated, Fact, Filled, Observed, Refused
 from depthwalker.core.grid import CENT_GRID, Band, PriceGrid
 from depthwalker.core.ids import ClientId
-from depthwalker.core.ledger import Fill, OrderKey, Phase, filled, settled
+from depthwalker.core.ledger import Fill, Kind, OrderKey, Phase, filled, settled
 from depthwalker.core.told import changed, facts
 from depthwalker.core.units import DOLLAR, Money, Price
 
@@ -65,7 +65,18 @@ def told(state: State, frame: FillFrame | UserOrder) -> tuple[Fact, ...]:
 def test_a_fill_is_ours_by_its_client_id_or_by_a_known_order() -> None:
     assert told(live(), fill()) == (BOOKED,)
     assert told(live(), fill(client="")) == (BOOKED,)
-    assert told(fold(intended(), state=planned()), fill()) == (BOOKED,)
+    assert told(planned(), fill()) == (BOOKED,), "it waits in the state for its order"
+
+
+@pytest.mark.parametrize("answer", [(), (Refused(FIRST, Kind.PLACE, "http_400", "", NOW),), (Duplicated(FIRST, NOW),)])
+def test_a_fill_under_our_own_client_id_proves_which_order_was_accepted_whatever_the_answer_said(
+    answer: tuple[Fact, ...],
+) -> None:
+    state = fold(intended(), *answer, state=planned((49, 100)))
+    news = told(state, fill())
+    assert news == (Accepted(FIRST, name(FIRST), None, after(1)), BOOKED)
+    known = fold(*news, state=state)
+    assert (known.orders[0].order_id, total_filled(known), known.strays) == (name(FIRST), contracts(30), ())
 
 
 def test_a_fill_is_ours_by_any_of_the_orders_that_are_known() -> None:

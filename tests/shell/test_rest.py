@@ -107,7 +107,7 @@ def test_a_gateway_and_a_server_error_leave_it_open_whatever_they_say(status: in
         (400, b'{"error":"bad luck"}', Rejected(400, "bad luck", "")),
         (404, b"", Rejected(404, "http_404", "")),
         (404, HTML, Rejected(404, "http_404", "")),
-        (409, b"", Rejected(409, "http_409", "")),
+        (409, b"", Unknown("409")),
         (403, HTML, Rejected(403, "http_403", "")),
         (429, HTML, NotApplied("429")),
         (401, b'{"code":"token_authenti', Rejected(401, "http_401", "")),

@@ -10,6 +10,7 @@ from typing import TypeAlias, assert_never
 from depthwalker.core.config import Algorithm
 from depthwalker.core.fact import (
     AmendIntended,
+    CapChanged,
     Fact,
     Finished,
     GridChanged,
@@ -115,6 +116,13 @@ class Regrid:
 
 
 @dataclass(frozen=True, slots=True)
+class Recap:
+    """Adopt the cap that the fees as they are now leave."""
+
+    cap: Price
+
+
+@dataclass(frozen=True, slots=True)
 class MarkOver:
     """Remember since when the market takes no order any more."""
 
@@ -186,6 +194,7 @@ Command: TypeAlias = (
     | Burn
     | Lookup
     | Regrid
+    | Recap
     | MarkOver
     | Lapse
     | WindDown
@@ -244,6 +253,8 @@ def _intent(command: Command, at: Micros) -> tuple[Fact, ...]:
             return (LookupStarted(at),)
         case Regrid(grid):
             return (GridChanged(grid, at),)
+        case Recap(cap):
+            return (CapChanged(cap, at),)
         case MarkOver():
             return (MarketOver(at),)
         case Lapse(key):

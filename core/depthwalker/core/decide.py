@@ -19,6 +19,7 @@ from depthwalker.core.command import (
     MarkOver,
     OfferAt,
     Plan,
+    Recap,
     Regrid,
     Tick,
     WaitUntil,
@@ -34,7 +35,7 @@ from depthwalker.core.parent import recap
 from depthwalker.core.policy import Policy
 from depthwalker.core.reconcile import RECANCEL, lookup_due, passed_by, reconcile, replace_at, retry_at, unproven
 from depthwalker.core.routing import route
-from depthwalker.core.units import SECOND, Count, Micros, format_count
+from depthwalker.core.units import SECOND, Count, Micros, Price, format_count
 from depthwalker.core.view import View
 
 MOST_REFUSALS: Final = 3
@@ -43,6 +44,7 @@ FATAL: Final = frozenset(
     {"insufficient_balance", "available_balance_too_low", "market_not_found", "user_not_found", "MARKET_INACTIVE"}
 )
 POST_ONLY: Final = "post only cross"
+TOO_DEAR: Final = "no price is within max_cost_per_contract with the fees as they are now"
 
 
 def decide(
@@ -60,6 +62,9 @@ def decide(
             return (WindDown(reason),)
         if view.conditions.grid != state.grid:
             return (Regrid(view.conditions.grid),)
+        cap = _recapped(state, view, policy)
+        if cap is not None and cap != state.cap:
+            return (Recap(cap),)
         if state.algorithm is None:
             return _plan(state, view, policy, strategy_of)
         return _work(state, view, policy, strategy_of(state.algorithm))
@@ -92,14 +97,19 @@ def _ending(state: State, view: View, policy: Policy) -> str:
         return f"{trouble} until the time-out" if trouble else "time-out"
     if not view.conditions.open:
         return "the market is not open any more"
-    if recap(state.parent, view.conditions.grid) is None:
-        return "the market's new prices are all above the cap"
+    if _recapped(state, view, policy) is None:
+        within_cap = view.conditions.grid.floor(state.parent.cap) is not None
+        return TOO_DEAR if within_cap else "the market's new prices are all above the cap"
     for part in state.splits:
         if part.code in FATAL:
             return f"{part.code}: {part.detail}" if part.detail else part.code
         if part.refusals >= MOST_REFUSALS and part.code and part.detail != POST_ONLY:
             return f"refused {part.refusals} times: {part.code} {part.detail}".rstrip()
     return ""
+
+
+def _recapped(state: State, view: View, policy: Policy) -> Price | None:
+    return recap(state.parent, view.conditions.grid, view.conditions.rates, policy.config.max_cost)
 
 
 def _plan(

@@ -30,6 +30,7 @@ from depthwalker.core.fact import (
     AmendIntended,
     Burned,
     CancelAcknowledged,
+    CapChanged,
     Deferred,
     Duplicated,
     Fact,
@@ -56,7 +57,7 @@ from depthwalker.core.fact import (
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.grid import CENT_GRID, PriceGrid
 from depthwalker.core.ledger import Ending, Fill, Kind, Order, OrderKey, Phase, Request, Style
-from depthwalker.core.parent import Action, Parent, Ticket, recap
+from depthwalker.core.parent import Action, Parent, Ticket
 from depthwalker.core.policy import Policy
 from depthwalker.core.rollout import Arm
 from depthwalker.core.split import Split
@@ -205,7 +206,7 @@ def split_filled(state: State, number: int) -> Count:
 
 
 def open_order(state: State, number: int) -> Order | None:
-    """Return the split's order that is not closed; there is at most one."""
+    """Return the split's order that is not closed: the first, should one have been accepted that was told to be refused."""
     for order in state.orders:
         if order.key.split == number and order.phase is not Phase.CLOSED:
             return order
@@ -285,8 +286,10 @@ def evolve(state: State, fact: Fact) -> State:
             read_at, calls = state.read_at if failure else state.asked_at, state.calls + reads
             return replace(state, looking=False, looked_at=at, read_at=read_at, look_failures=failures, calls=calls)
         case GridChanged(grid, _):
-            cap = recap(state.parent, grid)
+            cap = grid.floor(state.parent.cap)
             return replace(state, grid=grid, cap=state.cap if cap is None else cap)
+        case CapChanged(cap, _):
+            return replace(state, cap=cap)
         case MarketOver(at):
             return replace(state, over_at=state.over_at or at)
         case Lapsed(key, at):
@@ -681,9 +684,10 @@ def _observed(order: Order, fact: Observed) -> Order:
 
 def _resting(order: Order, fact: Observed) -> Order:
     """Take in a record that says the order works; reads lag writes, so an older revision changes no price or total."""
-    if order.phase is Phase.CLOSED:
+    # Refused is the one end that no record has shown: what its own record shows at rest was accepted all the same.
+    if order.phase is Phase.CLOSED and order.ending is not Ending.REFUSED:
         return order
-    live = replace(order, phase=Phase.LIVE, doubt=False)
+    live = replace(order, phase=Phase.LIVE, ending=Ending.OPEN, closed_at=_ZERO, doubt=False)
     if fact.revision < order.revision or order.request is not None:
         return live
     total = Count(fact.filled + fact.remaining)

@@ -18,9 +18,7 @@ from depthwalker.core.split import Split
 from depthwalker.core.units import Count, Micros, Price
 from depthwalker.core.view import View
 
-FORMAT: Final = (
-    3  # of the journal; 1 had no passages in its views and did not name itself, 2 knew no market that is over
-)
+FORMAT: Final = 4  # of the journal; 1 had no passages in its views and did not name itself, 2 knew no market that is over, 3 no new cap
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +230,14 @@ class GridChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class CapChanged:
+    """With the fees as they are now `max_cost_per_contract` allows another price, never one above the parent's cap."""
+
+    cap: Price
+    at: Micros
+
+
+@dataclass(frozen=True, slots=True)
 class MarketOver:
     """The market takes no order any more, for good."""
 
@@ -302,6 +308,7 @@ Fact: TypeAlias = (
     | LookupStarted
     | LookedUp
     | GridChanged
+    | CapChanged
     | MarketOver
     | Lapsed
     | StopRequested

@@ -189,9 +189,9 @@ def in_words(reason: str, parent: Parent) -> str:
     return "; ".join(words.get(part, part) for part in reason.split("; "))
 
 
-def recap(parent: Parent, grid: PriceGrid) -> Price | None:
-    """Return the parent's cap on another grid, snapped toward safety, or None when the grid has no price under it."""
-    return grid.floor(parent.cap)
+def recap(parent: Parent, grid: PriceGrid, rates: FeeRates, max_cost: Price | None) -> Price | None:
+    """Return the parent's cap on another grid and under other fees, snapped toward safety, or None where no price is under it."""
+    return _affordable(grid.floor(parent.cap), grid, rates, max_cost)
 
 
 def _refusal(ticket: Ticket, market: Market, config: ExecutionConfig, holding: Holding, now: Micros) -> Refusal | None:

@@ -6,6 +6,7 @@ read. New exposure is taken on only out of headroom: the parent's count less wha
 (invariant 1).
 """
 
+from dataclasses import replace
 from typing import Final
 
 from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lapse, Lookup, Passed, Place, woken
@@ -36,10 +37,13 @@ def reconcile(
     headroom = state.parent.count - total_exposure(state)
     commands: list[Command] = []
     for part in state.splits:
-        quote = next((quote for quote in quotes if quote.split == part.number), None)
+        quote = next((_capped(quote, state) for quote in quotes if quote.split == part.number), None)
         order = open_order(state, part.number)
         if order is not None:
             commands.extend(_keep(order, quote, part, state, view, policy))
+            for other in state.orders:
+                if other.key.split == part.number and other is not order:
+                    commands.extend(_keep(other, None, part, state, view, policy))
         elif quote is not None:
             placed = _place(part, quote, headroom, state, view, policy)
             commands.extend(placed)
@@ -155,7 +159,7 @@ def _place(
     """
     count = Count(part.count - split_filled(state, part.number))
     closed_at = max((order.closed_at for order in state.orders if order.key.split == part.number), default=Micros(0))
-    price = state.grid.floor(min(quote.price, state.cap))
+    price = state.grid.floor(quote.price)
     if count <= 0 or count > headroom or price is None:
         return ()
     if view.now < replace_at(state, part) or view.book_at <= closed_at or view.trouble(policy.stale_after):
@@ -178,7 +182,7 @@ def _keep(
     if order.phase is Phase.UNKNOWN:
         if not view.conditions.open and _stuck(order) and view.now < order.troubled_at + CLOSED_RETRY:
             return ()
-        wanted = quote is not None and quote.price == order.price and _allowed(order.price, state)
+        wanted = quote is not None and quote.price == order.price and state.grid.valid(order.price)
         if wanted and order.troubles <= 1:
             return (Claim(order.key, order.price, order.total, order.style),)
         return () if _unburnable(order, state, view) else (Burn(order.key, view.conditions.grid.lowest()),)
@@ -202,7 +206,7 @@ def _amend(
     # An order's owner may have made it larger than is wanted: an amend would ask for that anew.
     if total_exposure(state) > state.parent.count:
         return ()
-    if not _allowed(quote.price, state) or view.now < replace_at(state, part) or view.book_at <= part.refused_at:
+    if not state.grid.valid(quote.price) or view.now < replace_at(state, part) or view.book_at <= part.refused_at:
         return ()
     if view.trouble(policy.stale_after) or not view.conditions.open or _crosses(quote.price, quote.style, view):
         return ()
@@ -223,8 +227,9 @@ def _amend(
     )
 
 
-def _allowed(price: Price, state: State) -> bool:
-    return price <= state.cap and state.grid.valid(price)
+def _capped(quote: Quote, state: State) -> Quote:
+    """Return the quote at the cap where it is above: whatever an algorithm wants, and though the cap has come down meanwhile."""
+    return quote if quote.price <= state.cap else replace(quote, price=state.cap)
 
 
 def _crosses(price: Price, style: Style, view: View) -> bool:

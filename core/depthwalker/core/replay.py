@@ -14,6 +14,7 @@ from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.fact import (
     FORMAT,
     AmendIntended,
+    CapChanged,
     Fact,
     Finished,
     GridChanged,
@@ -38,6 +39,7 @@ INTENTS: Final = (
     Requested,
     LookupStarted,
     GridChanged,
+    CapChanged,
     MarketOver,
     Lapsed,
     WindingDown,

@@ -18,7 +18,7 @@ from depthwalker.core.fact import (
     OutcomeUnknown,
     Refused,
 )
-from depthwalker.core.ids import parse_client_id
+from depthwalker.core.ids import ClientId, parse_client_id
 from depthwalker.core.ledger import Fill, Kind, Order, OrderKey, Phase
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import Count, Micros
@@ -134,14 +134,23 @@ def _named(state: State, record: OrderRecord) -> tuple[OrderKey, int] | None:
     if identity is None:
         known = [order for order in state.orders if order.order_id == record.order_id != ""]
         return (known[0].key, known[0].revision) if known else None
-    if identity.execution != state.parent.execution or identity.installation != state.parent.installation:
-        return None
+    key = bearer(state, identity) if is_ours(state, identity) else None
+    return None if key is None else (key, identity.revision)
+
+
+def is_ours(state: State, identity: ClientId) -> bool:
+    """Return whether a client id is of this execution."""
+    return (identity.execution, identity.installation) == (state.parent.execution, state.parent.installation)
+
+
+def bearer(state: State, identity: ClientId) -> OrderKey | None:
+    """Return the order of this execution that bears one of its client ids, or bore it before an amend."""
     births = [
         order.key.birth
         for order in state.orders
         if order.key.split == identity.split and order.key.birth <= identity.revision
     ]
-    return (OrderKey(identity.split, max(births)), identity.revision) if births else None
+    return OrderKey(identity.split, max(births)) if births else None
 
 
 def _observed(state: State, record: OrderRecord, at: Micros) -> tuple[Observed, ...]:

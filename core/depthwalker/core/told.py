@@ -10,11 +10,11 @@ from typing import assert_never
 from depthwalker.core.answer import FillRecord, Market, MarketStatus, OrderRecord, OrderStatus
 from depthwalker.core.channel import FillFrame, Lifecycle, Occasion, UserOrder
 from depthwalker.core.execution import State
-from depthwalker.core.fact import Fact, Filled, Observed
+from depthwalker.core.fact import Accepted, Fact, Filled, Observed
 from depthwalker.core.ids import parse_client_id
 from depthwalker.core.ledger import Fill
 from depthwalker.core.outcome import Success
-from depthwalker.core.reply import lookup_reply
+from depthwalker.core.reply import bearer, is_ours, lookup_reply
 from depthwalker.core.units import Micros
 
 
@@ -54,21 +54,21 @@ def _status(occasion: Occasion) -> MarketStatus | None:
             assert_never(never)
 
 
-def _filled(state: State, frame: FillFrame, at: Micros) -> tuple[Filled, ...]:
+def _filled(state: State, frame: FillFrame, at: Micros) -> tuple[Fact, ...]:
     """Return the fill, if its order is ours: by its client id, or by an order id that is known already.
 
-    It may come before the answer to the create; then it waits in the state for the order id.
+    It may come before the answer to the create, or although that was lost or said no: under our own id it proves that its
+    order was accepted, and which it is. Whoever else amends that order afterwards takes the id away.
     """
     fill, parent = frame.fill, state.parent
+    known = any(order.order_id == fill.order_id for order in state.orders)
     identity = parse_client_id(frame.client_order_id)
-    named = identity is not None and (identity.installation, identity.execution) == (
-        parent.installation,
-        parent.execution,
-    )
-    ours = named or any(order.order_id == fill.order_id for order in state.orders)
-    if not ours or fill.ticker != parent.ticker or fill.leg is not parent.leg:
+    ours = identity is not None and is_ours(state, identity)
+    if not (known or ours) or fill.ticker != parent.ticker or fill.leg is not parent.leg:
         return ()
-    return (Filled(_fill(fill), at),)
+    key = None if known or identity is None else bearer(state, identity)
+    accepted = () if key is None else (Accepted(key, fill.order_id, None, at),)
+    return (*accepted, Filled(_fill(fill), at))
 
 
 def _observed(state: State, record: OrderRecord, at: Micros) -> tuple[Observed, ...]:

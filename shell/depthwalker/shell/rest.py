@@ -53,7 +53,8 @@ def judge(status: int, words: ErrorWords) -> Trouble:
     paused = status == 409 and words.code in PAUSES
     if status in NOT_APPLIED or paused or _stale(status, words):
         return NotApplied(said, paused)
-    if 400 <= status < 500 and status not in TIMED_OUT:
+    wordless = status == 409 and not words.code  # it can mean that the id was used already, and a gateway knows no ids
+    if 400 <= status < 500 and status not in TIMED_OUT and not wordless:
         return Rejected(status, words.code or f"http_{status}", words.detail)
     return Unknown(said)
 

@@ -26,6 +26,7 @@ from depthwalker.core.command import (
     MarkOver,
     Place,
     Plan,
+    Recap,
     Regrid,
     Tick,
     WaitUntil,
@@ -304,7 +305,7 @@ class Runner:
                 self._send(sender.look_up(lambda: self.state), LookedUp)
             case WindDown():
                 sender.call_off()
-            case Tick() | Plan() | Regrid() | MarkOver() | Lapse() | Finish() | WaitUntil():
+            case Tick() | Plan() | Regrid() | Recap() | MarkOver() | Lapse() | Finish() | WaitUntil():
                 pass  # their facts are all there is to them
             case _ as never:
                 assert_never(never)

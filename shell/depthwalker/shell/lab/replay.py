@@ -26,6 +26,7 @@ from depthwalker.core.command import (
     MarkOver,
     Place,
     Plan,
+    Recap,
     Regrid,
     Tick,
     WaitUntil,
@@ -138,7 +139,7 @@ class Replay:
                 self._later(Replay._look_up)
             case Claim() | Burn() | Lapse():
                 raise RuntimeError("nothing is ever in doubt on a simulated exchange")
-            case Tick() | Plan() | Regrid() | MarkOver() | WindDown() | Finish() | WaitUntil():
+            case Tick() | Plan() | Regrid() | Recap() | MarkOver() | WindDown() | Finish() | WaitUntil():
                 pass
             case _ as never:
                 assert_never(never)
