@@ -694,8 +694,8 @@ COMMENT ON FUNCTION depthwalker_paper_quality IS 'The same of what `depthwalker 
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What the store calls. SQLSTATEs of ours: DW001 gap, DW002 other content under the same number, DW003 no such execution,
--- DW004 change of the journal, DW005 the kill switch is pulled, DW010 a row is missing in an engine's table (table and id in
--- DETAIL).
+-- DW004 change of the journal, DW005 the kill switch is pulled, DW006 the request was told as not executed, DW010 a row is missing
+-- in an engine's table (table and id in DETAIL).
 -- ---------------------------------------------------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION depthwalker_instant(p_micros bigint) RETURNS timestamptz
@@ -775,6 +775,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION depthwalker_snapshot IS 'Keep a book; return the number of the snapshot.';
 
+CREATE OR REPLACE FUNCTION depthwalker_end_request(
+    p_status text, p_execution_id bigint, p_message text, p_request_id bigint, p_worker text, p_unless_begun boolean
+) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM execution_queue WHERE request_id = p_request_id FOR UPDATE;  -- what begins it has been seen to its end by then
+    UPDATE execution_queue q
+    SET status = p_status, execution_id = p_execution_id, message = p_message, held_until = NULL, ended_at = clock_timestamp()
+    WHERE q.request_id = p_request_id AND q.worker = p_worker AND q.status = 'taken'
+      AND NOT (p_unless_begun AND EXISTS (SELECT FROM execution_state e WHERE e.request_key = q.request_key));
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION depthwalker_end_request IS
+    'Note how a request ended, unless another worker holds it by now, or has begun it and that is not to be overlooked; return whether.';
+
 CREATE OR REPLACE FUNCTION depthwalker_refuse_while_stopped() RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -801,6 +816,7 @@ DECLARE
     market constant text := depthwalker_market(p_origin ->> 'market_id', p_origin ->> 'ticker');
     origin jsonb := p_origin || jsonb_build_object('market_id', market);
     id bigint;
+    told text;
 BEGIN
     begun := false;
     SELECT e.execution_id, e.uuid, e.status, e.account, e.exchange INTO execution_id, uuid, status, account, exchange
@@ -809,6 +825,11 @@ BEGIN
         RETURN;
     END IF;
     PERFORM depthwalker_refuse_while_stopped();
+    -- A worker that comes to after another one has told its request as not executed must not begin it; the lock keeps that one waiting.
+    SELECT q.status INTO told FROM execution_queue q WHERE q.request_key = origin ->> 'request_key' FOR SHARE;
+    IF told IN ('late', 'refused') THEN
+        RAISE EXCEPTION 'was told as %, not executed', told USING ERRCODE = 'DW006';
+    END IF;
     PERFORM depthwalker_require('edges', 'edge_id', origin), depthwalker_require('methods', 'method_id', origin),
             depthwalker_require('markets', 'market_id', origin);
     INSERT INTO execution_state (

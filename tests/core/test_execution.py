@@ -364,6 +364,19 @@ def test_lookups_are_counted_and_their_failures_too() -> None:
     assert fold(LookedUp("", after(3)), state=state).look_failures == 0
 
 
+def test_what_began_by_a_clock_that_was_fast_ends_within_its_time_from_the_take_over() -> None:
+    begun = live()
+    ahead = fold(Resumed("w", after(-1_800)), state=begun).parent
+    for was, now in (
+        (begun.parent.started, ahead.started),
+        (begun.parent.wind_down, ahead.wind_down),
+        (begun.parent.deadline, ahead.deadline),
+        (begun.parent.expires, ahead.expires),
+    ):
+        assert was - now == NOW - after(-1_800)
+    assert fold(Resumed("w", after(5)), state=begun).parent == begun.parent
+
+
 def test_other_fees_move_the_cap() -> None:
     assert fold(CapChanged(cents(50), NOW), state=live()).cap == cents(50)
 

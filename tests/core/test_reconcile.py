@@ -321,7 +321,9 @@ def test_a_deferred_cancel_is_sent_again_soon() -> None:
 
 def test_an_order_in_doubt_that_is_not_wanted_is_cancelled_where_orders_cannot_be_read() -> None:
     doubtful = live(49, 100, LookupStarted(NOW), lost(Kind.AMEND))
-    assert asked(doubtful) == (), "what is being read may tell"
+    assert asked(doubtful, at=0.9) == (), "what is being read may tell"
+    assert asked(doubtful, at=1) == (Cancel(FIRST, name(FIRST)),), "but not when the read waits for its budget"
+    assert asked(doubtful, quote(), at=1) == (), "what is wanted is not cancelled for that"
     unread = fold(LookedUp("time-out", after(0.1)), state=doubtful)
     assert asked(unread, at=0.5) == (Cancel(FIRST, name(FIRST)),)
     assert asked(unread, quote(50), at=0.5) == (), "nothing else is done about it"

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import time
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from tests.shell.rig import (
+    ME,
     PAGE,
     TICKER,
     AMarket,
@@ -27,6 +29,7 @@ from tests.shell.rig import (
 )
 from typing_extensions import override
 
+from depthwalker.core.execution import State
 from depthwalker.core.parent import RefusalKind
 from depthwalker.core.structure import STRUCTURES
 from depthwalker.core.units import SECOND, Micros, Money
@@ -38,11 +41,14 @@ from depthwalker.shell.api import (
     InvalidEdge,
     InvalidMethod,
     OrderRefused,
+    Unresolved,
 )
+from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.feed import FEES_INTERVAL
 from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.paper import Delayed, Options
 from depthwalker.shell.ports import HttpRequest, HttpResponse
+from depthwalker.shell.signing import Signer
 
 GRIDS = dict(STRUCTURES)
 
@@ -339,14 +345,105 @@ async def test_an_engine_that_only_waits_for_another_one_closes_at_once(postgres
             await asyncio.sleep(0)
             async with asyncio.timeout(5):
                 await waits.close()
-            with pytest.raises(EngineClosed, match="goes on in another worker"):
+            with pytest.raises(Unresolved, match="goes on in another worker"):
                 await waiting
         assert rig.exchange.resting("me")
         runs.stop()
         await rig.settled(await running)
 
 
+async def test_an_amend_that_is_being_signed_as_it_is_stopped_keeps_no_cancel_waiting(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signing, signed = asyncio.Event(), asyncio.Event()
+    real = Signer.sign_aside
+
+    async def slowly(self: Signer, method: str, path: str, now: Micros) -> object:
+        if path.endswith("/amend"):  # as an RSA key in a busy thread
+            signing.set()
+            await signed.wait()
+        return await real(self, method, path, now)
+
+    monkeypatch.setattr(Signer, "sign_aside", slowly)
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), walker(120, interval=1)))
+        await asyncio.wait_for(signing.wait(), 20)
+        purse = engine._limiter._write
+        purse._paused_until = Micros(rig.clock.now() + 16 * SECOND)  # as after five 429 in a row, of others' making
+        engine.stop("kill switch")
+        await rig.shows("SELECT 1 FROM execution_journal WHERE kind = 'WindingDown'")
+        signed.set()
+        asked = rig.clock.now()
+        await until(lambda: not rig.exchange.resting(ME), 20)
+        took = (rig.clock.now() - asked) / SECOND
+        await asyncio.gather(call, return_exceptions=True)
+        assert took < 3, f"nothing rests after {took:.1f} s"
+
+
+def test_a_handler_that_exits_while_an_execution_is_at_its_turn_leaves_nothing_at_rest(
+    postgres: str, tmp_path: Path
+) -> None:
+    """`signal.signal(SIGTERM, lambda *_: sys.exit())` raises wherever the main thread is: here inside a turn."""
+    left: list[object] = []
+
+    def exits(state: State, _: object) -> None:
+        if rests(state):
+            raise SystemExit(0)
+
+    async def main() -> None:
+        async with rigged(postgres, tmp_path) as rig:
+            try:
+                async with rig.engine(on_turn=exits) as engine:
+                    await engine.execute_trade(AnEdge(1, "0.43", 60), simple(600))
+            finally:
+                left.extend(rig.exchange.resting(ME))
+
+    with pytest.raises(SystemExit):
+        asyncio.run(main())
+    assert left == []
+
+
+async def test_a_clock_that_was_hours_fast_as_the_process_began_and_is_right_now_can_trade_and_cancel(
+    postgres: str, tmp_path: Path
+) -> None:
+    """A machine whose clock chip keeps local time boots two hours ahead, until its time is set."""
+    ahead = 2 * 3_600 * 10**9
+
+    def wall() -> int:
+        return time.time_ns() + ahead
+
+    clock = SystemClock(wall)
+    clock.now()
+    ahead = 0
+    async with rigged(postgres, tmp_path, clock=SystemClock()) as rig:
+        rig.clock = clock
+        async with rig.engine() as engine:
+            trade = await engine.execute_trade(AnEdge(1, "0.47", 5), simple(4))
+        assert trade.quantity == 5, trade.result.reason
+
+
 # Another worker
+
+
+async def test_a_call_that_had_bought_is_not_told_that_nothing_was_sent_as_its_engine_closes(
+    postgres: str, tmp_path: Path
+) -> None:
+    """`EngineClosed` is "nothing was sent ... its request key may be used again"; here 25 contracts were bought."""
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as heir:
+        placed = Moment()
+        async with rig.engine(on_turn=placed.when(rests)) as engine:
+            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.43", 60), simple(60)))
+            await placed.come()
+            rig.sell(4_300, 525)  # 500 stand before ours, 25 are ours
+            await rig.shows("SELECT 1 FROM execution_fills", 20)
+            await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
+            joining = asyncio.create_task(heir.execute_trade(AnEdge(1, "0.43", 60), simple(60)))
+            await rig.shows("SELECT 1 FROM execution_journal WHERE kind = 'Resumed'")
+        assert rig.exchange.position(ME, TICKER) == 2_500
+        with pytest.raises(Unresolved):
+            await call
+        heir.stop()
+        await joining
 
 
 async def test_a_dead_workers_execution_is_taken_over_and_ends_right(postgres: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a dead process left is taken up without anybody calling for it; what belongs to nobody here is left alone."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,13 +29,17 @@ from tests.shell.rig import (
 )
 
 from depthwalker.core.book import Leg
+from depthwalker.core.fact import StopRequested
 from depthwalker.core.ids import ClientId
 from depthwalker.core.units import SECOND, Count, Micros, Price
+from depthwalker.shell import stop
 from depthwalker.shell.api import ExchangeTrouble, OrderRefused, Trade
+from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.paper import lifecycle
 from depthwalker.shell.ports import HttpRequest, Lost, PlaceRequest
+from depthwalker.shell.spool import Seat, Spool
 from depthwalker.shell.transport import AioHttpTransport
 
 EDGE = AnEdge(1, "0.43", 60)
@@ -390,6 +395,80 @@ async def test_an_engine_that_opens_cancels_them_where_the_settings_say_so(postg
             assert rig.exchange.resting("me")
         async with rig.engine({**CONTINUE, "strays": "cancel"}):
             await until(lambda: not rig.exchange.resting("me"))
+
+
+async def test_a_stray_whose_cancel_failed_is_not_told_as_ended(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        await rest(rig, ClientId(OURS, NOBODY, 1, 0).text())
+
+        async def no_cancels(request: HttpRequest) -> None:
+            if request.method == "DELETE":
+                raise Lost("no answer")
+
+        rig.wires[-1].before = no_cancels
+        found = await engine.recover(wind_down=True, cancel_strays=True)
+        assert rig.exchange.resting(ME), "its cancel never came"
+        told = stop.Stopped("by hand", (), found)
+        said = list(stop._told(told))
+        assert found.troubles, said
+        assert "everything has ended and nothing rests" not in said
+
+
+async def test_an_engine_whose_strays_are_cancelled_tries_again_where_that_failed(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        await rest(rig, ClientId(OURS, NOBODY, 1, 0).text())
+        failed = asyncio.Event()
+
+        async def no_first_cancel(request: HttpRequest) -> None:
+            if request.method == "DELETE" and not failed.is_set():
+                failed.set()
+                raise Lost("no answer")
+
+        async with rig.engine({**CONTINUE, "strays": "cancel"}):
+            rig.wires[-1].before = no_first_cancel
+            await asyncio.wait_for(failed.wait(), 10)
+            await until(lambda: not rig.exchange.resting(ME))
+
+
+async def test_spooled_facts_of_what_another_version_went_on_with_keep_no_engine_from_opening(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        placed = Moment()
+        async with rig.engine(on_turn=placed.when(rests)) as dies:
+            doomed = asyncio.create_task(dies.execute_trade(AnEdge(1, "0.43", 60), simple(60)))
+            await placed.come()
+            await rig.shows("SELECT 1 FROM execution_journal WHERE kind = 'Accepted'")
+            await abandon(dies)
+            await asyncio.gather(doomed, return_exceptions=True)
+        ((number, uuid),) = await rig.rows("SELECT execution_id, uuid FROM execution_state")
+        assert isinstance(number, int)
+        assert isinstance(uuid, str)
+        facts = await rig.journal(number)
+        spool = Spool(tmp_path / "spool")
+        spool.keep(uuid, Seat(number, 1, len(facts) + 1), (StopRequested("the store is unavailable", rig.clock.now()),))
+        async with of_another_version(rig, number), rig.engine(CONTINUE) as engine:
+            assert (await engine.execute_trade(AnEdge(2, "0.47", 5), simple(10))).quantity == 5
+
+
+async def test_what_a_dead_worker_left_is_cancelled_by_one_whose_clock_was_hours_fast_as_it_began(
+    postgres: str, tmp_path: Path
+) -> None:
+    ahead = 2 * 3_600 * 10**9
+
+    def wall() -> int:
+        return time.time_ns() + ahead
+
+    clock = SystemClock(wall)
+    clock.now()
+    ahead = 0
+    async with rigged(postgres, tmp_path, clock=SystemClock()) as rig:
+        await die(rig, simple(600))
+        rig.clock = clock
+        async with rig.engine(WIND_DOWN):
+            await until(lambda: not rig.exchange.resting(ME), 10)
 
 
 async def test_without_the_exchange_nothing_is_judged(postgres: str, tmp_path: Path) -> None:

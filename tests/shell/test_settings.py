@@ -151,3 +151,16 @@ def test_a_state_directory_that_cannot_be_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match=r"settings\.state_directory"):
         kept_installation(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["https://external-api.kalshi.com", "https://api.elections.kalshi.com/trade-api/v2"],
+    ids=["short", "older"],
+)
+def test_one_exchange_by_two_addresses_is_one_budget_one_queue_and_one_set_of_groups(
+    tmp_path: Path, other: str
+) -> None:
+    one, two = (Settings.of(base_url=url, installation="0123abcd", state_directory=tmp_path) for url in ("prod", other))
+    assert one.exchange == two.exchange  # each takes up what the other left
+    assert one.trading_account == two.trading_account

@@ -10,7 +10,20 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.shell.rig import ME, AMarket, AnEdge, Moment, Rig, abandon, of_another_version, rests, rigged, simple, walker
+from tests.shell.rig import (
+    ME,
+    AMarket,
+    AnEdge,
+    Moment,
+    Rig,
+    abandon,
+    of_another_version,
+    rests,
+    rigged,
+    simple,
+    until,
+    walker,
+)
 from tests.shell.test_cli import FAST, SLOW, Venue, method, order, running_exchange, started
 
 from depthwalker.core.execution import State
@@ -18,7 +31,7 @@ from depthwalker.core.units import Micros
 from depthwalker.shell.api import InvalidEdge, NotExecuted, OrderRefused, Trade
 from depthwalker.shell.cli import main
 from depthwalker.shell.engine import Engine
-from depthwalker.shell.job_queue import JobQueue, Taken
+from depthwalker.shell.job_queue import JobQueue, Standing, Taken
 from depthwalker.shell.ports import HttpRequest
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.ticket import read_job
@@ -283,6 +296,53 @@ async def test_what_has_not_begun_in_time_is_late_also_when_it_was_taken_before(
         await rig.rows("UPDATE execution_queue SET start_by = clock_timestamp() RETURNING 1")
         begun, put_back, left = await queue.take("b", 5, caller._settings.wind_down)
         assert (begun.late, put_back.late, left.late) == (False, True, True)
+
+
+async def test_what_is_told_late_is_not_bought_by_the_worker_that_had_taken_it_before(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
+        key = (await caller.submit(AnEdge(1, "0.47", 5), simple(10), start_within=timedelta(hours=1))).request_key
+        async with working(rig) as (_, stalled, _), working(rig) as (_, heir, more):
+            admitting, goes_on = asyncio.Event(), asyncio.Event()
+
+            async def stall(request: HttpRequest) -> None:
+                if "/markets/" in request.path and not goes_on.is_set():
+                    admitting.set()
+                    await goes_on.wait()
+
+            rig.wires[-2].before = stall  # the process sleeps, as its machine does, while it admits the parent
+            first = asyncio.create_task(stalled.run())
+            await asyncio.wait_for(admitting.wait(), 10)
+            await let_all_leases_run_out(rig)
+            await rig.rows("UPDATE execution_queue SET start_by = clock_timestamp() RETURNING 1")
+            second = asyncio.create_task(heir.run())
+            await rig.shows("SELECT 1 FROM execution_queue WHERE status = 'late'")
+            await until(lambda: dict(more) == {key: "late"})
+            with pytest.raises(NotExecuted, match="late"):
+                await caller.wait(key)
+            goes_on.set()
+            await until(lambda: not stalled._held)
+            heir.stop()
+            stalled.stop()
+            await asyncio.gather(first, second)
+        assert rig.exchange.position(ME, "RIG-26-A") == 0, "its caller was told that it had not been executed"
+        with pytest.raises(OrderRefused, match="was told as late, not executed: give another key"):
+            await caller.execute_trade(AnEdge(1, "0.47", 5), simple(10), request_key=key)
+
+
+async def test_a_request_that_has_begun_meanwhile_is_not_turned_down(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
+        await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        queue: JobQueue = store.queue(rig.settings().trading_account)
+        (taken,) = await queue.take("b", 5, caller._settings.wind_down)
+        bought = await caller.execute_trade(AnEdge(1, "0.47", 5), simple(10))
+        assert not await queue.turn_down("b", taken.request_id, Standing.LATE, "it was not to begin any more")
+        assert not await queue.turn_down("a", taken.request_id, Standing.REFUSED, "not its own", unless_begun=False)
+        await queue.put_back("b", taken.request_id, Micros(0), "it has begun meanwhile")
+        async with working(rig) as (_, worker, ends):
+            await worker.run(drain=True)
+        assert ends == [(taken.request_key, bought)]
 
 
 async def test_a_lease_that_has_run_out_is_anybodys_and_what_ended_nobodys(postgres: str, tmp_path: Path) -> None:

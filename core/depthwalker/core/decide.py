@@ -33,7 +33,16 @@ from depthwalker.core.fact import Status
 from depthwalker.core.ledger import Phase, settled
 from depthwalker.core.parent import recap
 from depthwalker.core.policy import Policy
-from depthwalker.core.reconcile import RECANCEL, lookup_due, passed_by, reconcile, replace_at, retry_at, unproven
+from depthwalker.core.reconcile import (
+    RECANCEL,
+    look_overdue_at,
+    lookup_due,
+    passed_by,
+    reconcile,
+    replace_at,
+    retry_at,
+    unproven,
+)
 from depthwalker.core.routing import route
 from depthwalker.core.units import SECOND, Count, Micros, Price, format_count
 from depthwalker.core.view import View
@@ -137,6 +146,7 @@ def _wait(state: State, view: View, policy: Policy, moments: tuple[Micros, ...])
     due.extend(retry_at(order) for order in state.orders if order.phase is not Phase.CLOSED)
     due.extend(Micros(order.troubled_at + RECANCEL) for order in state.orders if order.cancels)
     due.extend(replace_at(state, part) for part in state.splits)
+    due.append(look_overdue_at(state))
     return WaitUntil(min(instant for instant in due if instant > view.now), _wakes(state, view, policy))
 
 

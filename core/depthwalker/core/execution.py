@@ -532,6 +532,7 @@ def _resumed(state: State, at: Micros) -> State:
     """
     return replace(
         state,
+        parent=_begun_by(state.parent, at),
         splits=tuple(replace(part, refused_at=min(part.refused_at, at)) for part in state.splits),
         orders=tuple(_interrupted(order, at) for order in state.orders),
         ticked_at=min(state.ticked_at, at),
@@ -539,6 +540,18 @@ def _resumed(state: State, at: Micros) -> State:
         looked_at=min(state.looked_at, at),
         read_at=min(state.read_at, at),
         over_at=min(state.over_at, at),
+    )
+
+
+def _begun_by(parent: Parent, at: Micros) -> Parent:
+    """Return the parent begun at `at` if it would have begun later: by a clock that was fast, so all its instants are late."""
+    late = max(0, parent.started - at)
+    return replace(
+        parent,
+        started=Micros(parent.started - late),
+        wind_down=Micros(parent.wind_down - late),
+        deadline=Micros(parent.deadline - late),
+        expires=Micros(parent.expires - late),
     )
 
 

@@ -25,6 +25,7 @@ BURST: Final = Micros(4 * SECOND)
 READ_LAG: Final = Micros(10 * SECOND)  # after which a read shows whatever came before, with much room to spare
 CLOSED_RETRY: Final = Micros(60 * SECOND)  # a market that is not open answers no burn, for minutes or for hours
 RECANCEL: Final = Micros(2 * SECOND)
+OVERDUE: Final = Micros(SECOND)  # of a look at our orders, which can wait for the rate budget
 
 
 def reconcile(
@@ -114,6 +115,15 @@ def unproven(order: Order) -> bool:
     return order.phase in {Phase.UNKNOWN, Phase.DUPLICATE}
 
 
+def look_overdue_at(state: State) -> Micros:
+    """Return when a look at our orders that is under way has taken so long that no cancel waits for it any more."""
+    return Micros(state.asked_at + OVERDUE)
+
+
+def _overdue(state: State, view: View) -> bool:
+    return state.looking and view.now >= look_overdue_at(state)
+
+
 def _lapsing(order: Order, state: State) -> bool:
     return order.phase is Phase.UNKNOWN and state.over_at > 0
 
@@ -188,8 +198,8 @@ def _keep(
         return () if _unburnable(order, state, view) else (Burn(order.key, view.conditions.grid.lowest()),)
     if order.phase is not Phase.LIVE or full(order):
         return ()
-    # A cancel needs the order's id alone and can only lessen its exposure: it waits for no record that cannot be read.
-    if order.doubt and not (quote is None and state.look_failures):
+    # A cancel needs the order's id alone and can only lessen its exposure: it waits for no record that cannot be read, or not yet.
+    if order.doubt and not (quote is None and (state.look_failures or _overdue(state, view))):
         return ()
     if quote is None:
         again = order.cancels == 0 or order.troubles > 0 or view.now >= order.troubled_at + RECANCEL

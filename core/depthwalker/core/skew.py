@@ -11,7 +11,7 @@ from typing import Final
 
 from depthwalker.core.units import SECOND, Micros
 
-WIDEST: Final = Micros(3_600 * SECOND)  # a reading further off than this is no clock to follow
+WIDEST: Final = Micros(26 * 3_600 * SECOND)  # a reading further off than this is no clock to follow
 
 
 @dataclass(frozen=True, slots=True)

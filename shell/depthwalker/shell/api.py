@@ -177,22 +177,28 @@ class ExchangeTrouble(DepthwalkerError):
 
 
 class EngineClosed(DepthwalkerError):
-    """The engine is closed, or closing, or was asked to stop before the execution began: nothing was sent."""
+    """The engine is closed, or closing, or was asked to stop before the execution began: nothing was sent.
+
+    A call whose execution another worker goes on with raises Unresolved.
+    """
 
 
 class Unresolved(DepthwalkerError):
     """The end of an execution could not be confirmed within the wind-down allowance; resolution goes on.
 
     Between `filled_at_least` and `filled_at_most` contracts are or will be filled. `execution_id` is None where the database was
-    asked to begin the execution and has not answered: it may have begun, and then another engine takes it up.
+    asked to begin the execution and has not answered: it may have begun, and then another engine takes it up. `because`: why it is
+    not waited for.
     """
 
-    def __init__(self, execution_id: int | None, filled_at_least: Count, filled_at_most: Count) -> None:
+    def __init__(
+        self, execution_id: int | None, filled_at_least: Count, filled_at_most: Count, because: str = ""
+    ) -> None:
         least, most = format_count(filled_at_least), format_count(filled_at_most)
         unknown = (
             "an execution may have begun, the database does not say"
             if execution_id is None
-            else f"execution {execution_id} is not confirmed ended"
+            else f"execution {execution_id} is not confirmed ended{because and f' ({because})'}"
         )
         super().__init__(
             f"{unknown}: {least} to {most} contracts filled; resolution goes on, call again with the same request key to wait for it"

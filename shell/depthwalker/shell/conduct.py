@@ -48,6 +48,7 @@ from depthwalker.shell.journal import (
     StoreError,
     StoreUnavailable,
     SwitchPulled,
+    TurnedDown,
 )
 from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.markets import Markets, NoSuchMarket, succeeded
@@ -174,6 +175,9 @@ class Conductor:
         except SwitchPulled as pulled:
             await self._note(job, "trading_stopped", str(pulled))
             raise TradingStopped(str(pulled)) from pulled
+        except TurnedDown as told:
+            another = f"request key {job.request_key!r} {told}: give another key"
+            raise OrderRefused(Refusal(RefusalKind.KEY_TAKEN, another)) from told
         except StoreError as error:
             raise DatabaseTrouble(str(error)) from error
         if isinstance(begun, Attached):
@@ -400,13 +404,14 @@ class Conductor:
                 LOG.warning("execution %s: it cannot be followed (%s)", execution_id, error)
                 await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
             except (StoreError, Unreadable) as error:
-                raise DatabaseTrouble(str(error)) from error
+                raise Unresolved(execution_id, Count(0), job.ticket.count, str(error)) from error
             except LeaseLost as lost:
                 LOG.warning("%s; waiting for it", lost)
             except _StillHeld:
                 pass
             await self._clock.sleep_until(Micros(self._clock.now() + JOIN_INTERVAL))
-        raise EngineClosed(f"the engine is closing; execution {execution_id} goes on in another worker")
+        because = "the engine is closing, and it goes on in another worker"
+        raise Unresolved(execution_id, Count(0), job.ticket.count, because)
 
     async def _joined(self, job: Job, execution_id: int) -> Trade:
         """Return the trade if there is one, or else the one that taking over leads to. Raises _StillHeld."""

@@ -317,9 +317,9 @@ class Engine:
             if alone and isinstance(error, ExchangeTrouble):
                 raise
             return (), (f"{UNREAD} ({error})",)
-        if cancel:
-            await self._recovery.cancel(strays)
-        return tuple(one.order_id for one in strays), ()
+        failed = await self._recovery.cancel(strays) if cancel else ()
+        troubles = tuple(f"order {one} belongs to no execution and may rest: its cancel failed" for one in failed)
+        return tuple(one.order_id for one in strays if one.order_id not in failed), troubles
 
     async def _end_of(self, execution_id: int, conduct: Conduct) -> Trade | str:
         """Return what came of an execution that was taken up, or what is in its way, or what it leaves as long as it has not ended."""

@@ -102,11 +102,16 @@ class JobQueue:
         """Hold these for another while."""
         await self._database.all(HOLD, _span(ttl), worker, list(requests))
 
-    async def end(
-        self, worker: str, request_id: int, standing: Standing, execution_id: int | None, message: str = ""
-    ) -> None:
-        """Note how a parent ended, unless somebody else holds it by now."""
-        await self._database.all(END, standing.value, execution_id, message or None, request_id, worker)
+    async def end(self, worker: str, request_id: int, execution_id: int) -> None:
+        """Note which execution a parent has ended with, unless somebody else holds it by now."""
+        await self._database.one(END, Standing.DONE.value, execution_id, None, request_id, worker, False)
+
+    async def turn_down(
+        self, worker: str, request_id: int, standing: Standing, message: str, *, unless_begun: bool = True
+    ) -> bool:
+        """Note that a parent is not executed, unless somebody else holds it by now or has begun it; return whether."""
+        row = await self._database.one(END, standing.value, None, message, request_id, worker, unless_begun)
+        return row is not None and bool(row[0])
 
     async def put_back(self, worker: str, request_id: int, after: Micros, message: str) -> None:
         """Let anybody take it again, after a while."""

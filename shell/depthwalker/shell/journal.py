@@ -52,6 +52,10 @@ class SwitchPulled(StoreError):
     """The kill switch is pulled: nothing new begins. The text is the reason that was given."""
 
 
+class TurnedDown(StoreError):
+    """A worker has told the request as not executed: it must not begin any more. The text is how it was told."""
+
+
 class StoreRefused(StoreError):
     """The store's checks refused a row: a bug, or a value that no column holds."""
 

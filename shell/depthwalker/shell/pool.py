@@ -26,6 +26,7 @@ from depthwalker.shell.journal import (
     StoreRefused,
     StoreUnavailable,
     SwitchPulled,
+    TurnedDown,
 )
 
 T = TypeVar("T")
@@ -178,6 +179,8 @@ def _named(error: psycopg.Error) -> StoreError:
             return NoSuchExecution(text)
         case "DW005":
             return SwitchPulled(text)
+        case "DW006":
+            return TurnedDown(text)
         case "DW010":
             table, _, row = (error.diag.message_detail or "").partition(" ")
             return MissingRow(table, row)

@@ -184,8 +184,7 @@ HOLD: Final[LiteralString] = """
 """
 
 END: Final[LiteralString] = """
-    UPDATE execution_queue SET status = %s, execution_id = %s, message = %s, held_until = NULL, ended_at = clock_timestamp()
-    WHERE request_id = %s AND worker = %s AND status = 'taken' RETURNING true
+    SELECT depthwalker_end_request(%s, %s, %s, %s, %s, %s)
 """
 
 PUT_BACK: Final[LiteralString] = """

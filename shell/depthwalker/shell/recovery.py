@@ -65,13 +65,16 @@ class Recovery:
         everybodys = {one.uuid for one in (*before, *await self._store.unfinished())}
         return tuple(record for record in resting.unwrap() if self._astray(record, everybodys))
 
-    async def cancel(self, strays: tuple[OrderRecord, ...]) -> None:
-        """Cancel orders; what became of them is their own record's to say."""
+    async def cancel(self, strays: tuple[OrderRecord, ...]) -> tuple[str, ...]:
+        """Cancel orders and return those whose cancel was not acknowledged."""
+        failed: list[str] = []
         for stray in strays:
             await self._limiter.acquire(Purpose.CANCEL)
             cancelled = await self._venue.cancel(stray.ticker, stray.order_id)
             if isinstance(cancelled, Failure):
                 LOG.warning("order %s: its cancel failed (%s)", stray.order_id, describe(cancelled.failure()))
+                failed.append(stray.order_id)
+        return tuple(failed)
 
     async def keep_watch(self, adopt: Callable[[Unfinished], Awaitable[object]], strays: Strays) -> None:
         """Adopt whatever nobody runs, now and every few seconds, until cancelled; deal with strays once.
@@ -105,7 +108,7 @@ class Recovery:
                 stray.ticker,
             )
         if policy is Strays.CANCEL:
-            await self.cancel(strays)
+            return not await self.cancel(strays)
         return True
 
     def _astray(self, record: OrderRecord, unfinished: set[str]) -> bool:

@@ -147,7 +147,7 @@ class Runner:
             await self._writer.write_all()
         except (LeaseLost, StoreError):
             raise
-        except Exception:
+        except (Exception, KeyboardInterrupt, SystemExit):
             LOG.exception("execution %s: a bug; cancelling what rests", self.execution_id)
             await self._abandon()
             raise

@@ -120,6 +120,9 @@ class Sender:
 
     async def _waited(self, kind: Kind) -> str:
         """Wait for the rate budget; return why the request is called off meanwhile, or nothing."""
+        off = self._called_off(kind)
+        if off:  # since it was asked for: `call_off` found nothing waiting
+            return off
         wait = asyncio.timeout(None)
         self._waits[wait] = kind
         try:

@@ -242,8 +242,8 @@ class Settings:
 
     @property
     def trading_account(self) -> str:
-        """Return the account and its exchange: an account of the same name elsewhere is another one."""
-        return f"{self.account} {self.base_url}"
+        """Return the account and its exchange, by whatever address: an account of the same name elsewhere is another one."""
+        return f"{self.account} {self.exchange or self.base_url}"
 
     @classmethod
     def load(cls, file: Path | None = None, environment: Mapping[str, str] | None = None) -> Self:

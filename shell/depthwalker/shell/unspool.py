@@ -7,6 +7,7 @@ from typing import Final
 from depthwalker.core.execution import START, evolve
 from depthwalker.core.projection import project
 from depthwalker.shell.api import DatabaseTrouble
+from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.journal import Appended, NoSuchExecution, Store, StoreError, StoreUnavailable
 from depthwalker.shell.spool import Spool, Spooled
 
@@ -20,6 +21,8 @@ async def journal_spool(spool: Spool, store: Store) -> None:
             await _journal(spooled, spool, store)
         except NoSuchExecution:
             continue
+        except (Unreadable, OSError) as other:
+            LOG.warning("execution %s: its facts stay in the spool (%s)", spooled.seat.execution_id, other)
         except StoreUnavailable as error:
             raise DatabaseTrouble(f"the database cannot be used: {error}") from error
         except StoreError as error:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from depthwalker.core.parent import RefusalKind
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.api import DepthwalkerError, InvalidEdge, InvalidMethod, OrderRefused, Trade, TradingStopped
 from depthwalker.shell.codec import Unreadable
@@ -120,14 +121,13 @@ class Worker:
     async def _end(self, taken: Taken) -> None:
         number, queue = taken.request_id, self._queue
         if taken.late:
-            await queue.end(self._name, number, Standing.LATE, None, "it was not to begin any more")
-            self._told(taken, "late")
+            await self._turn_down(taken, Standing.LATE, "it was not to begin any more", "late")
             return
         try:
             trade = await self._engine.execute_job(taken.job())
         except (OrderRefused, InvalidEdge, InvalidMethod) as refused:
-            await queue.end(self._name, number, Standing.REFUSED, None, str(refused))
-            self._told(taken, str(refused))
+            another = isinstance(refused, OrderRefused) and refused.refusal.kind is RefusalKind.KEY_TAKEN
+            await self._turn_down(taken, Standing.REFUSED, str(refused), str(refused), unless_begun=not another)
         except TradingStopped as stopped:
             await queue.put_back(self._name, number, PAUSE, str(stopped))
         except (
@@ -137,8 +137,18 @@ class Worker:
             LOG.warning("request %s: %s; it is tried again", number, trouble)
             await queue.put_back(self._name, number, Micros(0) if self._stopping else PAUSE, str(trouble))
         else:
-            await queue.end(self._name, number, Standing.DONE, trade.execution_id)
+            await queue.end(self._name, number, trade.execution_id)
             self._told(taken, trade)
+
+    async def _turn_down(
+        self, taken: Taken, standing: Standing, message: str, told: str, *, unless_begun: bool = True
+    ) -> None:
+        """End a request that was not executed; where it has begun meanwhile it is tried again, and leads to its execution."""
+        number = taken.request_id
+        if await self._queue.turn_down(self._name, number, standing, message, unless_begun=unless_begun):
+            self._told(taken, told)
+        else:
+            await self._queue.put_back(self._name, number, Micros(0), "it has begun meanwhile")
 
     async def _hold(self) -> None:
         while True:
