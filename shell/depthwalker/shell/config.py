@@ -148,7 +148,9 @@ class _Execution(Table):
     max_cost_per_contract: Annotated[
         int | None,
         BeforeValidator(optional(whole(4, "0.0001", "2"))),
-        Field(description="dollars from 0.0001 to 2 with at most 4 decimals, fees included, or null"),
+        Field(
+            description="dollars from 0.0001 to 2 with at most 4 decimals, fees included (but for the rounding of each fill), or null"
+        ),
     ] = DEFAULT_EXECUTION.max_cost
     opens_short: Annotated[bool, Field(description="true or false")] = DEFAULT_EXECUTION.opens_short
     rollout: Annotated[
