@@ -325,6 +325,7 @@ CREATE INDEX IF NOT EXISTS idx_execution_status ON execution_state (status);
 CREATE INDEX IF NOT EXISTS idx_execution_method ON execution_state (method_id);
 CREATE INDEX IF NOT EXISTS idx_execution_market ON execution_state (market_id);
 CREATE INDEX IF NOT EXISTS idx_execution_created ON execution_state (created_at DESC);
+CREATE INDEX IF NOT EXISTS idx_execution_ended ON execution_state (completed_at DESC) WHERE completed_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS idx_execution_day ON execution_state (((created_at AT TIME ZONE 'UTC')::date));
 CREATE INDEX IF NOT EXISTS idx_execution_paper ON execution_state (execution_id) WHERE source = 'paper';
 DROP INDEX IF EXISTS idx_execution_open_sells;  -- of an older schema
@@ -606,6 +607,17 @@ CREATE TABLE IF NOT EXISTS execution_queue (
     CHECK ((status = 'taken') = (held_until IS NOT NULL)),
     CHECK ((status IN ('done', 'refused', 'late')) = (ended_at IS NOT NULL))
 );
+DO $$ DECLARE  -- an older version named an account's exchange by one of its addresses
+    domain text;
+    name text;
+    pattern text;
+BEGIN
+    FOR domain, name IN VALUES ('com', 'prod'), ('co', 'demo') LOOP
+        pattern := ' https?://[^ /]*\.kalshi\.' || domain || '(:\d+)?(/.*)?$';
+        UPDATE execution_queue SET account = regexp_replace(account, pattern, ' ' || name) WHERE account ~ pattern;
+        UPDATE worker_groups SET account = regexp_replace(account, pattern, ' ' || name) WHERE account ~ pattern;
+    END LOOP;
+END $$;
 CREATE INDEX IF NOT EXISTS idx_queue_waiting ON execution_queue (account, request_id) WHERE status IN ('queued', 'taken');
 
 CREATE OR REPLACE FUNCTION depthwalker_queue_changed() RETURNS trigger
@@ -663,11 +675,11 @@ LANGUAGE sql STABLE AS $$
         SELECT (r ->> 'target_price')::numeric AS target,
                coalesce(r ->> 'filled_price', r ->> 'price')::numeric AS price,
                coalesce(r ->> 'filled_quantity', r ->> 'quantity')::numeric AS quantity,
-               CASE WHEN r ->> 'action' = 'sell' THEN -1 ELSE 1 END AS sign,
+               CASE WHEN coalesce(r ->> 'action', e.action) = 'sell' THEN -1 ELSE 1 END AS sign,
                (r ->> 'slippage_percent')::numeric AS slippage,
                (r ->> 'market_volume_at_entry')::numeric AS volume,
-               coalesce(r ->> 'realized_pnl', r ->> 'pnl', r ->> 'profit')::numeric AS profit
-        FROM trades t, to_jsonb(t) AS r
+               nullif(coalesce(r ->> 'realized_pnl', r ->> 'pnl', r ->> 'profit')::numeric, 'NaN') AS profit
+        FROM trades t CROSS JOIN LATERAL to_jsonb(t) AS r LEFT JOIN execution_state e ON e.execution_id = t.execution_id
         WHERE t.created_at >= p_since
     ), judged AS (
         SELECT *, price IS NOT NULL AND coalesce(quantity, 1) > 0 AS filled FROM told
@@ -961,9 +973,9 @@ BEGIN
         placed_at = r.placed_at, filled_at = r.filled_at, cancelled_at = r.cancelled_at, error_message = r.error_message
     FROM jsonb_populate_recordset(NULL::split_orders, p_rows -> 'splits') AS r
     WHERE s.execution_id = p_execution_id AND s.level = r.level
-      AND (s.order_id, s.start_price, s.target_price, s.quantity, s.status, s.filled_quantity, s.walk_count,
+      AND (s.order_id, s.start_price, s.target_price, s.quantity, s.status, s.filled_quantity, s.average_fill_price, s.walk_count,
            s.created_at, s.placed_at, s.filled_at, s.cancelled_at, s.error_message)
-      IS DISTINCT FROM (r.order_id, r.start_price, r.target_price, r.quantity, r.status, r.filled_quantity, r.walk_count,
+      IS DISTINCT FROM (r.order_id, r.start_price, r.target_price, r.quantity, r.status, r.filled_quantity, r.average_fill_price, r.walk_count,
            r.created_at, r.placed_at, r.filled_at, r.cancelled_at, r.error_message);
 
     INSERT INTO child_orders AS c
@@ -1040,13 +1052,16 @@ BEGIN
     -- An engine's trades row is its own: only columns that it has are written, and whole numbers where it keeps whole numbers
     -- (never more than was filled; filled_quantity is exact).
     SELECT jsonb_object_agg(key, CASE WHEN a.atttypid = ANY (whole) AND value #>> '{}' ~ '^-?[0-9.]+$'
-                                      THEN to_jsonb(trunc((value #>> '{}')::numeric)) ELSE value END),
+                                      THEN to_jsonb(trunc((value #>> '{}')::numeric))
+                                      WHEN a.atttypid = 'timestamp'::regtype  -- in the session's time zone, as its default is
+                                      THEN to_jsonb((value #>> '{}')::timestamptz::timestamp) ELSE value END),
            string_agg(quote_ident(key), ', ')
     INTO trade, names
     FROM jsonb_each(trade)
     JOIN pg_attribute a ON a.attrelid = 'trades'::regclass AND a.attname = key AND NOT a.attisdropped AND a.attgenerated = ''
     WHERE value <> 'null';
     EXECUTE format('INSERT INTO trades (%1$s) SELECT %1$s FROM jsonb_populate_record(NULL::trades, $1)', names) USING trade;
+    SET CONSTRAINTS ALL IMMEDIATE;  -- what the engine's table would refuse only at the commit, too
     UPDATE execution_state SET trade_error = NULL WHERE execution_id = p_execution_id AND trade_error IS NOT NULL;
 EXCEPTION WHEN OTHERS THEN
     -- What may pass by itself is for the caller to try again; what the engine's table refuses must not keep an execution open.
@@ -1165,6 +1180,11 @@ WHERE NOT EXISTS (SELECT FROM execution_state e WHERE e.execution_id = m.executi
 GROUP BY day, m.algorithm, m.liquidity_category;
 
 -- What did not run as configured, by day and reason: another algorithm ran, it was ended early, or nothing ran at all.
+DO $$ BEGIN  -- the one of an older schema had another type
+    IF depthwalker_type('execution_fallbacks', 'ran') = 'character varying(50)' THEN
+        DROP VIEW execution_fallbacks;
+    END IF;
+END $$;
 CREATE OR REPLACE VIEW execution_fallbacks AS
 WITH ended AS (
     SELECT (e.created_at AT TIME ZONE 'UTC')::date AS day,
@@ -1223,6 +1243,11 @@ SELECT c.execution_id, 2, format('order %s-%s at %s, cap %s', c.split, c.birth, 
 FROM child_orders c JOIN execution_state e USING (execution_id)
 WHERE c.ending IS DISTINCT FROM 'burned'
   AND CASE e.action WHEN 'buy' THEN c.price > e.cap_price ELSE c.price < e.cap_price END
+  -- A cap may fall while an order stands or after it is closed: then the parent's own is the bound.
+  AND (NOT EXISTS (SELECT FROM execution_journal j
+                   WHERE j.execution_id = c.execution_id AND j.kind IN ('CapChanged', 'GridChanged') AND j.at >= c.placed_at)
+       OR (SELECT CASE e.action WHEN 'buy' THEN c.price ELSE 1 - c.price END > (j.body #>> '{parent,cap}')::numeric / 10000
+           FROM execution_journal j WHERE j.execution_id = c.execution_id AND j.seq = 1))
 UNION ALL
 SELECT e.execution_id, 4, format('%s, with %s orders open', e.status, count(*))
 FROM execution_state e JOIN child_orders c USING (execution_id)

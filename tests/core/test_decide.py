@@ -57,6 +57,7 @@ from depthwalker.core.fact import (
     Filled,
     Finished,
     LookedUp,
+    LookupStarted,
     MarketOver,
     OutcomeUnknown,
     Refused,
@@ -191,6 +192,13 @@ def test_dearer_fees_lower_the_cap_before_anything_else_and_end_it_where_none_is
     lowered, seen = fold(CapChanged(cents(52), NOW), state=live()), view(after(1))
     cheap = replace(seen, conditions=replace(seen.conditions, rates=FeeRates(35_000, 0)))
     assert decided(lowered, cheap, costing(5_470)) == (Recap(cents(53)),), "and never above the parent's"
+
+
+def test_a_look_that_has_ended_wakes_nobody() -> None:
+    looked = fold(LookupStarted(after(1)), LookedUp("", after(1.1), 1), state=live())
+    wait = decided(looked, view(after(1.2)))[-1]
+    assert isinstance(wait, WaitUntil)
+    assert wait.at != after(2), "one second after a look that ended within a tenth"
 
 
 def test_winding_down_it_cancels_confirms_and_completes() -> None:

@@ -222,8 +222,8 @@ def test_the_shortfall_counts_fees_and_the_rest_at_the_last_book() -> None:
     # Arrival 0.69 bid, 0.72 offered: the mid is 0.705, and 100 contracts at it are 70.50. Paid were 49.50 and 12 microdollars;
     # the last 30 cost 0.72 each and a taker's fee of 0.07 x 30 x 0.72 x 0.28 = 0.42336, charged to the next 1e-4: 0.4234.
     spent = 49_500_000 + 12 + 21_600_000 + 423_400
-    expected = Shortfall(Money(spent - 70_500_000), Money(10_234), 145)
-    for ticket in (BUY, SELL):
+    for ticket, of_its_mid in ((BUY, 145), (SELL, 347)):  # of 0.705, and of 0.295, at which the outcome sold stood
+        expected = Shortfall(Money(spent - 70_500_000), Money(10_234), of_its_mid)
         assert finished(of(started(ticket), *WALKED)).shortfall == expected
 
 

@@ -24,9 +24,9 @@ from tests.core.scenes import (
 )
 from tests.core.world import GRIDS
 
-from depthwalker.core.answer import OrderStatus
+from depthwalker.core.answer import FillRecord, OrderRecord, OrderStatus
 from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lapse, Lookup, Passed, Place
-from depthwalker.core.execution import State, total_exposure
+from depthwalker.core.execution import State, total_exposure, total_filled
 from depthwalker.core.fact import (
     Accepted,
     Amended,
@@ -46,7 +46,9 @@ from depthwalker.core.fact import (
     Requested,
     Resumed,
 )
+from depthwalker.core.ids import ClientId
 from depthwalker.core.ledger import Kind, OrderKey, Phase, Style
+from depthwalker.core.outcome import Success
 from depthwalker.core.quote import Quote
 from depthwalker.core.reconcile import (
     READ_LAG,
@@ -58,7 +60,8 @@ from depthwalker.core.reconcile import (
     replace_at,
     retry_at,
 )
-from depthwalker.core.units import SECOND, Count, Micros, Price
+from depthwalker.core.reply import lookup_reply
+from depthwalker.core.units import SECOND, Count, Micros, Money, Price
 from depthwalker.core.view import Passage, View
 
 POLICY = policy()
@@ -133,15 +136,16 @@ def test_what_one_place_takes_the_next_does_not_have() -> None:
     assert [command.key for command in placed if isinstance(command, Place)] == [FIRST]
 
 
-def test_an_order_that_was_refused_and_is_shown_at_rest_counts_and_what_was_placed_instead_is_cancelled() -> None:
+def test_an_order_that_was_refused_and_is_shown_at_rest_counts_and_it_and_what_was_placed_instead_are_cancelled() -> (
+    None
+):
     refused = fold(intended(), Refused(FIRST, Kind.PLACE, "http_400", "", NOW), state=planned((49, 100)))
     shown = fold(record(RESTING), state=refused)
     assert total_exposure(shown) == contracts(100)
     assert asked(shown, quote()) == (), "it is the one that is wanted"
     second = OrderKey(1, 1)
     twice = fold(intended(second), accepted(second), record(RESTING), state=refused)
-    assert asked(twice, quote()) == (Cancel(second, name(second)),)
-    assert set(asked(twice)) == {Cancel(FIRST, name(FIRST)), Cancel(second, name(second))}
+    assert set(asked(twice, quote())) == set(asked(twice)) == {Cancel(FIRST, name(FIRST)), Cancel(second, name(second))}
 
 
 def test_what_rests_above_a_cap_that_has_come_down_comes_down_to_it() -> None:
@@ -225,6 +229,65 @@ def test_takes_that_got_nothing_are_repeated_ever_more_slowly() -> None:
     assert replace_at(filled, filled.splits[0]) == 0
     rested = live(49, 100, record(CANCELED))
     assert replace_at(rested, rested.splits[0]) == 0, "it had waited for a fill, and took no chance"
+
+
+SECOND_ORDER = OrderKey(1, 1)
+
+
+def shows(state: State, revision: int, order: str, status: OrderStatus, count: int) -> OrderRecord:
+    of, left = state.parent, contracts(100 - count if status is RESTING else 0)
+    client = ClientId(of.installation, of.execution, 1, revision).text()
+    return OrderRecord(
+        order, client, of.ticker, of.leg, cents(49), status, contracts(100), contracts(count), left, Money(0), NOW
+    )
+
+
+def trade(state: State, order: str, count: int, at: Micros) -> FillRecord:
+    of = state.parent
+    return FillRecord(order, f"t-{order}", of.ticker, of.leg, cents(49), contracts(count), Money(0), taker=False, at=at)
+
+
+def looked(state: State, orders: tuple[OrderRecord, ...], fills: tuple[FillRecord, ...], at: Micros) -> State:
+    told = lookup_reply(state, Success(orders), Success(fills), at)
+    return fold(LookupStarted(at), *told, state=state)
+
+
+def both_rest() -> State:
+    """The first create was told to be refused, the second one accepted; then the list shows both at rest."""
+    refused = fold(intended(), Refused(FIRST, Kind.PLACE, "http_400", "", NOW), state=planned((49, 100)))
+    twice = fold(intended(SECOND_ORDER), accepted(SECOND_ORDER), state=refused)
+    return looked(twice, (shows(twice, 1, name(SECOND_ORDER), RESTING, 0), shows(twice, 0, "A", RESTING, 0)), (), NOW)
+
+
+def second_ends(filled: int) -> State:
+    state = both_rest()
+    assert Cancel(SECOND_ORDER, name(SECOND_ORDER)) in asked(state, quote())
+    state = fold(
+        Requested(SECOND_ORDER, Kind.CANCEL, after(1)), CancelAcknowledged(SECOND_ORDER, after(1)), state=state
+    )
+    fills = (trade(state, name(SECOND_ORDER), filled, after(1)),) if filled else ()
+    records = (shows(state, 1, name(SECOND_ORDER), CANCELED, filled), shows(state, 0, "A", RESTING, 0))
+    return looked(state, records, fills, after(2))
+
+
+def test_no_more_than_is_wanted_stays_working() -> None:
+    state = second_ends(40)
+    assert total_filled(state) == contracts(40)
+    assert total_exposure(state) > state.parent.count
+    assert any(isinstance(one, Cancel) for one in asked(state, quote(), at=60)), "60 are wanted and 100 rest"
+
+
+def test_an_order_that_another_was_placed_instead_of_is_never_amended_its_records_would_be_taken_for_the_others() -> (
+    None
+):
+    assert asked(second_ends(0), quote(50), at=3) == (Cancel(FIRST, "A"),)
+
+
+def test_a_record_that_lags_reopens_nothing_whose_end_a_record_has_shown() -> None:
+    state = fold(intended(), Refused(FIRST, Kind.PLACE, "http_400", "", NOW), state=planned((49, 100)))
+    state = looked(state, (shows(state, 0, "A", CANCELED, 0),), (), after(1))
+    state = looked(state, (shows(state, 0, "A", RESTING, 0),), (), after(1.2))
+    assert state.orders[0].phase is Phase.CLOSED
 
 
 # Working

@@ -173,8 +173,16 @@ def test_arms_beside_each_other_on_the_days_that_both_had() -> None:
     alone = parents(Arm.WALKER, 1_000, day=9)
     gained = [replace(one, gain=300) for one in parents(Arm.WALKER, 10)]
     found = compare((*parents(Arm.CONTROL, 30, 20), *gained, *alone))
-    assert found == Comparison(2, 2, 1, 505, 25, Estimate(-15, None, None), Estimate(300, None, None))
+    assert found == Comparison(1, 2, 1, 10, 25, Estimate(-15, None, None), Estimate(300, None, None))
     assert compare(()) == Comparison(0, 0, 0, None, None, None, None)
+
+
+def test_advice_rests_on_parents_that_were_compared() -> None:
+    every = parents(Arm.WALKER, *[90_000] * 40, day=9)
+    for day in range(5):
+        every += [*parents(Arm.WALKER, day, day=day), *parents(Arm.CONTROL, *[10_000 + day] * 8, day=day)]
+    told = advise(at(Stage.TENTH), compare(every), Micros(20 * 86_400 * SECOND))
+    assert told.advice is Advice.WAIT, "five of the walker's, not forty-five"
 
 
 @given(st.lists(st.tuples(st.sampled_from(Arm), st.integers(-9_999, 9_999), st.integers(0, 9)), max_size=40))

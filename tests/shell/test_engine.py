@@ -425,6 +425,27 @@ async def test_a_clock_that_was_hours_fast_as_the_process_began_and_is_right_now
 # Another worker
 
 
+async def test_what_may_be_filled_is_the_executions_count_not_the_repeated_calls(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        placed = Moment()
+        async with rig.engine(on_turn=placed.when(rests)) as runs:
+            first = asyncio.create_task(runs.execute_trade(AnEdge(1, "0.43", 60), simple(60)))
+            await placed.come()
+            async with rig.engine() as joins:
+                second = asyncio.create_task(joins.execute_trade(AnEdge(1, "0.43", 5), simple(60)))
+                await until(lambda: any(one.execution_id for one in joins._conducts.values()))
+                await rig.shows(
+                    "SELECT 1 FROM execution_journal"
+                )  # a turn of the join's, in which it reads the execution's count
+            with pytest.raises(Unresolved) as told:
+                await second
+            rig.sell(4_300, 525)
+            runs.stop()
+            bought = (await first).quantity
+        assert bought == 25
+        assert told.value.filled_at_most >= bought, str(told.value)
+
+
 async def test_a_call_that_had_bought_is_not_told_that_nothing_was_sent_as_its_engine_closes(
     postgres: str, tmp_path: Path
 ) -> None:

@@ -3,17 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from tests.core.test_projection import BUY, FIRST, PLANNED, at, closed, filled, placed, viewed
+from tests.core.test_projection import started as begun_by
 from tests.shell.rig import AMethod, AnEdge, Hurried, Rig, quiet, rigged, sellers, simple, walker
 
+from depthwalker.core.answer import OrderStatus
+from depthwalker.core.book import Book
+from depthwalker.core.fact import Accepted, Filled, Finished, Status
+from depthwalker.core.hindsight import Sight
 from depthwalker.core.tape import Tape
-from depthwalker.core.units import SECOND, Micros
+from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.shell.cli import main
-from depthwalker.shell.measuring import Measured, measure_due
+from depthwalker.shell.measuring import Measured, measure, measure_due
 
 TIMES = 25  # a minute after the last fill comes within three seconds
 BASICS = "estimated_basic_slippage, estimated_basic_fill_rate, improvement_over_basic, measured_note, slippage_percent"
@@ -126,3 +133,41 @@ def test_the_command_tells_what_it_found(
     assert main(["db", "measure"]) == 0
     assert main(["db", "measure", "--json"]) == 0
     assert capsys.readouterr().out == "0 executions measured\n{}\n"
+
+
+# What is told of fills and books
+
+
+def sights(*, one_sided_from: int = 1_000) -> tuple[Sight, ...]:
+    return tuple(
+        Sight(
+            Book(
+                ((Price(6900), Count(20_000)),),
+                () if second >= one_sided_from else ((Price(2800), Count(1000)),),
+                at(second),
+            ),
+            (),
+        )
+        for second in range(-1, 110, 5)
+    )
+
+
+def taken(trade: str, price: int, count: int, second: int) -> Filled:
+    fact = filled("a", trade, price, count, second)
+    return replace(fact, fill=replace(fact.fill, taker=True))
+
+
+BEGUN = (begun_by(BUY), viewed(), PLANNED, placed(FIRST), Accepted(FIRST, "a", None, at(3)))
+ENDED = (closed(FIRST, "a", OrderStatus.EXECUTED, 7200, 6000, 6), Finished(Status.COMPLETED, "", at(38)))
+
+
+def test_a_fill_that_is_told_again_is_measured_once() -> None:
+    one, two = taken("1", 7000, 100, 4), taken("2", 7200, 5900, 5)
+    once = measure((*BEGUN, one, two, *ENDED), sights())
+    assert measure((*BEGUN, *[one] * 51, two, *ENDED), sights()) == once
+
+
+def test_a_markout_without_a_mid_says_why_it_is_missing() -> None:
+    found = measure((*BEGUN, taken("1", 7000, 6000, 4), *ENDED), sights(one_sided_from=9))
+    assert None in found.markouts
+    assert found.note == "no mid where a markout needs one"

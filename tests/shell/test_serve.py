@@ -190,15 +190,16 @@ async def test_it_is_pulled_and_released_only_with_a_reason_and_a_confirmation(p
 
 
 async def test_it_shows_what_is_in_flight_and_what_has_ended_as_the_tables_have_it(postgres: str) -> None:
-    numbers = await kept(postgres, *NAMES)
+    await kept(postgres, *NAMES)
     async with Archive(postgres) as archive:
         live = await Lookout(archive).look()
-    assert [landed.execution_id for landed in live.past] == sorted(numbers, reverse=True)
     async with await psycopg.AsyncConnection.connect(postgres) as connection:
         rows = await connection.execute(
-            "SELECT status, filled_quantity, average_fill_price FROM execution_state ORDER BY execution_id DESC"
+            "SELECT execution_id, status, filled_quantity, average_fill_price FROM execution_state"
+            " ORDER BY completed_at DESC, execution_id DESC"
         )
-        for landed, (status, filled, average) in zip(live.past, await rows.fetchall(), strict=True):
+        for landed, (number, status, filled, average) in zip(live.past, await rows.fetchall(), strict=True):
+            assert landed.execution_id == number, "the latest that ended, whenever it began"
             assert (landed.status, Decimal(landed.filled) / 100) == (status, filled)
             assert (None if landed.average is None else Decimal(landed.average) / 10_000) == average
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
@@ -12,16 +13,31 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
+from tests.core.test_projection import (
+    BUY,
+    FIRST,
+    PLANNED,
+    SELL,
+    WALKED,
+    at,
+    closed,
+    filled,
+    placed,
+    viewed,
+)
+from tests.core.test_projection import started as begun_by
 from tests.shell.journals import JOURNALS, NAMES, TTL, folded, journal, origin, parent_of, replay, start
 from tests.shell.relay import Wire, relayed
 from tests.shell.test_schema import ENGINE
 
-from depthwalker.core.answer import TradePrint
+from depthwalker.core.answer import OrderStatus, TradePrint
 from depthwalker.core.book import Book, Leg
-from depthwalker.core.fact import Held, Status, StopRequested
+from depthwalker.core.execution import evolve
+from depthwalker.core.fact import Accepted, CapChanged, Fact, Held, Started, Status, StopRequested
 from depthwalker.core.parent import Action
 from depthwalker.core.projection import project
 from depthwalker.core.units import Count, Micros, Price, round_div
+from depthwalker.shell.assess import read_trades
 from depthwalker.shell.journal import (
     Appended,
     Begun,
@@ -183,6 +199,45 @@ async def test_a_walk_stands_in_the_history_as_the_specification_shows_it(
     }
 
 
+async def made(store: PostgresStore, started: Started, *facts: Fact, of: Origin | None = None) -> None:
+    """Keep an execution of these facts, one by one; nobody decided them."""
+    first = replace(started, policy=replace(started.policy, version=1))
+    begun = await store.begin(of or origin(), first, "w", TTL)
+    assert isinstance(begun, Begun)
+    state = folded(first)
+    for seq, fact in enumerate(facts, start=2):
+        state = evolve(state, fact)
+        await store.append(begun.execution_id, begun.epoch, seq, (fact,), project(state))
+
+
+async def test_a_splits_average_is_that_of_its_fills_also_where_its_count_was_told_before_them(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow]
+) -> None:
+    await made(
+        store,
+        begun_by(BUY),
+        *(viewed(), PLANNED, placed(FIRST), Accepted(FIRST, "a", None, at(3))),
+        closed(FIRST, "a", OrderStatus.EXECUTED, 7000, 6000, 5),
+        *(filled("a", "1", 6900, 3000, 4), filled("a", "2", 7000, 3000, 4)),
+    )
+    assert await rows(sql, "SELECT average_fill_price FROM split_orders WHERE level = 1") == [(Decimal("0.6950"),)]
+
+
+async def test_a_cap_that_has_come_down_breaks_no_invariant_by_what_was_there_before(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow]
+) -> None:
+    await made(
+        store,
+        begun_by(BUY),
+        *(viewed(), PLANNED, placed(FIRST, 7100), Accepted(FIRST, "a", None, at(3)), filled("a", "1", 7100, 3000, 4)),
+        *(closed(FIRST, "a", OrderStatus.CANCELED, 7100, 3000, 5), CapChanged(Price(7000), at(6))),
+    )
+    assert await rows(sql, "SELECT * FROM broken_invariants") == []
+    await rows(sql, "UPDATE child_orders SET price = 0.72 RETURNING 1")
+    assert [row[1] for row in await rows(sql, "SELECT * FROM broken_invariants")] == [2], "the parent's own cap holds"
+    await rows(sql, "UPDATE child_orders SET price = 0.71 RETURNING 1")
+
+
 async def test_a_trade_is_read_back_in_whole_units(store: PostgresStore) -> None:
     trade = await store.trade(await replay(store, "walk_with_partial_fills"))
     assert trade is not None
@@ -282,6 +337,27 @@ async def test_an_engines_trades_table_gets_the_trade_in_its_own_types(
     trade = await store.trade(1)
     assert trade is not None
     assert (trade.edge_id, trade.method_id, trade.market_id, trade.quantity) == (7, ENGINES.method_id, "m-1", 3555)
+
+
+async def test_an_engines_table_without_time_zone_or_action_says_when_and_which_way_it_was(
+    engine: tuple[PostgresStore, psycopg.AsyncConnection[TupleRow]], postgres: str
+) -> None:
+    _, sql = engine
+    await sql.execute(f"ALTER DATABASE {sql.info.dbname} SET timezone = 'Asia/Tokyo'".encode())
+    dsn = re.sub(r"/\w+\?", f"/{sql.info.dbname}?", postgres)
+    first = begun_by(SELL)
+    async with PostgresStore(dsn) as store:
+        await made(store, replace(first, parent=replace(first.parent, ticker="KXDEMO-25OCT09-T1")), *WALKED, of=ENGINES)
+    with psycopg.connect(dsn) as there:
+        apart = there.execute(
+            "SELECT t.created_at::timestamptz - m.created_at FROM trades t JOIN execution_metrics m USING (execution_id)"
+        ).fetchall()
+        *_, sold = read_trades(there, 3_000_000_000 * 1_000_000)
+    assert apart == [(timedelta(0),)]
+    assert sold.slippage is not None
+    assert sold.cost is not None
+    assert sold.slippage > 0, "sold below its target is worse"
+    assert sold.cost > 0
 
 
 async def test_a_trade_that_the_engines_table_refuses_does_not_keep_the_execution_open(

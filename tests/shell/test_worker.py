@@ -33,6 +33,8 @@ from depthwalker.shell.cli import main
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.job_queue import JobQueue, Standing, Taken
 from depthwalker.shell.ports import HttpRequest
+from depthwalker.shell.postgres import schema_path
+from depthwalker.shell.settings import HOSTS, Settings
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.ticket import read_job
 from depthwalker.shell.worker import Worker
@@ -343,6 +345,21 @@ async def test_a_request_that_has_begun_meanwhile_is_not_turned_down(postgres: s
         async with working(rig) as (_, worker, ends):
             await worker.run(drain=True)
         assert ends == [(taken.request_key, bought)]
+
+
+async def test_what_was_queued_before_the_account_was_named_otherwise_is_still_taken(
+    postgres: str, tmp_path: Path
+) -> None:
+    now = Settings.of(base_url=HOSTS["prod"], account="main").trading_account
+    async with rigged(postgres, tmp_path), PostgresStore(postgres) as store:
+        job = read_job(AnEdge(1, "0.47", 5), simple(10), None, "k")
+        await store.queue(f"main {HOSTS['prod']}").put(job, None)  # as f369963 named it
+    with psycopg.connect(postgres) as connection:
+        connection.execute(schema_path().read_bytes())  # as the first engine of this version does
+    async with PostgresStore(postgres) as store:
+        again = await store.queue(now).put(job, None)
+        assert again.standing.value == "queued", "the same call, repeated"
+        assert await store.queue(now).take("w", 5, Micros(10**7)), "it waits for a worker"
 
 
 async def test_a_lease_that_has_run_out_is_anybodys_and_what_ended_nobodys(postgres: str, tmp_path: Path) -> None:

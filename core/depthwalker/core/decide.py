@@ -146,7 +146,8 @@ def _wait(state: State, view: View, policy: Policy, moments: tuple[Micros, ...])
     due.extend(retry_at(order) for order in state.orders if order.phase is not Phase.CLOSED)
     due.extend(Micros(order.troubled_at + RECANCEL) for order in state.orders if order.cancels)
     due.extend(replace_at(state, part) for part in state.splits)
-    due.append(look_overdue_at(state))
+    if state.looking:
+        due.append(look_overdue_at(state))
     return WaitUntil(min(instant for instant in due if instant > view.now), _wakes(state, view, policy))
 
 

@@ -12,7 +12,8 @@ cannot act. What is to be done is judged in `decide`, from the state and a view.
     Cancel -> Requested -> sent -> anything: only the order's own record (Observed) closes it
 
 Rules that the fold keeps whatever order facts come in: a fill counts once; cumulative figures never fall; an order's
-exposure is the largest total of any request that may still take effect; a closed order stays closed.
+exposure is the largest total of any request that may still take effect; a closed order stays closed, but for one that was told to
+be refused and that its own record shows at rest.
 """
 
 from collections.abc import Callable
@@ -686,13 +687,18 @@ def _observed(order: Order, fact: Observed) -> Order:
     known = ledger.raise_floor(replace(order, order_id=fact.order_id), fact.filled)
     match fact.status:
         case OrderStatus.EXECUTED:
-            return ledger.close(known, Ending.EXECUTED, fact.at)
+            return _ended(known, Ending.EXECUTED, fact.at)
         case OrderStatus.CANCELED:
-            return ledger.close(known, Ending.CANCELED, fact.at)
+            return _ended(known, Ending.CANCELED, fact.at)
         case OrderStatus.RESTING:
             return _resting(known, fact)
         case _ as never:
             assert_never(never)
+
+
+def _ended(order: Order, ending: Ending, at: Micros) -> Order:
+    """Return the order closed as its own record says, also where it was told to be refused."""
+    return replace(order, ending=ending) if order.ending is Ending.REFUSED else ledger.close(order, ending, at)
 
 
 def _resting(order: Order, fact: Observed) -> Order:

@@ -245,7 +245,8 @@ def _shortfall(state: State) -> Shortfall | None:
     count, cost, fees = total_cost(state)
     left = Count(max(0, state.parent.count - count))
     rest = complete(last.ladders.offers, left, last.conditions.rates, state.grid.highest())
-    return shortfall(Count(count + left), twice_mid, Money(cost + fees + rest))
+    sells = state.parent.ticket.action is Action.SELL
+    return shortfall(Count(count + left), twice_mid, Money(cost + fees + rest), sells=sells)
 
 
 def _span(start: Micros, end: Micros) -> Micros | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from depthwalker.core.book import Ladder
 from depthwalker.core.fees import FeeRates, estimate
-from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Money, Price, round_div
+from depthwalker.core.units import CONTRACT, DOLLAR, SECOND, Count, Micros, Money, Price, round_div
 
 MARKOUTS: Final = tuple(Micros(seconds * SECOND) for seconds in (5, 30, 60))
 BASIS: Final = 10_000  # basis points of one
@@ -53,13 +53,17 @@ def complete(facing: Ladder, left: Count, rates: FeeRates, highest: Price) -> Mo
     return Money(cost)
 
 
-def shortfall(count: Count, twice_mid: Price, cost: Money) -> Shortfall:
-    """Return the shortfall of a parent of `count` contracts that cost so much in all, its completion and fees included."""
+def shortfall(count: Count, twice_mid: Price, cost: Money, *, sells: bool = False) -> Shortfall:
+    """Return the shortfall of a parent of `count` contracts that cost so much in all, its completion and fees included.
+
+    Mid and cost are of the leg acquired, the basis points of the mid of the outcome that was bought or sold.
+    """
     twice = 2 * cost - twice_mid * count
+    own_mid = 2 * DOLLAR - twice_mid if sells else twice_mid
     return Shortfall(
         total=Money(round_div(twice, 2)),
         per_contract=Money(round_div(twice * CONTRACT, 2 * count)),
-        basis_points=round_div(twice * BASIS, twice_mid * count),
+        basis_points=round_div(twice * BASIS, own_mid * count),
     )
 
 

@@ -1,7 +1,7 @@
 """Desired quotes and the ledger in, order commands out: races, partial fills and unknown outcomes are handled here, once.
 
-A split has at most one order that is not closed, and an order at most one mutation under way. An order whose outcome or
-record is in doubt is looked up before anything else happens to it; only its cancel goes out, too, while orders cannot be
+A split has at most one order that is not closed, unless one comes that was told to be refused, and an order at most one mutation
+under way. An order whose outcome or record is in doubt is looked up before anything else happens to it; only its cancel goes out, too, while orders cannot be
 read. New exposure is taken on only out of headroom: the parent's count less what every order out may still fill
 (invariant 1).
 """
@@ -41,10 +41,10 @@ def reconcile(
         quote = next((_capped(quote, state) for quote in quotes if quote.split == part.number), None)
         order = open_order(state, part.number)
         if order is not None:
-            commands.extend(_keep(order, quote, part, state, view, policy))
-            for other in state.orders:
-                if other.key.split == part.number and other is not order:
-                    commands.extend(_keep(other, None, part, state, view, policy))
+            for one in state.orders:
+                if one.key.split == part.number:
+                    wanted = None if _superfluous(one, part, state) else quote
+                    commands.extend(_keep(one, wanted, part, state, view, policy))
         elif quote is not None:
             placed = _place(part, quote, headroom, state, view, policy)
             commands.extend(placed)
@@ -235,6 +235,19 @@ def _amend(
             reason=quote.reason,
         ),
     )
+
+
+def _superfluous(order: Order, part: SplitState, state: State) -> bool:
+    """Return whether an order that was told to be refused has come all the same, so that this one is one too many.
+
+    One that a later one was placed instead of goes, whatever is wanted: under a later revision its records would be taken for that
+    one's. So does the later one where the first is out too, or has left less to be filled than it asks for.
+    """
+    others = [one for one in state.orders if one.key.split == part.number and one is not order]
+    if any(one.key.birth > order.key.birth or one.phase is not Phase.CLOSED for one in others):
+        return True
+    taken = sum([filled(one) for one in others])
+    return taken > 0 and taken + order.total > part.count
 
 
 def _capped(quote: Quote, state: State) -> Quote:

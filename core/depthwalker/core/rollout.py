@@ -159,10 +159,11 @@ def bucket(edge: str) -> int:
 
 def compare(parents: Sequence[Assigned]) -> Comparison:
     """Return the arms beside each other."""
-    walkers = [one for one in parents if one.arm is Arm.WALKER]
-    controls = [one for one in parents if one.arm is Arm.CONTROL]
-    gains = [(one.day, one.gain) for one in walkers if one.gain is not None]
-    days = {one.day for one in walkers} & {one.day for one in controls}
+    every = {arm: {one.day for one in parents if one.arm is arm} for arm in Arm}
+    gains = [(one.day, one.gain) for one in parents if one.arm is Arm.WALKER and one.gain is not None]
+    days = every[Arm.WALKER] & every[Arm.CONTROL]
+    walkers = [one for one in parents if one.arm is Arm.WALKER and one.day in days]
+    controls = [one for one in parents if one.arm is Arm.CONTROL and one.day in days]
     return Comparison(
         walkers=len(walkers),
         controls=len(controls),

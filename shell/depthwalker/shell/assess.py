@@ -11,9 +11,10 @@ from rich.table import Table
 
 from depthwalker.core.assessment import Assessment, Executed, Finding, Unit, assess
 from depthwalker.core.depth import Thresholds
-from depthwalker.core.units import MILLION, Count, Money, format_money
+from depthwalker.core.units import Count, Money, format_money
 from depthwalker.shell.db import CONNECT_S, database
 from depthwalker.shell.ending import OK
+from depthwalker.shell.figures import signed_percent
 from depthwalker.shell.queries import PAPER_QUALITY, TRADE_QUALITY
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.terminal import show
@@ -87,8 +88,7 @@ def _value(unit: Unit, value: int | None) -> str:
 def _ratio(ppm: int | None) -> str:
     if ppm is None:
         return "-"
-    whole, rest = divmod(abs(ppm) * 100 // (MILLION // 100), 100)
-    return f"{'-' if ppm < 0 else ''}{whole}.{rest:02d} %"
+    return signed_percent(ppm).removeprefix("+")
 
 
 def _fields(found: Assessment) -> dict[str, object]:

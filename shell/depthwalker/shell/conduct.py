@@ -265,16 +265,19 @@ class Conductor:
         told = f"request key {job.request_key!r} names execution {found.execution_id} of {whose}: give another key"
         raise OrderRefused(Refusal(RefusalKind.KEY_TAKEN, told))
 
-    async def _check_order(self, job: Job, execution_id: int) -> bool:
-        """Return that the execution is of the job's order, if its journal can be read here. Raises OrderRefused, or StoreError."""
+    async def _check_order(self, job: Job, execution_id: int) -> Count:
+        """Return the count of an execution of the job's order, the job's where its journal cannot be read here.
+
+        Raises OrderRefused where it is of another order, or StoreError.
+        """
         try:
             started, *_ = await self._store.load(execution_id)
         except Unreadable:  # another version's; its trade can be told all the same
-            return True
+            return job.ticket.count
         state = evolve(START, started)
         assert state.policy is not None
         refuse_another(job, job_of(job.request_key, state, state.policy))
-        return True
+        return state.parent.count
 
     async def _note(self, job: Job, kind: str, message: str) -> None:
         """Keep that a parent was refused; where that cannot be kept, it is refused all the same."""
@@ -395,23 +398,23 @@ class Conductor:
         """
         conduct = self._conducts[job.request_key]
         conduct.execution_id = execution_id
-        checked = False
+        wanted = Count(0)  # of the execution, which may be another count than the job's
         while not self.closing and (conduct.callers or not conduct.stop):
             try:
-                checked = checked or await self._check_order(job, execution_id)
+                wanted = wanted or await self._check_order(job, execution_id)
                 return await self._joined(job, execution_id)
             except StoreUnavailable as error:
                 LOG.warning("execution %s: it cannot be followed (%s)", execution_id, error)
                 await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
             except (StoreError, Unreadable) as error:
-                raise Unresolved(execution_id, Count(0), job.ticket.count, str(error)) from error
+                raise Unresolved(execution_id, Count(0), wanted or job.ticket.count, str(error)) from error
             except LeaseLost as lost:
                 LOG.warning("%s; waiting for it", lost)
             except _StillHeld:
                 pass
             await self._clock.sleep_until(Micros(self._clock.now() + JOIN_INTERVAL))
         because = "the engine is closing, and it goes on in another worker"
-        raise Unresolved(execution_id, Count(0), job.ticket.count, because)
+        raise Unresolved(execution_id, Count(0), wanted or job.ticket.count, because)
 
     async def _joined(self, job: Job, execution_id: int) -> Trade:
         """Return the trade if there is one, or else the one that taking over leads to. Raises _StillHeld."""

@@ -14,8 +14,9 @@ from typing import Final
 import psycopg
 
 from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
-from depthwalker.shell.postgres import connect_string, schema_marking, schema_path
+from depthwalker.shell.postgres import connect_string, schema_mark, schema_marking, schema_path
 from depthwalker.shell.postmaster import PostgresUnavailable, find_binaries
+from depthwalker.shell.queries import SCHEMA_MARK
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.voice import complain, say
 from depthwalker.shell.waiting import waiting
@@ -34,6 +35,10 @@ class NoSchema(Exception):
 def load_schema(dsn: str) -> None:
     """Load schema.sql; where it is loaded already, nothing changes. Raises psycopg.Error."""
     with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
+        # Loading locks tables that running executions write: a database that has this very schema is left alone.
+        if connection.execute(SCHEMA_MARK).fetchone() == (schema_mark(),):
+            return
+        connection.execute("SET lock_timeout = '5s'")
         connection.execute(schema_path().read_bytes())
         connection.execute(schema_marking())
 

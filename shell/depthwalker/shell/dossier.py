@@ -68,8 +68,8 @@ def plain(story: Story, execution_id: int) -> Plain:
         "cost": None
         if parts is None
         else {
-            **{name: drawing.dollars(size) for name, size in drawing.named(parts)},
-            "in_all": drawing.dollars(parts.twice_total()),
+            **{name: drawing.exact(size) for name, size in drawing.named(parts)},
+            "in_all": drawing.exact(parts.twice_total()),
         },
         "moments": [_moment(one) for one in story.moments],
         "orders": [_stand(one) for one in story.stands],

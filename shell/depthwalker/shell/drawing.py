@@ -190,6 +190,12 @@ def dollars(twice: int) -> str:
     return f"{twice / 2_000_000:+.4f}"
 
 
+def exact(twice: int) -> str:
+    """Return a doubled sum of money in dollars, exact: half a microdollar takes seven decimals."""
+    whole, rest = divmod(abs(twice) * 5, 10_000_000)
+    return f"{'-' if twice < 0 else '+'}{whole}.{rest:07d}"
+
+
 def named(parts: Parts) -> tuple[tuple[str, int], ...]:
     """Return the parts of a cost with their names, doubled."""
     return (
@@ -420,7 +426,7 @@ def _replaced(one: tuple[Micros, Count | None], following: tuple[Micros, Count |
 def _ladder_words(story: Story) -> str:
     row, ticket = story.projection.execution, story.parent.ticket
     side = "bids" if ticket.action is Action.BUY else "offers"
-    walks = sum(one.deed is Deed.WALK for one in story.decisions)
+    walks = sum(len(split.walks) for split in story.projection.splits)
     return (
         f"Prices over time: our orders stood among the {side} at {counted(len(story.stands), 'price')} in turn, walked "
         f"{counted(walks, 'time')} and filled {short_count(row.filled)} of {short_count(row.count)} contracts in "

@@ -1,6 +1,6 @@
 """Numbers as a reader wants them: exact, without the zeros that say nothing."""
 
-from depthwalker.core.units import MILLION, SECOND, Count, Micros, Price, format_count, format_price
+from depthwalker.core.units import MILLION, SECOND, Count, Micros, Price, format_count, format_price, round_div
 
 _CENTS = 2
 
@@ -34,6 +34,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def signed_percent(ppm: int) -> str:
-    """Return parts per million as per cent with two decimals and a sign."""
-    whole, rest = divmod(abs(ppm), MILLION // 100)
-    return f"{'-' if ppm < 0 else '+'}{whole}.{rest * 100 // (MILLION // 100):02d} %"
+    """Return parts per million as per cent with two decimals, rounded, and a sign."""
+    hundredths = round_div(ppm, MILLION // 10_000)
+    whole, rest = divmod(abs(hundredths), 100)
+    return f"{'-' if hundredths < 0 else '+'}{whole}.{rest:02d} %"

@@ -57,7 +57,7 @@ PAST_ONES: Final[LiteralString] = """
         (e.filled_quantity * 100)::bigint, (e.target_price * 10000)::bigint, (e.average_fill_price * 10000)::bigint,
         (m.shortfall_cents * 10000)::bigint
     FROM execution_state e LEFT JOIN execution_metrics m USING (execution_id)
-    WHERE e.status <> 'executing' ORDER BY e.execution_id DESC LIMIT %s
+    WHERE e.completed_at IS NOT NULL ORDER BY e.completed_at DESC, e.execution_id DESC LIMIT %s
 """
 JOURNAL: Final[LiteralString] = (
     "SELECT seq, body::text FROM execution_journal WHERE execution_id = %s AND seq > %s ORDER BY seq"

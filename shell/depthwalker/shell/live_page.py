@@ -114,7 +114,7 @@ def _summary(live: Live) -> Markup:
     hidden = live.flying - len(live.flights)
     more = f", the latest {len(live.flights)} shown" if hidden > 0 else ""
     lost = sum(flight.abandoned for flight in live.flights)
-    told = f"{live.flying} in flight{more}, {len(live.past)} past"
+    told = f"{live.flying} in flight{more}, the latest {len(live.past)} that ended below"
     if lost:
         told += f"; {lost} of them run by nobody: `depthwalker recover` takes them up"
     return tag("p", told, class_="bad" if lost else "soft")

@@ -61,7 +61,11 @@ def measure(facts: tuple[Fact, ...], sights: tuple[Sight, ...]) -> Measured:
     state = reduce(evolve, facts, START)
     parent, metrics = state.parent, project(state).metrics
     assert metrics is not None
-    fills = tuple(fact.fill for fact in facts if isinstance(fact, Filled))
+    told = [
+        fact.fill for fact in reversed(facts) if isinstance(fact, Filled)
+    ]  # any number of times: the first counts, as in the books
+    ours = {order.order_id for order in state.orders if order.order_id}
+    fills = tuple({(fill.order_id, fill.trade_id): fill for fill in told if fill.order_id in ours}.values())
     records = tuple(
         FillRecord(
             fill.order_id,
@@ -82,6 +86,8 @@ def measure(facts: tuple[Fact, ...], sights: tuple[Sight, ...]) -> Measured:
     late = unseen(seen, parent.started, needed_until(parent.deadline, state.last_fill_at)) if fills else ""
     matches = tuple(Match(fill.price, fill.count, fill.at) for fill in fills)
     gained = tuple(markout(matches, mids(seen, parent.leg), span, PATIENCE) for span in MARKOUTS)
+    if fills and not late and None in gained:
+        late = "no mid where a markout needs one"
     if isinstance(basic, str):
         return Measured(None, None, None, gained, basic)
     slippage, rate = basic

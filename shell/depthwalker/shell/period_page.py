@@ -54,6 +54,7 @@ def plain_period(period: Period) -> dict[str, object]:
         "until": instant(period.until),
         "paper": period.paper,
         "executions": len(period.ended),
+        "cut": period.cut,
         "rows": [_plain(one) for one in summarise(each.sample for each in period.ended)],
     }
 

@@ -31,7 +31,8 @@ from depthwalker.shell.journal import (
 
 T = TypeVar("T")
 
-OPTIONS: Final = "-c statement_timeout=10s -c lock_timeout=5s"
+# An order is sent once its intent is durable: no setting of the server, database or role may make a commit less than that.
+OPTIONS: Final = "-c statement_timeout=10s -c lock_timeout=5s -c synchronous_commit=on"
 READ_ONLY: Final = "-c default_transaction_read_only=on"
 CONNECT_S: Final = 5
 ANSWER_S: Final = 12.0  # more than the server allows a statement: it is the one to say so while it can

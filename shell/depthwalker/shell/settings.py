@@ -123,8 +123,9 @@ class _Keys(Table):
     database_url: Annotated[
         str | None,
         Field(
-            pattern=r"^postgres(ql)?://",
-            description="a postgresql:// URL (DATABASE_URL); without one an embedded server runs",
+            # What libpq cannot read it repeats word by word, the password too.
+            pattern=r"^postgres(ql)?://([^\s%]|%[1-9A-Fa-f][0-9A-Fa-f]|%0[1-9A-Fa-f])*$",
+            description="a postgresql:// URL (DATABASE_URL), percent-encoded; without one an embedded server runs",
             repr=False,
         ),
     ] = None

@@ -24,7 +24,7 @@ from depthwalker.shell.waiting import waiting
 
 PATIENCE: Final = Micros(15 * SECOND)  # a worker obeys within a second, and then has its orders' records to read
 LOOK: Final = Micros(SECOND // 4)
-NO_KEY: Final = "without an API key what no worker runs is left: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE"
+NO_KEY: Final = "without an API key what no worker runs is left, and whether an order rests is not known: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ async def _stop(settings: Settings, dsn: str, reason: str) -> Stopped:
             await _obeyed(store, clock)
         recovered, trouble = None, ""
         if settings.key_id is None:
-            trouble = NO_KEY if await store.unfinished() else ""
+            trouble = NO_KEY
         else:
             try:
                 async with Engine.open(replace(settings, recovery=Recovering.OFF), dsn=dsn) as engine:

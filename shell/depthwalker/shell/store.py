@@ -77,7 +77,7 @@ from depthwalker.shell.queries import (
 )
 from depthwalker.shell.rows import instant, rows, snapshot_row
 
-SCHEMA_S: Final = 120.0  # hundreds of statements at once, each of which the server limits
+SCHEMA_S: Final = 600.0  # hundreds of statements at once, each of which the server limits
 
 
 class PostgresStore:
@@ -110,6 +110,7 @@ class PostgresStore:
             row = await (await connection.execute(SCHEMA_MARK)).fetchone()
             if row is None or row[0] != schema_mark():
                 connection.patience_s = SCHEMA_S
+                await connection.execute("SET statement_timeout = 0")  # of a large table an upgrade may take minutes
                 await connection.execute(schema_path().read_bytes())
                 await connection.execute(schema_marking())
 
