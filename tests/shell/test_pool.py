@@ -1,10 +1,11 @@
 """A database that says nothing more, or only reads since a failover: what is asked ends, and is asked anew elsewhere."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from time import monotonic
 
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tests.shell.journals import TTL
@@ -128,3 +129,15 @@ async def test_a_connection_string_that_cannot_be_read_is_told_when_it_is_used()
     with pytest.raises(StoreRefused):
         async with Database("postgresql://[").alone():
             pass
+
+
+async def test_an_intent_is_durable_whatever_the_server_is_set_to(new_database: Callable[[], str]) -> None:
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as sql:
+        sql.execute(f"ALTER DATABASE {sql.info.dbname} SET synchronous_commit = off".encode())
+    database = Database(dsn)
+    await database.open()
+    try:
+        assert await database.one("SHOW synchronous_commit") == ("on",)
+    finally:
+        await database.close()

@@ -1,6 +1,6 @@
 """schema.sql on real PostgreSQL: it loads anywhere, twice, and refuses nonsense."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from depthwalker.shell.db import load_schema
 from depthwalker.shell.postgres import schema_path
 
 Connection = psycopg.Connection[TupleRow]
@@ -441,3 +442,24 @@ def test_the_function_of_an_older_schema_is_replaced(loaded: Connection) -> None
     """Its arguments differ: both would be there, and the older one would still be callable."""
     found = loaded.execute("SELECT count(*) FROM pg_proc WHERE proname = 'depthwalker_lease_tokens'")
     assert found.fetchone() == (1,)
+
+
+def test_the_view_of_an_older_schema_is_replaced(loaded: Connection) -> None:
+    loaded.execute("DROP VIEW execution_fallbacks")
+    loaded.execute(
+        "CREATE VIEW execution_fallbacks AS SELECT current_date AS day, ''::text AS reason, ''::varchar(50) AS ran, 1::bigint AS executions"
+    )
+    load(loaded)
+    loaded.execute("SELECT day, reason, ran, executions FROM execution_fallbacks")
+
+
+def test_a_schema_that_is_there_already_is_not_loaded_again_while_executions_are_journalled(
+    new_database: Callable[[], str],
+) -> None:
+    """It would wait for their locks, and they for its own: one of both would be refused as a deadlock."""
+    dsn = new_database()
+    load_schema(dsn)
+    with psycopg.connect(dsn) as journalling:
+        journalling.execute("LOCK TABLE execution_state, execution_journal, order_book_hours IN ROW EXCLUSIVE MODE")
+        load_schema(dsn)
+        journalling.rollback()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,3 +114,31 @@ def test_a_stop_without_a_reason_or_a_database_says_so(
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
     assert main(["stop"]) == 1
     assert "the database cannot be used" in capsys.readouterr().err
+
+
+def test_without_a_key_whether_anything_rests_is_not_known(
+    venue: Venue, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEPTHWALKER_KEY_ID")
+    monkeypatch.delenv("DEPTHWALKER_KEY_FILE")
+    capsys.readouterr()
+    assert main(["stop"]) == 3
+    said = capsys.readouterr().out
+    assert "whether an order rests is not known" in said
+    assert "nothing rests" not in said
+
+
+def test_what_a_process_of_another_account_name_left_is_told(
+    venue: Venue, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_one_whose_order_rests(venue, database, tmp_path)
+    before = os.environ.get("DEPTHWALKER_ACCOUNT", "default")
+    monkeypatch.setenv("DEPTHWALKER_ACCOUNT", "renamed")
+    capsys.readouterr()
+    assert main(["recover", "--cancel-strays", "--json"]) == 3
+    (trouble,) = json.loads(capsys.readouterr().out)["troubles"]
+    assert f"execution 1 of account '{before}' is left by its workers" in trouble
+    assert venue.resting() == 1, "it is for an engine of its account to end it"
+    monkeypatch.setenv("DEPTHWALKER_ACCOUNT", before)
+    assert main(["recover"]) == 0
+    assert venue.resting() == 0

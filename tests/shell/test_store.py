@@ -360,6 +360,24 @@ async def test_an_engines_table_without_time_zone_or_action_says_when_and_which_
     assert sold.cost > 0
 
 
+async def test_what_the_engines_table_refuses_at_the_commit_does_not_keep_the_execution_open_either(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow]
+) -> None:
+    await sql.execute(
+        b"""CREATE FUNCTION unbalanced() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE EXCEPTION 'not balanced' USING ERRCODE = '23514'; END $$;
+            CREATE CONSTRAINT TRIGGER later AFTER INSERT ON trades
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION unbalanced()"""
+    )
+    started, rest = journal("walk_with_partial_fills")
+    begun = await store.begin(origin(), started, "w", TTL)
+    assert isinstance(begun, Begun)
+    kept = await store.append(begun.execution_id, begun.epoch, 2, rest, project(folded(started, *rest)))
+    assert kept == Appended(len(rest) + 1, False)
+    [(refused,)] = await rows(sql, "SELECT trade_error FROM execution_state")
+    assert "not balanced" in refused
+
+
 async def test_a_trade_that_the_engines_table_refuses_does_not_keep_the_execution_open(
     engine: tuple[PostgresStore, psycopg.AsyncConnection[TupleRow]],
 ) -> None:

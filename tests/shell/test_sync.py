@@ -129,3 +129,34 @@ async def test_an_interrupt_winds_down_and_a_kill_is_taken_over(postgres: str, t
             engine.stop()
             await killed.settled(await call)
             assert len(killed.own()) == 1
+
+
+GIVING_UP = """
+import signal, time
+from depthwalker.shell.settings import Settings
+from depthwalker.shell.sync import SyncEngine
+from tests.shell.rig import AnEdge, simple
+class SoftLimit(Exception): pass
+def late(*_): raise SoftLimit
+signal.signal(signal.SIGALRM, late)
+with SyncEngine.open(Settings.load()) as engine:
+    try:
+        engine.execute_trade(AnEdge(1, "0.43", 60), simple(60))
+    except SoftLimit:
+        print("given up", flush=True)
+    time.sleep(60)
+"""
+
+
+async def test_a_call_that_an_exception_of_a_signal_handler_ends_is_wound_down(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        process = await started(rig, tmp_path, "-c", GIVING_UP)
+        try:
+            await resting(rig)
+            process.send_signal(signal.SIGALRM)
+            assert process.stdout is not None
+            assert (await process.stdout.readline()).strip() == b"given up"
+            await until(lambda: not rig.exchange.resting(ME), 10)
+        finally:
+            process.send_signal(signal.SIGINT)
+            await process.communicate()

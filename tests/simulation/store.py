@@ -278,6 +278,7 @@ class SimulatedStore:
                 row.expires,
                 row.expires <= now,
                 row.parent.deadline,
+                row.origin.account,
             )
             for number, row in self.rows.items()
             if row.after.execution.status is Status.EXECUTING and account in {None, row.origin.account}

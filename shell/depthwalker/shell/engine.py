@@ -279,6 +279,11 @@ class Engine:
         until = self._clock.now()
         try:
             left = await self._recovery.left()
+            troubles += [
+                f"execution {one.execution_id} of account {one.account!r} is left by its workers, and its orders may rest: "
+                f"an engine of that account takes it up (DEPTHWALKER_ACCOUNT={one.account})"
+                for one in left.anothers
+            ]
             for one in left.orphans:
                 try:
                     conduct = await self._adopt(one, wind_down=wind_down)

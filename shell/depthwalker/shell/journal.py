@@ -136,7 +136,7 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """An execution that is not finished, where it is, its lease, and when its user wants it over."""
+    """An execution that is not finished, where it is, its lease, when its user wants it over, and whose it is."""
 
     execution_id: int
     uuid: str
@@ -147,6 +147,7 @@ class Unfinished:
     expires: Micros
     expired: bool
     deadline: Micros
+    account: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,8 @@ LOAD: Final[LiteralString] = "SELECT body::text FROM execution_journal WHERE exe
 
 UNFINISHED: Final[LiteralString] = """
     SELECT e.execution_id, e.uuid, e.request_key, e.ticker, e.exchange, l.owner, (extract(epoch FROM l.expires_at) * 1000000)::bigint,
-        l.expires_at <= clock_timestamp(), (extract(epoch FROM coalesce(e.deadline_at, e.created_at)) * 1000000)::bigint
+        l.expires_at <= clock_timestamp(), (extract(epoch FROM coalesce(e.deadline_at, e.created_at)) * 1000000)::bigint,
+        e.account
     FROM execution_state e JOIN execution_leases l USING (execution_id)
     WHERE e.status = 'executing' AND (%s::text IS NULL OR e.account = %s)
     ORDER BY e.execution_id

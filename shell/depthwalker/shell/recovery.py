@@ -26,11 +26,12 @@ SWEEP: Final = Micros(5 * SECOND)  # between two looks for executions that nobod
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What there is: executions that nobody runs, those that somebody does, and those of another exchange."""
+    """What there is: executions that nobody runs, those that somebody does, those of another exchange, and another account's here."""
 
     orphans: tuple[Unfinished, ...]
     held: tuple[Unfinished, ...]
     elsewhere: tuple[Unfinished, ...]
+    anothers: tuple[Unfinished, ...]
 
 
 class Recovery:
@@ -45,12 +46,18 @@ class Recovery:
 
     async def left(self) -> Left:
         """Return what there is now. Raises StoreError."""
-        accounts = await self._store.unfinished(self._settings.account)
+        everybodys = await self._store.unfinished()
+        accounts = tuple(one for one in everybodys if one.account == self._settings.account)
         ours = self._here(accounts)
         return Left(
             orphans=tuple(one for one in ours if one.expired),
             held=tuple(one for one in ours if not one.expired),
             elsewhere=tuple(one for one in accounts if one not in ours),
+            anothers=tuple(
+                one
+                for one in everybodys
+                if one not in accounts and one.expired and one.exchange == self._settings.exchange != ""
+            ),
         )
 
     async def strays(self) -> tuple[OrderRecord, ...]:
