@@ -214,6 +214,8 @@ def test_what_does_not_come_to_the_matching_is_tried_ever_more_slowly_most_of_al
     for news in (accepted(), Refused(FIRST, kind, "invalid_order", "post only cross", NOW)):
         told = fold(news, state=state)
         assert replace_at(told, told.splits[0]) <= after(1), "the exchange works again"
+        again = fold(*[Deferred(FIRST, kind, "x", NOW)] * 2, state=told)
+        assert replace_at(again, again.splits[0]) == after(1), "and is counted anew"
 
 
 def test_takes_that_got_nothing_are_repeated_ever_more_slowly() -> None:
