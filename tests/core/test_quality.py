@@ -14,6 +14,9 @@ PATIENCE = Micros(15 * SECOND)
 
 def test_ten_contracts_a_cent_above_the_mid_cost_ten_cents() -> None:
     assert shortfall(Count(1000), Price(10_000), Money(5_100_000)) == Shortfall(Money(100_000), Money(10_000), 200)
+    at_seventy, cost = Price(14_000), Money(7_100_000)
+    assert shortfall(Count(1000), at_seventy, cost) == Shortfall(Money(100_000), Money(10_000), 143)
+    assert shortfall(Count(1000), at_seventy, cost, sells=True).basis_points == 333, "the outcome sold stood at 0.30"
 
 
 @given(counts(), raw_prices())

@@ -279,6 +279,18 @@ def test_no_more_than_is_wanted_stays_working() -> None:
     assert any(isinstance(one, Cancel) for one in asked(state, quote(), at=60)), "60 are wanted and 100 rest"
 
 
+def test_what_was_placed_instead_of_an_order_that_filled_all_the_same_is_cancelled_for_it_asks_for_too_much() -> None:
+    refused = fold(intended(), Refused(FIRST, Kind.PLACE, "http_400", "", NOW), state=planned((49, 100)))
+    placed = fold(intended(SECOND_ORDER), accepted(SECOND_ORDER), state=refused)
+    placed = looked(placed, (shows(placed, 1, name(SECOND_ORDER), RESTING, 0),), (), NOW)
+    assert asked(placed, quote()) == ()
+    for least in (Count(1), contracts(40)):
+        ended = replace(shows(placed, 0, "A", CANCELED, 0), filled=least)
+        fill = replace(trade(placed, "A", 0, NOW), count=least)
+        both = looked(placed, (shows(placed, 1, name(SECOND_ORDER), RESTING, 0), ended), (fill,), after(1))
+        assert asked(both, quote(), at=1.5) == (Cancel(SECOND_ORDER, name(SECOND_ORDER)),)
+
+
 def test_an_order_that_another_was_placed_instead_of_is_never_amended_its_records_would_be_taken_for_the_others() -> (
     None
 ):
