@@ -679,7 +679,7 @@ LANGUAGE sql STABLE AS $$
                (r ->> 'slippage_percent')::numeric AS slippage,
                (r ->> 'market_volume_at_entry')::numeric AS volume,
                nullif(coalesce(r ->> 'realized_pnl', r ->> 'pnl', r ->> 'profit')::numeric, 'NaN') AS profit
-        FROM trades t CROSS JOIN LATERAL to_jsonb(t) AS r LEFT JOIN execution_state e ON e.execution_id = t.execution_id
+        FROM trades t CROSS JOIN LATERAL to_jsonb(t) AS r LEFT JOIN execution_state e ON e.execution_id::text = r ->> 'execution_id'
         WHERE t.created_at >= p_since
     ), judged AS (
         SELECT *, price IS NOT NULL AND coalesce(quantity, 1) > 0 AS filled FROM told
@@ -1235,6 +1235,26 @@ FROM rate_buckets b
 LEFT JOIN rate_leases l ON l.account = b.account AND l.bucket = b.bucket AND l.expires_at > clock_timestamp()
 GROUP BY b.account, b.bucket, b.level, b.at;
 
+-- Of the leg acquired. Fees may have lowered the cap before, or may lower it after, so the journal says which was in force.
+CREATE OR REPLACE FUNCTION depthwalker_cap_when_asked(p_execution_id bigint, p_split int, p_birth int) RETURNS numeric
+LANGUAGE sql STABLE AS $$
+    WITH asked AS (
+        SELECT max(seq) AS seq FROM execution_journal
+        WHERE execution_id = p_execution_id AND kind IN ('PlaceIntended', 'AmendIntended')
+          AND body #>> '{key,split}' = p_split::text AND body #>> '{key,birth}' = p_birth::text
+    ), changed AS (  -- a new grid leaves the parent's own cap
+        SELECT (j.body ->> 'cap')::numeric AS cap FROM execution_journal j, asked
+        WHERE j.execution_id = p_execution_id AND j.kind IN ('CapChanged', 'GridChanged') AND j.seq < asked.seq
+        ORDER BY j.seq DESC LIMIT 1
+    )
+    SELECT coalesce(
+        (SELECT cap FROM changed),
+        (SELECT (body #>> '{parent,cap}')::numeric FROM execution_journal WHERE execution_id = p_execution_id AND seq = 1),
+        0
+    ) / 10000
+$$;
+COMMENT ON FUNCTION depthwalker_cap_when_asked IS 'The cap that was in force when an order was last asked for, as a price of the leg acquired.';
+
 CREATE OR REPLACE VIEW broken_invariants AS  -- must be empty; numbers as in docs/architecture.md
 SELECT e.execution_id, 1 AS invariant, format('%s of %s filled', e.filled_quantity, e.target_quantity) AS detail
 FROM execution_state e WHERE e.filled_quantity > e.target_quantity
@@ -1243,11 +1263,7 @@ SELECT c.execution_id, 2, format('order %s-%s at %s, cap %s', c.split, c.birth, 
 FROM child_orders c JOIN execution_state e USING (execution_id)
 WHERE c.ending IS DISTINCT FROM 'burned'
   AND CASE e.action WHEN 'buy' THEN c.price > e.cap_price ELSE c.price < e.cap_price END
-  -- A cap may fall while an order stands or after it is closed: then the parent's own is the bound.
-  AND (NOT EXISTS (SELECT FROM execution_journal j
-                   WHERE j.execution_id = c.execution_id AND j.kind IN ('CapChanged', 'GridChanged') AND j.at >= c.placed_at)
-       OR (SELECT CASE e.action WHEN 'buy' THEN c.price ELSE 1 - c.price END > (j.body #>> '{parent,cap}')::numeric / 10000
-           FROM execution_journal j WHERE j.execution_id = c.execution_id AND j.seq = 1))
+  AND CASE e.action WHEN 'buy' THEN c.price ELSE 1 - c.price END > depthwalker_cap_when_asked(c.execution_id, c.split, c.birth)
 UNION ALL
 SELECT e.execution_id, 4, format('%s, with %s orders open', e.status, count(*))
 FROM execution_state e JOIN child_orders c USING (execution_id)

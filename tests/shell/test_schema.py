@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from depthwalker.shell.cli import main
 from depthwalker.shell.db import load_schema
 from depthwalker.shell.postgres import schema_path
 
@@ -463,3 +464,23 @@ def test_a_schema_that_is_there_already_is_not_loaded_again_while_executions_are
         journalling.execute("LOCK TABLE execution_state, execution_journal, order_book_hours IN ROW EXCLUSIVE MODE")
         load_schema(dsn)
         journalling.rollback()
+
+
+@pytest.mark.parametrize("kind", ["text", "uuid", "int"])
+def test_an_engines_trades_may_name_executions_in_a_type_of_their_own(bare: Connection, kind: str) -> None:
+    bare.execute(
+        f"CREATE TABLE trades (trade_id bigserial PRIMARY KEY, execution_id {kind}, market_id varchar, side varchar(10),"
+        " price numeric, quantity int, created_at timestamptz DEFAULT now())".encode()
+    )
+    load(bare)
+    bare.execute("SELECT * FROM depthwalker_trade_quality(now())")
+
+
+def test_loading_by_hand_mends_what_is_lost(new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    dsn = new_database()
+    monkeypatch.setenv("DATABASE_URL", dsn)
+    load_schema(dsn)
+    with psycopg.connect(dsn, autocommit=True) as there:
+        there.execute("DROP VIEW execution_fallbacks")
+        assert main(["db", "load"]) == 0
+        there.execute("SELECT day, reason FROM execution_fallbacks")

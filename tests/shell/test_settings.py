@@ -93,6 +93,8 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("base_url", 7, '"prod", "demo", or an http or https URL'),
         ("database_url", "mysql://me:hush@host/", "a postgresql:// URL"),
         ("database_url", "postgresql://me:hu%sh@host/", "percent-encoded"),
+        ("database_url", "postgresql://me:hush@[::1/db", "percent-encoded"),
+        ("database_url", "postgresql://me:hush@[]/db", "percent-encoded"),
         ("database_url", "postgresql://me:hu sh@host/", "percent-encoded"),
         ("installation", "x0a1b2c3d", "8 hexadecimal digits"),
         ("account", "a b", "1 to 64 letters"),

@@ -142,3 +142,21 @@ def test_what_a_process_of_another_account_name_left_is_told(
     monkeypatch.setenv("DEPTHWALKER_ACCOUNT", before)
     assert main(["recover"]) == 0
     assert venue.resting() == 0
+
+
+def test_the_switch_is_pulled_although_the_schema_cannot_be_brought_up(
+    venue: Venue, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with psycopg.connect(database) as reading:
+        reading.execute("COMMENT ON TABLE depthwalker_installation IS 'an older version'")
+        reading.commit()
+        reading.execute("LOCK TABLE broken_invariants IN ACCESS SHARE MODE")
+        capsys.readouterr()
+        assert main(["stop", "--reason", "now"]) == 3
+        reading.rollback()
+    shown = capsys.readouterr()
+    assert "the kill switch is pulled: now" in shown.err
+    assert "lock timeout" in shown.out
+    assert "`depthwalker stop` again" in shown.out
+    assert main(["stop", "--reason", "again"]) == 0
+    assert "the kill switch was pulled already" in capsys.readouterr().err

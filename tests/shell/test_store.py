@@ -238,6 +238,21 @@ async def test_a_cap_that_has_come_down_breaks_no_invariant_by_what_was_there_be
     await rows(sql, "UPDATE child_orders SET price = 0.71 RETURNING 1")
 
 
+@pytest.mark.parametrize("later", [(), (CapChanged(Price(7050), at(6)),)], ids=["", "and moves again"])
+async def test_an_order_above_the_cap_of_its_time_breaks_an_invariant(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow], later: tuple[Fact, ...]
+) -> None:
+    lowered = CapChanged(Price(7000), at(2))  # in the microsecond of the order
+    await made(
+        store,
+        begun_by(BUY),
+        *(viewed(), PLANNED, lowered, placed(FIRST, 7100), Accepted(FIRST, "a", None, at(3))),
+        *(closed(FIRST, "a", OrderStatus.CANCELED, 7100, 0, 5), *later),
+    )
+    assert [row[1] for row in await rows(sql, "SELECT * FROM broken_invariants")] == [2]
+    await rows(sql, "UPDATE child_orders SET price = 0.7 RETURNING 1")
+
+
 async def test_a_trade_is_read_back_in_whole_units(store: PostgresStore) -> None:
     trade = await store.trade(await replay(store, "walk_with_partial_fills"))
     assert trade is not None

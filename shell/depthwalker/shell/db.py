@@ -32,22 +32,23 @@ class NoSchema(Exception):
         super().__init__("the database lacks depthwalker's tables: load them with `depthwalker db load`")
 
 
-def load_schema(dsn: str) -> None:
-    """Load schema.sql; where it is loaded already, nothing changes. Raises psycopg.Error."""
+def load_schema(dsn: str, *, again: bool = False) -> None:
+    """Load schema.sql where the database does not have it, or `again` what has gone of it. Raises psycopg.Error."""
     with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
         # Loading locks tables that running executions write: a database that has this very schema is left alone.
-        if connection.execute(SCHEMA_MARK).fetchone() == (schema_mark(),):
+        if not again and connection.execute(SCHEMA_MARK).fetchone() == (schema_mark(),):
             return
         connection.execute("SET lock_timeout = '5s'")
         connection.execute(schema_path().read_bytes())
         connection.execute(schema_marking())
 
 
-def prepare(dsn: str, *, own: bool) -> None:
-    """Load the schema into a database of ours; of another, see that it has one. Raises psycopg.Error or NoSchema."""
+def prepare(dsn: str, *, own: bool, load: bool = True) -> None:
+    """Load the schema into a database of ours, if asked to; of another, see that it has one. Raises psycopg.Error or NoSchema."""
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # what it warns of comes as an error too
     if own:
-        load_schema(dsn)
+        if load:
+            load_schema(dsn)
         return
     with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
         if connection.execute("SELECT to_regclass('execution_journal')").fetchone() == (None,):
@@ -55,11 +56,14 @@ def prepare(dsn: str, *, own: bool) -> None:
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[str]:
-    """Give the connection string of the settings' database, or of the embedded server, with our tables in it."""
+def database(settings: Settings, *, load: bool = True) -> Iterator[str]:
+    """Give the connection string of the settings' database, or of the embedded server, with our tables in it.
+
+    Without `load` the embedded server's are left as they are.
+    """
     with ExitStack() as stack:
         dsn = _server(stack, settings)
-        prepare(dsn, own=settings.database_url is None)
+        prepare(dsn, own=settings.database_url is None, load=load)
         yield dsn
 
 
@@ -90,7 +94,7 @@ def run_database(what: str, *, as_json: bool = False, dry_run: bool = False) -> 
         dsn = _server(stack, settings)
         match what:
             case "load":
-                load_schema(dsn)
+                load_schema(dsn, again=True)
                 loaded = schema_path().name
                 say(json.dumps({"loaded": loaded}) if as_json else f"loaded {loaded}; loading it again changes nothing")
             case "measure":

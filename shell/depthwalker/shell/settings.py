@@ -71,6 +71,21 @@ def _base_url(given: object) -> str:
     return url.geturl().rstrip("/")
 
 
+def _database_url(given: object) -> str | None:
+    """Return a URL that libpq can read: what it cannot it repeats word by word, the password too."""
+    if given is None:
+        return None
+    from psycopg.conninfo import conninfo_to_dict
+
+    if not isinstance(given, str) or not given.startswith(("postgresql://", "postgres://")):
+        raise ValueError("not a postgresql URL")
+    try:
+        conninfo_to_dict(given)
+    except Exception:  # noqa: BLE001 - whatever it is, its text holds the URL
+        raise ValueError("not a URL that PostgreSQL's client can read") from None
+    return given
+
+
 def _truth(given: object) -> bool:
     known = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}
     if not isinstance(given, (bool, str)) or given not in known:
@@ -122,9 +137,8 @@ class _Keys(Table):
     ] = None
     database_url: Annotated[
         str | None,
+        BeforeValidator(_database_url),
         Field(
-            # What libpq cannot read it repeats word by word, the password too.
-            pattern=r"^postgres(ql)?://([^\s%]|%[1-9A-Fa-f][0-9A-Fa-f]|%0[1-9A-Fa-f])*$",
             description="a postgresql:// URL (DATABASE_URL), percent-encoded; without one an embedded server runs",
             repr=False,
         ),

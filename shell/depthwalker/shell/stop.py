@@ -5,20 +5,21 @@ import getpass
 import json
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from depthwalker.core.units import SECOND, Micros
-from depthwalker.shell.api import DepthwalkerError, Recovered
+from depthwalker.shell.api import DatabaseTrouble, DepthwalkerError, Recovered
 from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, OK, UNRESOLVED, Ended, Wrong
 from depthwalker.shell.engine import Engine
-from depthwalker.shell.journal import Store, StoreError
+from depthwalker.shell.journal import Pulled, Store, StoreError
 from depthwalker.shell.opening import open_store
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.settings import Recovering, Settings
+from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.voice import complain, say
 from depthwalker.shell.waiting import waiting
 
@@ -42,7 +43,7 @@ def run_stop(reason: str, *, as_json: bool) -> int:
     settings = Settings.load()
     if not reason.strip():
         raise Wrong("--reason: say why, in a word or more")
-    with database(settings) as dsn:
+    with database(settings, load=False) as dsn:
         try:
             found = asyncio.run(_stop(settings, dsn, reason.strip()))
         except (DepthwalkerError, StoreError) as error:
@@ -75,15 +76,38 @@ async def _release(dsn: str) -> bool:
 
 
 async def _stop(settings: Settings, dsn: str, reason: str) -> Stopped:
+    pulled = await _pulled_as_it_is(dsn, reason)
+    try:
+        return await _end_all(settings, dsn, reason, pulled)
+    except DatabaseTrouble as error:
+        if pulled is None:
+            raise
+        return Stopped(pulled.reason, (), None, str(error))
+
+
+async def _pulled_as_it_is(dsn: str, reason: str) -> Pulled | None:
+    """Pull the switch of the database as it stands, if it has one: to bring it up to this version may wait for locks."""
+    with suppress(StoreError):
+        async with PostgresStore(dsn) as store:
+            return await _pull(store, reason)
+    return None
+
+
+async def _pull(store: Store, reason: str) -> Pulled:
+    before = await store.switch()
+    pulled = await store.pull_switch(reason, _somebody())
+    complain(
+        f"the kill switch is pulled: {reason}"
+        if before is None
+        else f"the kill switch was pulled already, by {pulled.by}: {pulled.reason}"
+    )
+    return pulled
+
+
+async def _end_all(settings: Settings, dsn: str, reason: str, pulled_before: Pulled | None) -> Stopped:
     clock = SystemClock()
     async with _store(dsn) as store:
-        before = await store.switch()
-        pulled = await store.pull_switch(reason, _somebody())
-        complain(
-            f"the kill switch is pulled: {reason}"
-            if before is None
-            else f"the kill switch was pulled already, by {pulled.by}: {pulled.reason}"
-        )
+        pulled = pulled_before or await _pull(store, reason)
         with waiting("waiting until every worker has obeyed"):
             await _obeyed(store, clock)
         recovered, trouble = None, ""
