@@ -48,7 +48,7 @@ test-on-%:
 
 test-other: $(STAMP)
 	@$(PY) --version
-	@$(PY) -m pytest -q -p no:cacheprovider tests/core tests/test_examples.py \
+	@HYPOTHESIS_PROFILE=few $(PY) -m pytest -q -p no:cacheprovider tests/core tests/test_examples.py \
 		tests/shell/test_demo.py::test_the_demo_runs_from_end_to_end
 
 check: $(STAMP) format types arch ## run the static checks: format, lint, types, import contracts
