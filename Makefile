@@ -8,7 +8,7 @@ UV ?= uv
 PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-shell test-apart test-whole test-versions test-other check format types arch bench bench-clients bench-peers differential peers bench-snapshots calibration fuzz-exchange simulate as-live crash kill paper-week exhaust mutate guard lab lab-large lab-cents lab-fast ablation kalshi-demo build lock clean docs docs-figures FORCE
+.PHONY: help setup demo test test-core test-shell test-apart test-whole test-versions test-other check format types mypy pyright arch bench bench-clients bench-peers differential peers bench-snapshots calibration fuzz-exchange simulate as-live crash kill paper-week exhaust mutate guard lab lab-large lab-cents lab-fast ablation kalshi-demo build lock clean docs docs-figures FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -57,8 +57,12 @@ format: $(STAMP)
 	@$(PY) -m ruff format --check --quiet . || { echo "run: $(PY) -m ruff format ." >&2; exit 1; }
 	@$(PY) -m ruff check --quiet .
 
-types: $(STAMP)
+types: mypy pyright
+
+mypy: $(STAMP)
 	@$(PY) -m mypy
+
+pyright: $(STAMP)
 	@if command -v node >/dev/null; then $(PY) -m pyright; else echo "no node here: pyright is left to a machine that has it"; fi
 
 arch: $(STAMP) ## prove that the core imports nothing impure
