@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.shell.rig import (
     abandon,
     as_store,
     ladder,
+    once_fast,
     quiet,
     rests,
     rigged,
@@ -406,15 +406,7 @@ def test_a_handler_that_exits_while_an_execution_is_at_its_turn_leaves_nothing_a
 async def test_a_clock_that_was_hours_fast_as_the_process_began_and_is_right_now_can_trade_and_cancel(
     postgres: str, tmp_path: Path
 ) -> None:
-    """A machine whose clock chip keeps local time boots two hours ahead, until its time is set."""
-    ahead = 2 * 3_600 * 10**9
-
-    def wall() -> int:
-        return time.time_ns() + ahead
-
-    clock = SystemClock(wall)
-    clock.now()
-    ahead = 0
+    clock = once_fast(2)
     async with rigged(postgres, tmp_path, clock=SystemClock()) as rig:
         rig.clock = clock
         async with rig.engine() as engine:

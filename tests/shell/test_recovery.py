@@ -1,7 +1,6 @@
 """What a dead process left is taken up without anybody calling for it; what belongs to nobody here is left alone."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,6 +20,7 @@ from tests.shell.rig import (
     abandon,
     as_store,
     of_another_version,
+    once_fast,
     rests,
     rigged,
     simple,
@@ -456,14 +456,7 @@ async def test_spooled_facts_of_what_another_version_went_on_with_keep_no_engine
 async def test_what_a_dead_worker_left_is_cancelled_by_one_whose_clock_was_hours_fast_as_it_began(
     postgres: str, tmp_path: Path
 ) -> None:
-    ahead = 2 * 3_600 * 10**9
-
-    def wall() -> int:
-        return time.time_ns() + ahead
-
-    clock = SystemClock(wall)
-    clock.now()
-    ahead = 0
+    clock = once_fast(2)
     async with rigged(postgres, tmp_path, clock=SystemClock()) as rig:
         await die(rig, simple(600))
         rig.clock = clock
