@@ -1,12 +1,14 @@
 """Settings come from a file and the environment, and say what is wrong with them without showing a secret."""
 
+import ast
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from depthwalker.core.units import SECOND
+from depthwalker.shell import settings as module
 from depthwalker.shell.settings import Settings, SettingsError, kept_installation
 
 DEMO = "https://external-api.demo.kalshi.co/trade-api/v2"
@@ -28,8 +30,15 @@ def test_the_defaults_are_the_demo_exchange_and_the_specifications_numbers() -> 
 
     assert (found.base_url, found.key_id, found.key_file, found.database_url) == (DEMO, None, None, None)
     assert (found.max_concurrent, found.calls_per_minute, found.account) == (5, None, "default")
-    assert (found.book_interval, found.order_interval, found.wind_down) == (SECOND, 2 * SECOND, 4 * SECOND)
+    assert (found.book_interval, found.snapshot_interval, found.wind_down) == (SECOND, SECOND, 4 * SECOND)
     assert (found.thin, found.liquid) == (5_000, 10_000)
+
+
+def test_every_setting_is_obeyed_by_somebody() -> None:
+    home = Path(module.__file__)
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in home.parent.rglob("*.py") if file != home]
+    read = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert {one.name for one in fields(Settings)} - read == set()
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,6 @@ class _Keys(Table):
         int, BeforeValidator(whole(0, "1", "1000")), Field(description="a whole number from 1 to 1000")
     ] = 5
     book_interval_seconds: _Seconds = 1_000_000
-    order_interval_seconds: _Seconds = 2_000_000
     wind_down_seconds: _Seconds = 4_000_000
     snapshot_interval_seconds: _Seconds = 1_000_000
     thin_contracts: _Contracts = 5_000
@@ -219,7 +218,6 @@ class Settings:
     state_directory: Path
     max_concurrent: int
     book_interval: Micros
-    order_interval: Micros
     wind_down: Micros
     snapshot_interval: Micros
     thin: Count
@@ -287,7 +285,6 @@ class Settings:
                     state_directory=found.state_directory,
                     max_concurrent=found.max_concurrent,
                     book_interval=Micros(found.book_interval_seconds),
-                    order_interval=Micros(found.order_interval_seconds),
                     wind_down=Micros(found.wind_down_seconds),
                     snapshot_interval=Micros(found.snapshot_interval_seconds),
                     thin=Count(found.thin_contracts),
