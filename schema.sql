@@ -1189,6 +1189,7 @@ CREATE OR REPLACE VIEW execution_fallbacks AS
 WITH ended AS (
     SELECT (e.created_at AT TIME ZONE 'UTC')::date AS day,
            regexp_replace(e.ending, '^[^;]*contracts; ', '') AS why,
+           e.status,
            CASE WHEN EXISTS (SELECT FROM split_orders s WHERE s.execution_id = e.execution_id) THEN e.algorithm::text
                 ELSE 'nothing' END AS ran
     FROM execution_state e
@@ -1201,11 +1202,11 @@ WITH ended AS (
     WHERE split_part(e.algorithm_reason, '; ', 1) NOT IN ('', 'configured', 'rollout: control') AND e.source <> 'paper'
     UNION ALL
     SELECT day,
-           CASE WHEN why LIKE 'refused % times%' THEN 'repeated refusals' ELSE split_part(why, ':', 1) END,
+           CASE WHEN why LIKE 'refused %' THEN 'repeated refusals' ELSE split_part(why, ':', 1) END,
            ran
-    FROM ended
-    WHERE why LIKE '% until the time-out' OR why LIKE 'the market%' OR why LIKE 'refused % times%'
-       OR why LIKE 'internal error%' OR why = 'the store is unavailable'
+    FROM ended  -- as `routing.gave_way` in the core has it; `cancelled` is what somebody asked for
+    WHERE why NOT IN ('filled', 'time-out')
+      AND (status <> 'cancelled' OR why IN ('the store is unavailable', 'internal error'))
     UNION ALL
     SELECT (refused_at AT TIME ZONE 'UTC')::date, kind, 'nothing' FROM parent_refusals WHERE account NOT LIKE '% paper'
 )

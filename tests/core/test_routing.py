@@ -10,6 +10,9 @@ from tests.core.strategies import NOW, configs
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.budget import WALKER_CALLS
 from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, ExecutionConfig
+from depthwalker.core.decide import TOO_DEAR
+from depthwalker.core.execution import START
+from depthwalker.core.fact import BUG, STORE_AWAY
 from depthwalker.core.fees import STANDARD
 from depthwalker.core.flow import NO_HISTORY
 from depthwalker.core.grid import CENT_GRID
@@ -104,19 +107,33 @@ def test_control_of_a_rollout_is_the_plain_limit_order_and_its_other_arm_is_as_c
     ("reason", "ending", "told"),
     [
         ("", "", ()),
+        ("configured", "filled", ()),
         ("configured", "time-out", ()),
+        ("configured", "insufficient_balance: 12 cents", ("insufficient_balance",)),
+        ("configured", TOO_DEAR, (TOO_DEAR,)),
         ("configured; no_room_to_walk", "filled", ()),
-        ("rollout: control", "stopped by hand", ()),
-        ("configured", "kill switch: the market is on fire", ()),
+        ("rollout: control", "filled", ()),
         ("dynamic_depth_walker is disabled", "filled", ("dynamic_depth_walker is disabled",)),
         ("thin market: 49.99 contracts within five cents; no_room_to_walk", "filled", ("thin market",)),
         ("", "stale book until the time-out", ("stale book until the time-out",)),
         ("configured", "the market is not open any more", ("the market is not open any more",)),
         ("configured", "refused 3 times: invalid_price off the grid", ("repeated refusals",)),
-        ("configured", "refused by hand", ()),
         ("configured", "internal error: ValueError: 1", ("internal error",)),
         ("rate budget: 1 calls left", "the store is unavailable", ("rate budget", "the store is unavailable")),
     ],
 )
 def test_what_gave_way_is_told_in_a_few_words(reason: str, ending: str, told: tuple[str, ...]) -> None:
-    assert gave_way(reason, ending) == told
+    assert gave_way(replace(START, plan_reason=reason, winding=ending)) == told
+
+
+@pytest.mark.parametrize("reason", ["stopped by hand", "kill switch: on fire", "the market is odd", "refused by hand"])
+def test_a_stop_that_was_asked_for_is_no_fallback_unless_it_came_after_the_end(reason: str) -> None:
+    stopped = replace(START, plan_reason="configured", stop=reason)
+    assert gave_way(stopped) == ()
+    assert gave_way(replace(stopped, winding=reason)) == ()
+    assert gave_way(replace(stopped, winding="insufficient_balance")) == ("insufficient_balance",)
+
+
+@pytest.mark.parametrize("reason", [STORE_AWAY, BUG])
+def test_a_stop_that_the_program_asks_for_itself_is_one(reason: str) -> None:
+    assert gave_way(replace(START, stop=reason, winding=reason)) == (reason,)

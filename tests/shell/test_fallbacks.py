@@ -1,13 +1,17 @@
 """What gives way to the plain limit order, ends early or is refused: each with its reason in the database, and counted."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.shell.clocks import SteppingClock
 from tests.shell.rig import ME, AnEdge, Rig, as_store, rigged, simple, walker
 
-from depthwalker.core.routing import MOST_TROUBLES, TROUBLE_SPAN
+from depthwalker.core.decide import TOO_DEAR
+from depthwalker.core.execution import START
+from depthwalker.core.fact import BUG, STORE_AWAY
+from depthwalker.core.routing import CONFIGURED, MOST_TROUBLES, TROUBLE_SPAN, gave_way
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.api import OrderRefused, TradingStopped
 from depthwalker.shell.ports import HttpRequest, NotSent
@@ -94,22 +98,30 @@ async def test_what_the_kill_switch_refuses_is_kept_too(postgres: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("why", "reason"),
+    ("why", "stop", "reason"),
     [
-        ("the market is not open any more", "the market is not open any more"),
-        ("refused 3 times: invalid_price off the grid", "repeated refusals"),
-        ("internal error: ValueError: 1", "internal error"),
-        ("the store is unavailable", "the store is unavailable"),
-        ("stopped by hand", None),
-        ("time-out", None),
+        ("the market is not open any more", "", "the market is not open any more"),
+        ("refused 3 times: invalid_price off the grid", "", "repeated refusals"),
+        ("insufficient_balance: 12 cents", "", "insufficient_balance"),
+        ("insufficient_balance", "by hand", "insufficient_balance"),
+        (TOO_DEAR, "", TOO_DEAR),
+        ("internal error: ValueError: 1", "", "internal error"),
+        (BUG, BUG, BUG),
+        (STORE_AWAY, STORE_AWAY, STORE_AWAY),
+        ("the market is odd", "the market is odd", None),
+        ("filled", "by hand", None),
+        ("time-out", "", None),
     ],
 )
-async def test_endings_that_nobody_asked_for_are_counted(
-    why: str, reason: str | None, postgres: str, tmp_path: Path
+async def test_endings_that_nobody_asked_for_are_counted_as_the_core_has_them(
+    why: str, stop: str, reason: str | None, postgres: str, tmp_path: Path
 ) -> None:
+    state = replace(START, plan_reason=CONFIGURED, stop=stop, winding=why)
+    assert gave_way(state) == (() if reason is None else (reason,))
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
         await engine.execute_trade(AnEdge(1, "0.47", 10), simple(1))
-        await rig.rows("UPDATE execution_state SET ending = %s RETURNING 1", f"10.00 of 10.00 contracts; {why}")
+        ending, status = f"10.00 of 10.00 contracts; {why}", "cancelled" if why == stop else "completed"
+        await rig.rows("UPDATE execution_state SET ending = %s, status = %s RETURNING 1", ending, status)
         assert await counted(rig) == ([] if reason is None else [(reason, "simple_limit", 1)])
 
 

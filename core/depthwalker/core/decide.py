@@ -29,7 +29,7 @@ from depthwalker.core.command import (
 )
 from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import State, total_filled
-from depthwalker.core.fact import Status
+from depthwalker.core.fact import FILLED, TIME_OUT, Status
 from depthwalker.core.ledger import Phase, settled
 from depthwalker.core.parent import recap
 from depthwalker.core.policy import Policy
@@ -98,12 +98,12 @@ def _work(state: State, view: View, policy: Policy, strategy: Strategy) -> tuple
 def _ending(state: State, view: View, policy: Policy) -> str:
     """Return why the execution has to wind down now, or nothing."""
     if total_filled(state) >= state.parent.count:
-        return "filled"
+        return FILLED
     if state.stop:
         return state.stop
     if view.now >= state.parent.wind_down:
         trouble = "" if state.splits else view.trouble(policy.stale_after)
-        return f"{trouble} until the time-out" if trouble else "time-out"
+        return f"{trouble} until the time-out" if trouble else TIME_OUT
     if not view.conditions.open:
         return "the market is not open any more"
     if _recapped(state, view, policy) is None:

@@ -20,6 +20,12 @@ from depthwalker.core.view import View
 
 FORMAT: Final = 4  # of the journal; 1 had no passages in its views and did not name itself, 2 knew no market that is over, 3 no new cap
 
+# Why an execution winds down, where the words decide what else is told of it (`routing.gave_way`, the view execution_fallbacks).
+FILLED: Final = "filled"
+TIME_OUT: Final = "time-out"
+STORE_AWAY: Final = "the store is unavailable"
+BUG: Final = "internal error"  # or so it begins, where a decision failed
+
 
 @dataclass(frozen=True, slots=True)
 class Started:

@@ -12,6 +12,7 @@ from depthwalker.core.command import intents
 from depthwalker.core.decide import decide
 from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.fact import (
+    BUG,
     FORMAT,
     AmendIntended,
     CapChanged,
@@ -45,7 +46,6 @@ INTENTS: Final = (
     WindingDown,
     Finished,
 )
-BUG: Final = "internal error"  # how winding down begins where a decision failed; nothing recomputes a bug
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,7 @@ def _intended(facts: tuple[Fact, ...], first: int) -> tuple[Fact, ...]:
 
 
 def _failed(journalled: tuple[Fact, ...]) -> bool:
+    """Return whether the decision was a bug, which nothing recomputes."""
     return any(isinstance(fact, WindingDown) and fact.reason.startswith(BUG) for fact in journalled)
 
 

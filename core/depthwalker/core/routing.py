@@ -8,6 +8,8 @@ from typing import Final
 
 from depthwalker.core.budget import WALKER_CALLS
 from depthwalker.core.config import Algorithm, ExecutionConfig
+from depthwalker.core.execution import State
+from depthwalker.core.fact import BUG, FILLED, STORE_AWAY, TIME_OUT
 from depthwalker.core.rollout import Arm
 from depthwalker.core.units import SECOND, Count, Micros, format_count
 from depthwalker.core.view import Conditions, View
@@ -38,25 +40,22 @@ def route(config: ExecutionConfig, view: View, arm: Arm | None = None) -> Route:
     return Route(config.algorithm, CONFIGURED)
 
 
-def gave_way(reason: str, ending: str) -> tuple[str, ...]:
+def gave_way(state: State) -> tuple[str, ...]:
     """Return why an execution did not run as configured, in the words of `execution_fallbacks`: its route's reason, its end's.
 
-    Nothing where it ran as configured, or was control, and ended by itself or by hand.
+    Nothing where it ran as configured, or was control, and ended by itself or because somebody asked for it.
     """
-    first = reason.partition("; ")[0]
+    first = state.plan_reason.partition("; ")[0]
     routed = () if first in {"", CONFIGURED, CONTROL} else (first.partition(":")[0],)
-    return (*routed, *_ended(ending))
+    return (*routed, *_ended(state))
 
 
-def _ended(ending: str) -> tuple[str, ...]:
-    if ending.startswith("refused ") and " times" in ending:
-        return ("repeated refusals",)
-    unasked = (
-        ending.endswith(" until the time-out")
-        or ending.startswith(("the market", "internal error"))
-        or ending == "the store is unavailable"
-    )
-    return (ending.partition(":")[0],) if unasked else ()
+def _ended(state: State) -> tuple[str, ...]:
+    ending = state.winding
+    asked = ending == state.stop and ending not in {STORE_AWAY, BUG}
+    if asked or ending in {"", FILLED, TIME_OUT}:
+        return ()
+    return ("repeated refusals" if ending.startswith("refused ") else ending.partition(":")[0],)
 
 
 def _fallback(config: ExecutionConfig, view: View) -> str:

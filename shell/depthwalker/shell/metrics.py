@@ -120,7 +120,7 @@ class Metrics:
         projection = project(state)
         row, algorithm = projection.execution, projection.execution.algorithm.value
         self._ended.labels(algorithm, row.status.value, "" if row.arm is None else row.arm.value).inc()
-        for reason in gave_way(row.reason, state.winding):
+        for reason in gave_way(state):
             self._fallbacks.labels(reason).inc()
         if projection.metrics is not None:
             self._measure(algorithm, projection.metrics)

@@ -38,7 +38,7 @@ from depthwalker.core.command import (
 )
 from depthwalker.core.decide import decide
 from depthwalker.core.execution import State, evolve
-from depthwalker.core.fact import Deferred, Fact, LookedUp, OutcomeUnknown, Refused, StopRequested
+from depthwalker.core.fact import BUG, STORE_AWAY, Deferred, Fact, LookedUp, OutcomeUnknown, Refused, StopRequested
 from depthwalker.core.ledger import Kind, Phase, shown
 from depthwalker.core.policy import Policy
 from depthwalker.core.routing import MOST_TROUBLES
@@ -200,7 +200,7 @@ class Runner:
                 raise
             LOG.exception("execution %s: the decision failed; winding down", self.execution_id)
             self._troubles.note(MOST_TROUBLES)
-            return (WindDown(f"internal error: {type(bug).__name__}: {bug}"),)
+            return (WindDown(f"{BUG}: {type(bug).__name__}: {bug}"),)
 
     def _show(self, view: View) -> None:
         if self._on_turn is None:
@@ -277,7 +277,7 @@ class Runner:
     def _on_writer(self) -> None:
         """What cannot be journalled must not grow."""
         if self._writer.lost is None:
-            self.receive(StopRequested("the store is unavailable", self._clock.now()))
+            self.receive(StopRequested(STORE_AWAY, self._clock.now()))
         self._awake.set()
 
     # Acting
@@ -343,7 +343,7 @@ class Runner:
     async def _abandon(self) -> None:
         """Cancel or burn everything that may rest, without asking anybody: only its expiration would end it otherwise."""
         with suppress(Exception):
-            self._remember((StopRequested("internal error", self._clock.now()),))  # nothing that waits is sent any more
+            self._remember((StopRequested(BUG, self._clock.now()),))  # nothing that waits is sent any more
             await asyncio.gather(*self._under_way(), return_exceptions=True)
             self._remember(tuple(self._inbox))
         orders = [order for order in self.state.orders if order.phase is not Phase.CLOSED]

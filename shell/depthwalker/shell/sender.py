@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from depthwalker.core.answer import OrderRecord, Trouble
 from depthwalker.core.command import Amend
 from depthwalker.core.execution import State
-from depthwalker.core.fact import Fact
+from depthwalker.core.fact import STORE_AWAY, Fact
 from depthwalker.core.ids import ClientId, parse_client_id
 from depthwalker.core.ledger import Kind, OrderKey, Style
 from depthwalker.core.outcome import Outcome, Success
@@ -19,7 +19,6 @@ from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import AmendRequest, Clearance, Clock, PlaceRequest, Venue
 
 BURN_COUNT: Final = Count(1)
-STORE_AWAY: Final = "the store is unavailable"
 LOOK_BACK: Final = Micros(WIDEST + 60 * SECOND)  # the parent began by the clock of a worker that may be another
 Facts = tuple[Fact, ...]
 Durable: TypeAlias = Callable[[], Awaitable[bool]]  # whether an intent is durable, once that is known
