@@ -38,7 +38,7 @@ from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.ledger import Fill, Kind, OrderKey, Phase, Style
 from depthwalker.core.parent import Action, Parent, Ticket
 from depthwalker.core.policy import VERSION, policy_for
-from depthwalker.core.projection import project, slippage, told_fills
+from depthwalker.core.projection import own_fills, project, slippage, told_fills
 from depthwalker.core.quality import Shortfall
 from depthwalker.core.row import Bought, Entry, MetricsRow, Projection, SplitStatus, WalkerRow
 from depthwalker.core.split import Split
@@ -367,3 +367,10 @@ def test_told_fills_are_those_of_the_facts_in_the_tickets_outcome() -> None:
     fact = filled("a", "1", 7100, 100, 4)
     assert told_fills(BUY, (LookupStarted(at(1)), fact)) == (fact.fill,)
     assert [fill.price for fill in told_fills(SELL, (fact,))] == [2900]
+
+
+def test_an_executions_own_fills_count_once_and_as_they_were_told_first() -> None:
+    first, other = filled("a", "1", 7100, 100, 4), filled("b", "2", 7100, 100, 4)
+    again = replace(first, fill=replace(first.fill, fee=Money(9)))
+    facts = (started(BUY), PLANNED, placed(FIRST), Accepted(FIRST, "a", None, at(3)), first, again, other)
+    assert own_fills(folded(*facts), facts) == (first.fill,)

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from depthwalker.core.book import Leg
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.grid import PriceGrid
+from depthwalker.core.ledger import Fill
 from depthwalker.core.units import Count, Micros, Money, Price
 
 
@@ -101,6 +102,15 @@ class FillRecord:
     fee: Money
     taker: bool
     at: Micros
+
+    def fill(self) -> Fill:
+        """Return it as the books of an execution have it, which is of one market and one leg."""
+        return Fill(self.order_id, self.trade_id, self.price, self.count, self.fee, self.taker, self.at)
+
+
+def recorded(fill: Fill, ticker: str, leg: Leg) -> FillRecord:
+    """Return the exchange's record of a fill."""
+    return FillRecord(fill.order_id, fill.trade_id, ticker, leg, fill.price, fill.count, fill.fee, fill.taker, fill.at)
 
 
 @dataclass(frozen=True, slots=True)

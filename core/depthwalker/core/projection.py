@@ -62,6 +62,16 @@ def told_fills(ticket: Ticket, facts: Iterable[Fact]) -> tuple[Fill, ...]:
     return tuple(replace(fact.fill, price=ticket.framed(fact.fill.price)) for fact in facts if isinstance(fact, Filled))
 
 
+def own_fills(state: State, facts: tuple[Fact, ...]) -> tuple[Fill, ...]:
+    """Return the fills of an execution's orders that its facts tell, in the price of the leg acquired.
+
+    Each once, however often it is told, and as it was told first: so the books have it.
+    """
+    ours = {order.order_id for order in state.orders if order.order_id}
+    told = [fact.fill for fact in reversed(facts) if isinstance(fact, Filled)]
+    return tuple({(fill.order_id, fill.trade_id): fill for fill in told if fill.order_id in ours}.values())
+
+
 def bought(ticket: Ticket, orders: Iterable[Order]) -> Bought:
     """Return what the itemised fills of orders come to."""
     taken = [order for order in orders if order.itemised]

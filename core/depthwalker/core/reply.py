@@ -19,7 +19,7 @@ from depthwalker.core.fact import (
     Refused,
 )
 from depthwalker.core.ids import ClientId, parse_client_id
-from depthwalker.core.ledger import Fill, Kind, Order, OrderKey, Phase
+from depthwalker.core.ledger import Kind, Order, OrderKey, Phase
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import Count, Micros
 
@@ -184,23 +184,11 @@ def _itemised(
             ours = {order.order_id for order in state.orders} | {fact.order_id for fact in observed}
             booked = {(order.order_id, trade) for order in state.orders for trade in order.trades}
             news = (r for r in records if r.order_id in ours and (r.order_id, r.trade_id) not in booked)
-            return (*(Filled(_fill(record), at) for record in news), *observed)
+            return (*(Filled(record.fill(), at) for record in news), *observed)
         case Failure() | None:
             return observed
         case _ as never:
             assert_never(never)
-
-
-def _fill(record: FillRecord) -> Fill:
-    return Fill(
-        order_id=record.order_id,
-        trade_id=record.trade_id,
-        price=record.price,
-        count=record.count,
-        fee=record.fee,
-        taker=record.taker,
-        at=record.at,
-    )
 
 
 def _failure(fills: Outcome[tuple[FillRecord, ...], Trouble] | None) -> str:

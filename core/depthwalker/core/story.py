@@ -17,7 +17,6 @@ from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.fact import (
     AmendIntended,
     Fact,
-    Filled,
     Finished,
     Held,
     PlaceIntended,
@@ -34,7 +33,7 @@ from depthwalker.core.ledger import Kind, OrderKey, Phase, Style
 from depthwalker.core.momentum import momentum, pressure
 from depthwalker.core.parent import Action, Parent, Ticket, in_words
 from depthwalker.core.policy import Policy
-from depthwalker.core.projection import project
+from depthwalker.core.projection import own_fills, project
 from depthwalker.core.quality import complete
 from depthwalker.core.row import Projection
 from depthwalker.core.units import DOLLAR, Count, Micros, Money, Price
@@ -234,14 +233,9 @@ def _marks(last: State, facts: tuple[Fact, ...]) -> tuple[Mark, ...]:
     """Return the fills, each once, in the price of the leg acquired."""
     keys = {order.order_id: order.key for order in last.orders if order.order_id}
     mids = tuple(sorted(_mids(facts)))
-    fills = {
-        (fact.fill.order_id, fact.fill.trade_id): fact.fill
-        for fact in reversed(facts)  # what was told first counts
-        if isinstance(fact, Filled) and fact.fill.order_id in keys
-    }
     marks = [
         Mark(keys[fill.order_id], fill.price, fill.count, fill.fee, fill.taker, fill.at, _mid_at(mids, fill.at))
-        for fill in fills.values()
+        for fill in own_fills(last, facts)
     ]
     return tuple(sorted(marks, key=_when))
 

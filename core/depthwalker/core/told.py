@@ -7,12 +7,11 @@ one costs nothing but time, because orders and fills are still read.
 from dataclasses import replace
 from typing import assert_never
 
-from depthwalker.core.answer import FillRecord, Market, MarketStatus, OrderRecord, OrderStatus
+from depthwalker.core.answer import Market, MarketStatus, OrderRecord, OrderStatus
 from depthwalker.core.channel import FillFrame, Lifecycle, Occasion, UserOrder
 from depthwalker.core.execution import State
 from depthwalker.core.fact import Accepted, Fact, Filled, Observed
 from depthwalker.core.ids import parse_client_id
-from depthwalker.core.ledger import Fill
 from depthwalker.core.outcome import Success
 from depthwalker.core.reply import bearer, is_ours, lookup_reply
 from depthwalker.core.units import Micros
@@ -68,7 +67,7 @@ def _filled(state: State, frame: FillFrame, at: Micros) -> tuple[Fact, ...]:
         return ()
     key = None if known or identity is None else bearer(state, identity)
     accepted = () if key is None else (Accepted(key, fill.order_id, None, at),)
-    return (*accepted, Filled(_fill(fill), at))
+    return (*accepted, Filled(fill.fill(), at))
 
 
 def _observed(state: State, record: OrderRecord, at: Micros) -> tuple[Observed, ...]:
@@ -85,15 +84,3 @@ def _observed(state: State, record: OrderRecord, at: Micros) -> tuple[Observed, 
 def _dubious(state: State, fact: Observed) -> bool:
     doubted = next((order for order in state.orders if order.key == fact.key and order.doubt), None)
     return doubted is not None and fact.status is OrderStatus.RESTING and fact.revision <= doubted.revision
-
-
-def _fill(record: FillRecord) -> Fill:
-    return Fill(
-        order_id=record.order_id,
-        trade_id=record.trade_id,
-        price=record.price,
-        count=record.count,
-        fee=record.fee,
-        taker=record.taker,
-        at=record.at,
-    )

@@ -12,15 +12,15 @@ import msgspec
 import psycopg
 
 from depthwalker.core.algorithms.table import production
-from depthwalker.core.answer import FillRecord, TradePrint
+from depthwalker.core.answer import TradePrint, recorded
 from depthwalker.core.book import Book, Ladder, Leg
 from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import START, State, evolve
-from depthwalker.core.fact import Fact, Filled
+from depthwalker.core.fact import Fact
 from depthwalker.core.hindsight import PATIENCE, Sight, mids, moved, needed_until, since, tape, unseen, without_takes
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.policy import policy_for
-from depthwalker.core.projection import project
+from depthwalker.core.projection import own_fills, project
 from depthwalker.core.quality import MARKOUTS, Match, markout
 from depthwalker.core.units import CONTRACT, DOLLAR, Count, Micros, Money, Price
 from depthwalker.shell import codec
@@ -61,25 +61,8 @@ def measure(facts: tuple[Fact, ...], sights: tuple[Sight, ...]) -> Measured:
     state = reduce(evolve, facts, START)
     parent, metrics = state.parent, project(state).metrics
     assert metrics is not None
-    told = [
-        fact.fill for fact in reversed(facts) if isinstance(fact, Filled)
-    ]  # any number of times: the first counts, as in the books
-    ours = {order.order_id for order in state.orders if order.order_id}
-    fills = tuple({(fill.order_id, fill.trade_id): fill for fill in told if fill.order_id in ours}.values())
-    records = tuple(
-        FillRecord(
-            fill.order_id,
-            fill.trade_id,
-            parent.ticker,
-            parent.leg,
-            fill.price,
-            fill.count,
-            fill.fee,
-            fill.taker,
-            fill.at,
-        )
-        for fill in fills
-    )
+    fills = own_fills(state, facts)
+    records = tuple(recorded(fill, parent.ticker, parent.leg) for fill in fills)
     seen = since(sights, parent.started)
     gaps = unseen(seen, parent.started, parent.deadline)
     basic = gaps or _basic(state, without_takes(seen, records))

@@ -6,7 +6,7 @@ users, so that what they ask about is answered as before. What no journal tells 
 
 from collections.abc import Iterable
 
-from depthwalker.core.answer import FillRecord
+from depthwalker.core.answer import recorded
 from depthwalker.core.execution import State
 from depthwalker.core.fees import estimate
 from depthwalker.core.ids import ClientId
@@ -49,19 +49,7 @@ def _inherit(exchange: Exchange, account: str, state: State, order: Order, fills
     )
     ledger.rename(order.order_id, last)
     for fill in (*fills, *_untold(exchange, state, order, now)):
-        ledger.match(
-            FillRecord(
-                fill.order_id,
-                fill.trade_id,
-                parent.ticker,
-                parent.leg,
-                fill.price,
-                fill.count,
-                fill.fee,
-                fill.taker,
-                fill.at,
-            )
-        )
+        ledger.match(recorded(fill, parent.ticker, parent.leg))
     lapsed = Count(order.total - filled(order))
     reason = EndReason.FILLED if full(order) else EndReason.CANCELED
     ended = Ended(order.order_id, account, parent.leg, order.price, reason, filled(order), lapsed, rested=False)
