@@ -32,6 +32,22 @@ def test_every_page_is_in_the_sites_list() -> None:
     assert set(listed) == pages
 
 
+@pytest.mark.parametrize("layer", ["core", "shell"])
+def test_every_module_has_its_place_on_the_map_and_nothing_else_has(layer: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    core, shell = page.split("## The shell\n")
+    rows = re.findall(r"^\| `.*$", {"core": core, "shell": shell}[layer], re.MULTILINE)
+    folder = ROOT / layer / "depthwalker" / layer
+    modules = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("__")}
+    packages = {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
+    named, first = (
+        set(re.findall(r"`([a-z_]+/?)`", " ".join(cells)))
+        for cells in (rows, [row.partition(" | ")[0] for row in rows])
+    )
+    assert modules | packages <= named
+    assert first <= modules | packages
+
+
 LINK = re.compile(r"github\.com/[\w./-]*\w")
 
 
