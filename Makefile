@@ -8,7 +8,7 @@ UV ?= uv
 PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-shell test-apart test-whole test-versions test-other check format types mypy pyright arch bench bench-clients bench-peers differential peers bench-snapshots calibration fuzz-exchange simulate as-live crash kill paper-week exhaust mutate guard lab lab-large lab-cents lab-fast ablation kalshi-demo build lock clean docs docs-figures FORCE
+.PHONY: help setup demo test test-core test-shell test-apart test-whole test-versions test-other check format types mypy pyright arch bench bench-clients bench-peers differential peers bench-snapshots calibration fuzz-exchange simulate as-live crash kill load paper-week exhaust mutate guard lab lab-large lab-cents lab-fast ablation kalshi-demo build lock clean docs docs-figures FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
