@@ -47,7 +47,6 @@ from depthwalker.core.view import View, Waiting, look
 
 ACCOUNT: Final = "us"
 TAKEN: Final = Count(12 * CONTRACT)
-OPENING_HISTORY: Final = Micros(120 * SECOND)
 
 
 @dataclass(frozen=True, slots=True)

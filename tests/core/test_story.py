@@ -62,10 +62,6 @@ def one_sided(second: int) -> Viewed:
     return Viewed(replace(seen.view, now=at(second), ladders=Ladders((), ())), False, at(second))
 
 
-def deeds(told: Story) -> list[Deed]:
-    return [decision.deed for decision in told.decisions]
-
-
 # What stood where
 
 

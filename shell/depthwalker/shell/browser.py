@@ -45,7 +45,7 @@ def flags(profile: Path) -> list[str]:
     ]
 
 
-def picture(page: str, out: Path, *, width: int = WIDTH) -> None:
+def picture(page: str, out: Path) -> None:
     """Write a PNG of a whole page, given as HTML. Raises NoPicture."""
     browser = find_browser()
     if browser is None:
@@ -59,18 +59,18 @@ def picture(page: str, out: Path, *, width: int = WIDTH) -> None:
         folder = Path(name)
         file = folder / "page.html"
         file.write_text(page, encoding="utf-8")
-        height = _height(browser, folder, page, width)
-        size = f"--window-size={width},{height}"
+        height = _height(browser, folder, page)
+        size = f"--window-size={WIDTH},{height}"
         said = _run([browser, *flags(folder / "profile"), f"--screenshot={taken}", size, file.as_uri()])
     if not taken.exists():
         raise NoPicture(f"{browser} took no picture: {said}")
 
 
-def _height(browser: str, folder: Path, page: str, width: int) -> int:
+def _height(browser: str, folder: Path, page: str) -> int:
     """Return how high a page is: a copy of it, without its policy, tells it by a script."""
     copy = folder / "measured.html"
     copy.write_text(POLICY.sub("", page) + MEASURE, encoding="utf-8")
-    said = _run([browser, *flags(folder / "profile"), "--dump-dom", f"--window-size={width},800", copy.as_uri()])
+    said = _run([browser, *flags(folder / "profile"), "--dump-dom", f"--window-size={WIDTH},800", copy.as_uri()])
     found = MEASURED.search(said)
     return min(HIGHEST, int(found[1])) if found else HEIGHT
 

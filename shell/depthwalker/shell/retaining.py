@@ -45,11 +45,9 @@ class Retained:
     weeks_made: int
 
 
-def retain(
-    connection: psycopg.Connection, now: datetime | None = None, *, keep: timedelta = KEEP, dry_run: bool = False
-) -> Retained:
+def retain(connection: psycopg.Connection, *, keep: timedelta = KEEP, dry_run: bool = False) -> Retained:
     """Retire what is older than `keep` and make the coming weeks. Raises psycopg.Error; LockNotAvailable: run it again."""
-    before = ((now or datetime.now(UTC)) - keep).replace(minute=0, second=0, microsecond=0)
+    before = (datetime.now(UTC) - keep).replace(minute=0, second=0, microsecond=0)
     if dry_run:
         return Retained(_looked(connection, before, keep), 0)
     connection.execute(RETAIN_LOCK)

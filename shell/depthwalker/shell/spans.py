@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider
+from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.util.types import AnyValue
 
 from depthwalker.core.execution import State
@@ -22,10 +22,10 @@ FIRST_ERROR: Final = 400
 
 
 class Spans:
-    """An watcher that makes spans, with the global provider unless another one is given."""
+    """A watcher that makes spans, with the tracer provider that the program has set up."""
 
-    def __init__(self, provider: TracerProvider | None = None) -> None:
-        self._tracer = trace.get_tracer(NAME, tracer_provider=provider)
+    def __init__(self) -> None:
+        self._tracer = trace.get_tracer(NAME)
 
     @contextmanager
     def execution(self, execution_id: int, ticker: str) -> Iterator[Callable[[State], None]]:

@@ -25,12 +25,12 @@ class Estimate:
     high: float | None
 
 
-def estimated(values: Sequence[float], blocks: Sequence[object], seed: int = 0) -> Estimate:
+def estimated(values: Sequence[float], blocks: Sequence[object]) -> Estimate:
     """Return the mean of the values, each of which belongs to a block."""
-    return ratio(values, np.ones(len(values)).tolist(), blocks, seed)
+    return ratio(values, np.ones(len(values)).tolist(), blocks)
 
 
-def ratio(above: Sequence[float], below: Sequence[float], blocks: Sequence[object], seed: int = 0) -> Estimate:
+def ratio(above: Sequence[float], below: Sequence[float], blocks: Sequence[object]) -> Estimate:
     """Return the sum of one series over the sum of the other, drawn together."""
     order = {block: place for place, block in enumerate(dict.fromkeys(blocks))}
     places = np.array([order[block] for block in blocks], dtype=np.int64)
@@ -41,7 +41,7 @@ def ratio(above: Sequence[float], below: Sequence[float], blocks: Sequence[objec
     mean = float(tops.sum() / bottoms.sum())
     if len(order) < LEAST_BLOCKS:
         return Estimate(mean, None, None)
-    drawn = np.random.default_rng(seed).integers(0, len(order), (DRAWS, len(order)))
+    drawn = np.random.default_rng(0).integers(0, len(order), (DRAWS, len(order)))
     sums: Floats = bottoms[drawn].sum(axis=1)
     kept = sums != 0
     means = tops[drawn].sum(axis=1)[kept] / sums[kept]
