@@ -1,6 +1,5 @@
 """The command line: help is quick, mistakes are named, exit codes mean something, and Ctrl-C leaves nothing behind."""
 
-import asyncio
 import json
 import os
 import shlex
@@ -8,98 +7,21 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.shell.command_line import ACCOUNT, FAST, PROGRAM, SLOW, Venue, method, order, started, trading_at
 
-from depthwalker.core.book import Book
-from depthwalker.core.grid import CENT_GRID
-from depthwalker.core.tape import Tape
-from depthwalker.core.units import MILLION, SECOND, Count, Micros, Money, Price
+from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.cli import main, parser_of_all
-from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.commands import TABLE
 from depthwalker.shell.ending import EXPLAINED
-from depthwalker.shell.paper import Account, Delayed, Listing, PaperExchange
+from depthwalker.shell.paper import Delayed
 
 HEAVY = ("aiohttp", "psycopg", "pydantic", "rich", "cryptography", "msgspec", "numpy", "joblib", "pyarrow")
-PROGRAM = [sys.executable, "-m", "depthwalker.shell"]
-CASH = Money(1_000 * MILLION)
-ACCOUNT = "cli"
-FAST: dict[str, object] = {
-    "algorithm": "dynamic_depth_walker",
-    "max_slippage_percent": None,
-    "max_slippage_dollars": "0.10",
-    "order_timeout_seconds": 2,
-    "dynamic_depth_walker": {"walk_interval_seconds": 0.2, "max_total_walks": 100},
-}
-SLOW = FAST | {"order_timeout_seconds": 60}
-
-
-def levels(*pairs: tuple[int, int]) -> tuple[tuple[Price, Count], ...]:
-    return tuple((Price(price), Count(count)) for price, count in pairs)
-
-
-def still(ticker: str, yes: tuple[tuple[Price, Count], ...], no: tuple[tuple[Price, Count], ...]) -> Tape:
-    return Tape(ticker, CENT_GRID, Book(yes, no, Micros(0)), (), Micros(3600 * SECOND))
-
-
-BIDS, OTHERS = levels((4_500, 10_000), (4_400, 20_000)), levels((4_900, 10_000), (4_800, 20_000))
-LISTINGS = (
-    Listing(still("OPEN-1", BIDS, OTHERS)),
-    Listing(still("CLOSED-1", BIDS, OTHERS), closes_after=Micros(0)),
-    Listing(still("EMPTY-1", (), ())),
-    Listing(still("BIDS-1", BIDS, ())),
-    Listing(still("OFFERS-1", (), OTHERS)),
-)
-
-
-@dataclass(frozen=True)
-class Venue:
-    """A paper exchange in a thread of its own, and the environment that points a command at it."""
-
-    exchange: PaperExchange
-    loop: asyncio.AbstractEventLoop
-    environment: dict[str, str]
-
-    def resting(self) -> int:
-        async def count() -> int:
-            return len(self.exchange.resting(ACCOUNT))
-
-        return asyncio.run_coroutine_threadsafe(count(), self.loop).result()
-
-
-@contextmanager
-def running_exchange(folder: Path) -> Iterator[Venue]:
-    key = Ed25519PrivateKey.generate()
-    file = folder / "key.pem"
-    file.touch(mode=0o600)
-    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    account = Account(ACCOUNT, "key-id", key.public_key(), CASH)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    exchange = PaperExchange(LISTINGS, [account], SystemClock(), SystemChance())
-    try:
-        url = asyncio.run_coroutine_threadsafe(exchange.start(), loop).result()
-        environment = {
-            "DEPTHWALKER_BASE_URL": url,
-            "DEPTHWALKER_KEY_ID": "key-id",
-            "DEPTHWALKER_KEY_FILE": str(file),
-            "DEPTHWALKER_STATE_DIRECTORY": str(folder / "state"),
-        }
-        yield Venue(exchange, loop, environment)
-    finally:
-        asyncio.run_coroutine_threadsafe(exchange.stop(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 @pytest.fixture(scope="module")
@@ -109,25 +31,13 @@ def database(new_database: Callable[[], str]) -> str:
 
 @pytest.fixture
 def venue(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
-    with running_exchange(tmp_path) as started:
-        for name, value in (started.environment | {"DATABASE_URL": database}).items():
-            monkeypatch.setenv(name, value)
+    with trading_at(tmp_path, monkeypatch, database) as started:
         yield started
 
 
 @pytest.fixture
 def fast(tmp_path: Path) -> str:
     return method(tmp_path / "fast.json", FAST)
-
-
-def method(file: Path, config: dict[str, object]) -> str:
-    file.write_text(json.dumps(config))
-    return str(file)
-
-
-def order(ticker: str = "OPEN-1", **changes: str) -> list[str]:
-    terms = {"outcome": "yes", "action": "buy", "count": "10", "target": "0.48"} | changes
-    return ["execute", ticker, *(f"--{name}={value}" for name, value in terms.items())]
 
 
 # Help
@@ -388,18 +298,6 @@ def test_a_key_of_somebody_else_is_refused_three_times_and_places_nothing(
 
 
 # Ctrl-C
-
-
-@contextmanager
-def started(words: list[str], ready: str) -> "Iterator[subprocess.Popen[str]]":
-    """A real process, once it has printed a line with `ready` in it; killed where the test does not end it."""
-    with subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert any(ready in line for line in process.stdout), "it ended early"
-            yield process
-        finally:
-            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

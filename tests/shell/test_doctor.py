@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.shell.test_cli import Venue, running_exchange
+from tests.shell.command_line import Venue, trading_at
 
 from depthwalker.core.skew import UNKNOWN_SKEW, Skew
 from depthwalker.core.units import Micros
@@ -15,9 +15,7 @@ from depthwalker.shell.doctor import Verdict, _clock, _python, _schema, _status
 
 @pytest.fixture
 def venue(tmp_path: Path, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
-    with running_exchange(tmp_path) as started:
-        for name, value in (started.environment | {"DATABASE_URL": new_database()}).items():
-            monkeypatch.setenv(name, value)
+    with trading_at(tmp_path, monkeypatch, new_database()) as started:
         yield started
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.shell.test_cli import PROGRAM, SLOW, Venue, method, order, running_exchange, started
+from tests.shell.command_line import PROGRAM, SLOW, Venue, method, order, started, trading_at
 
 from depthwalker.shell.cli import main, parser_of_all
 from depthwalker.shell.commands import TABLE
@@ -58,9 +58,7 @@ def database(new_database: Callable[[], str]) -> str:
 @pytest.fixture
 def venue(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
     monkeypatch.chdir(tmp_path)
-    with running_exchange(tmp_path) as running:
-        for name, value in (running.environment | {"DATABASE_URL": database}).items():
-            monkeypatch.setenv(name, value)
+    with trading_at(tmp_path, monkeypatch, database) as running:
         yield running
 
 

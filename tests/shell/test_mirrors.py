@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.shell.command_line import trading_at
 from tests.shell.rig import CASH, KEY, ME, TICKER, quiet, until
-from tests.shell.test_cli import running_exchange
 
 from depthwalker.core.answer import MarketStatus
 from depthwalker.core.book import Leg
@@ -129,9 +129,7 @@ def test_a_run_on_live_data_fills_here_and_sends_nothing_there(
     file.write_text(
         json.dumps({"max_slippage_percent": None, "max_slippage_dollars": "0.02", "order_timeout_seconds": 1.5})
     )
-    with running_exchange(tmp_path) as kalshi:
-        for name, value in (kalshi.environment | {"DATABASE_URL": postgres}).items():
-            monkeypatch.setenv(name, value)
+    with trading_at(tmp_path, monkeypatch, postgres) as kalshi:
         monkeypatch.setenv("DEPTHWALKER_WEBSOCKET", websocket)
         given = ["OPEN-1", "--venue", "feed", "--method", str(file), "--every", "1", "--parents", "2", "--count", "10"]
         assert main(["paper", *given, "--json"]) == 0

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.shell.test_cli import Venue, running_exchange
+from tests.shell.command_line import Venue, trading_at
 
 from depthwalker.core.outcome import Success
 from depthwalker.core.units import SECOND
@@ -22,9 +22,7 @@ TICKER = "OPEN-1"
 
 @pytest.fixture
 def venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
-    with running_exchange(tmp_path) as started:
-        for name, value in started.environment.items():
-            monkeypatch.setenv(name, value)
+    with trading_at(tmp_path, monkeypatch) as started:
         yield started
 
 

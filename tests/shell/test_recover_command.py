@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.shell.test_cli import SLOW, Venue, method, order, running_exchange, started
+from tests.shell.command_line import SLOW, Venue, method, order, started, trading_at
 
 from depthwalker.shell.cli import main
 
@@ -19,9 +19,7 @@ def database(new_database: Callable[[], str]) -> str:
 
 @pytest.fixture
 def venue(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
-    with running_exchange(tmp_path) as opened:
-        for name, value in (opened.environment | {"DATABASE_URL": database}).items():
-            monkeypatch.setenv(name, value)
+    with trading_at(tmp_path, monkeypatch, database) as opened:
         assert main(["db", "load"]) == 0
         yield opened
 

@@ -18,9 +18,9 @@ import psycopg
 import pytest
 from tests.shell.arms import moved, parents
 from tests.shell.chromium import browsing, needs_browser
+from tests.shell.command_line import PROGRAM
 from tests.shell.journals import NAMES, start
 from tests.shell.rig import AnEdge, Moment, quiet, rests, rigged, sellers, simple
-from tests.shell.test_cli import PROGRAM
 from tests.shell.test_report import FITS, Outline, kept
 
 from depthwalker.core.book import Book

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
-from tests.shell.test_cli import FAST, PROGRAM, Venue, method, order, running_exchange
+from tests.shell.command_line import FAST, PROGRAM, Venue, method, order, running_exchange
 
 ENTERED, LEFT = b"\x1b[?1049h", b"\x1b[?1049l"  # the screen that a program draws on, and the one that was there before
 SIZE = 24, 80

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.shell.command_line import FAST, SLOW, Venue, method, order, started, trading_at
 from tests.shell.rig import (
     ME,
     AMarket,
@@ -24,7 +25,6 @@ from tests.shell.rig import (
     until,
     walker,
 )
-from tests.shell.test_cli import FAST, SLOW, Venue, method, order, running_exchange, started
 
 from depthwalker.core.execution import State
 from depthwalker.core.units import Micros
@@ -384,9 +384,7 @@ async def test_a_lease_that_has_run_out_is_anybodys_and_what_ended_nobodys(postg
 
 @pytest.fixture
 def venue(tmp_path: Path, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
-    with running_exchange(tmp_path) as opened:
-        for name, value in (opened.environment | {"DATABASE_URL": new_database()}).items():
-            monkeypatch.setenv(name, value)
+    with trading_at(tmp_path, monkeypatch, new_database()) as opened:
         assert main(["db", "load"]) == 0
         yield opened
 
