@@ -79,7 +79,7 @@ def market(floor: Floor, book: Book, now: Micros) -> dict[str, object]:
         **_result(floor),
         "rules_primary": "A paper market: it comes out as the control endpoint says.",
         "rules_secondary": "",
-        **_grid(floor.pit.rules.grid),
+        **grid(floor.pit.rules.grid),
         "settlement_bounds_type": "default",
         "exchange_index": listing.shard,
     }
@@ -132,6 +132,15 @@ def fee_change(change: FeeChange) -> dict[str, object]:
     return told | {"fee_type": fees.kind, "fee_multiplier": _number(fees.multiplier)}
 
 
+def grid(found: PriceGrid) -> dict[str, object]:
+    """Return a market's price grid, by name and by its bands."""
+    bands = [
+        {"start": format_price(band.start), "end": format_price(band.end), "step": format_price(band.step)}
+        for band in found.bands
+    ]
+    return {"price_level_structure": name_of(found), "price_ranges": bands}
+
+
 def _override(fees: Fees | None) -> dict[str, object]:
     if fees is None:
         return {"fee_type_override": None, "fee_multiplier_override": None}
@@ -169,14 +178,6 @@ def _result(floor: Floor) -> dict[str, object]:
     told: dict[str, object] = {"result": verdict.result, "expiration_value": verdict.result}
     told |= {"settlement_value_dollars": format_price(verdict.value)}
     return told if floor.settled_at is None else told | {"settlement_ts": time_text(floor.settled_at)}
-
-
-def _grid(grid: PriceGrid) -> dict[str, object]:
-    bands = [
-        {"start": format_price(band.start), "end": format_price(band.end), "step": format_price(band.step)}
-        for band in grid.bands
-    ]
-    return {"price_level_structure": name_of(grid), "price_ranges": bands}
 
 
 def _quotes(book: Book) -> dict[str, str]:

@@ -8,8 +8,6 @@ from typing import Final
 from uuid import NAMESPACE_OID, uuid5
 
 from depthwalker.core.book import Book, Ladder, Leg
-from depthwalker.core.grid import PriceGrid
-from depthwalker.core.structure import name_of
 from depthwalker.core.units import (
     CONTRACT,
     DOLLAR,
@@ -178,7 +176,12 @@ def life(notice: MarketChanged, event_ticker: str) -> dict[str, object]:
         case LifeEvent.CREATED:
             title = {"name": notice.ticker, "title": notice.ticker, "event_ticker": event_ticker}
             told = title | {"can_close_early": True, "expected_expiration_ts": notice.close_time // SECOND}
-            msg |= {"open_ts": notice.open_time // SECOND, **closes, **_grid(notice.grid), "additional_metadata": told}
+            msg |= {
+                "open_ts": notice.open_time // SECOND,
+                **closes,
+                **market_bodies.grid(notice.grid),
+                "additional_metadata": told,
+            }
         case LifeEvent.ACTIVATED | LifeEvent.DEACTIVATED:
             msg |= {"is_deactivated": notice.event is LifeEvent.DEACTIVATED}
         case LifeEvent.CLOSE_DATE_UPDATED:
@@ -189,7 +192,7 @@ def life(notice: MarketChanged, event_ticker: str) -> dict[str, object]:
         case LifeEvent.SETTLED:
             msg |= {"settled_ts": notice.at // SECOND}
         case LifeEvent.REGRIDDED:
-            msg |= _grid(notice.grid)
+            msg |= market_bodies.grid(notice.grid)
     return msg | {"exchange_index": notice.shard}
 
 
@@ -217,11 +220,3 @@ def _rows(bids: Ladder, leg: Leg, *, yes_scale: bool) -> list[tuple[str, str]]:
 
 def _shown(price: Price, leg: Leg, *, yes_scale: bool) -> Price:
     return Price(DOLLAR - price) if yes_scale and leg is Leg.NO else price
-
-
-def _grid(grid: PriceGrid) -> dict[str, object]:
-    bands = [
-        {"start": format_price(band.start), "end": format_price(band.end), "step": format_price(band.step)}
-        for band in grid.bands
-    ]
-    return {"price_level_structure": name_of(grid), "price_ranges": bands}
