@@ -15,7 +15,7 @@ from depthwalker.shell import codec
 from depthwalker.shell.journal import NoSuchExecution
 from depthwalker.shell.period_page import Ended, Period
 from depthwalker.shell.pool import Database
-from depthwalker.shell.queries import LOAD
+from depthwalker.shell.queries import LOAD, NOW
 
 RECENT: Final[LiteralString] = "SELECT execution_id FROM execution_state ORDER BY execution_id DESC LIMIT %s"
 
@@ -29,7 +29,6 @@ ENDED: Final[LiteralString] = """
     WHERE m.created_at >= clock_timestamp() - %s::interval AND (e.source = 'paper') = %s
     ORDER BY m.created_at DESC, m.metric_id DESC LIMIT %s
 """
-NOW: Final[LiteralString] = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 MOST: Final = 100_000  # executions of a period
 
 

@@ -34,7 +34,7 @@ from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.frame import Frame, frame
 from depthwalker.shell.happening import Happening, happenings
 from depthwalker.shell.journal import Pulled, StoreRefused
-from depthwalker.shell.queries import ASSIGNED, ROLLOUT
+from depthwalker.shell.queries import ASSIGNED, NOW, ROLLOUT, SWITCH
 from depthwalker.shell.settings import PAPER
 
 BOOKS_SHOWN: Final = 12
@@ -45,7 +45,6 @@ SHOWN: Final = 40  # executions in flight that are drawn; more are counted
 PAST: Final = 50
 TOLD: Final = 6  # latest happenings of an execution
 
-NOW: Final[LiteralString] = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 IN_FLIGHT: Final[LiteralString] = """
     SELECT e.execution_id, e.request_key, e.ticker || CASE e.source WHEN 'paper' THEN ' (paper)' ELSE '' END, l.owner, l.expires_at <= clock_timestamp(), count(*) OVER ()
     FROM execution_state e JOIN execution_leases l USING (execution_id)
@@ -88,10 +87,6 @@ REFUSALS: Final[LiteralString] = """
     FROM parent_refusals WHERE refused_at > clock_timestamp() - interval '1 day' ORDER BY refused_at DESC LIMIT %s
 """
 ROLLOUTS: Final[LiteralString] = "SELECT DISTINCT account FROM rollout_journal ORDER BY account"
-SWITCH: Final[LiteralString] = """
-    SELECT pull_id, reason, pulled_by, (extract(epoch FROM pulled_at) * 1000000)::bigint
-    FROM kill_switch WHERE released_at IS NULL
-"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ RELEASE: Final[LiteralString] = """
     UPDATE kill_switch SET released_by = %s, released_at = clock_timestamp() WHERE released_at IS NULL RETURNING true
 """
 
+NOW: Final[LiteralString] = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
 SWITCH: Final[LiteralString] = """
     SELECT pull_id, reason, pulled_by, (extract(epoch FROM pulled_at) * 1000000)::bigint
     FROM kill_switch WHERE released_at IS NULL
