@@ -6,13 +6,17 @@ taken effect. Legs and prices are those of the leg that the order acquires (see 
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from depthwalker.core.book import Leg
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.grid import PriceGrid
 from depthwalker.core.ledger import Fill
 from depthwalker.core.units import Count, Micros, Money, Price
+
+POST_ONLY_CROSS: Final = (
+    "post only cross"  # the detail of a refused order that would not have rested (fact sheet, section 5.11)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Final
 from depthwalker.core.algorithms.strategy import Strategy
 from depthwalker.core.algorithms.table import production
 from depthwalker.core.algorithms.tick import due
+from depthwalker.core.answer import POST_ONLY_CROSS
 from depthwalker.core.command import (
     Command,
     Finish,
@@ -52,7 +53,6 @@ PATIENCE: Final = Micros(4 * SECOND)  # the longest wait without a look
 FATAL: Final = frozenset(
     {"insufficient_balance", "available_balance_too_low", "market_not_found", "user_not_found", "MARKET_INACTIVE"}
 )
-POST_ONLY: Final = "post only cross"
 TOO_DEAR: Final = "no price is within max_cost_per_contract with the fees as they are now"
 
 
@@ -112,7 +112,7 @@ def _ending(state: State, view: View, policy: Policy) -> str:
     for part in state.splits:
         if part.code in FATAL:
             return f"{part.code}: {part.detail}" if part.detail else part.code
-        if part.refusals >= MOST_REFUSALS and part.code and part.detail != POST_ONLY:
+        if part.refusals >= MOST_REFUSALS and part.code and part.detail != POST_ONLY_CROSS:
             return f"refused {part.refusals} times: {part.code} {part.detail}".rstrip()
     return ""
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from depthwalker.core.answer import (
+    POST_ONLY_CROSS,
     Ack,
     CancelAck,
     ExchangeStatus,
@@ -62,7 +63,6 @@ LISTED: Final = Micros(
     7 * 86_400 * SECOND
 )  # orders are listed for fourteen days after their end (fact sheet, section 4)
 
-OWN_DETAIL: Final = "post only cross"
 OWN_CAUSES: Final = (
     frozenset(  # of an order's refusal, in its price, count, account or market (fact sheet, section 5.11)
         (
@@ -253,6 +253,6 @@ def _may_refuse_group(answer: Outcome[bytes, Trouble]) -> bool:
     """
     match answer:
         case Failure(Rejected(_, code, detail)):
-            return code not in OWN_CAUSES and OWN_DETAIL not in detail
+            return code not in OWN_CAUSES and POST_ONLY_CROSS not in detail
         case _:
             return False

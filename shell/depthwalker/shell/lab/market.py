@@ -9,7 +9,16 @@ from enum import Enum
 from itertools import pairwise
 from typing import Final, Protocol
 
-from depthwalker.core.answer import Ack, CancelAck, FillRecord, OrderRecord, OrderStatus, Rejected, Trouble
+from depthwalker.core.answer import (
+    POST_ONLY_CROSS,
+    Ack,
+    CancelAck,
+    FillRecord,
+    OrderRecord,
+    OrderStatus,
+    Rejected,
+    Trouble,
+)
 from depthwalker.core.book import Ladder
 from depthwalker.core.command import Wake
 from depthwalker.core.execution import State
@@ -23,7 +32,7 @@ from depthwalker.core.view import View
 
 ORIGIN: Final = Micros(1_000_000_000 * SECOND)
 CALM: Final = 100  # calls left in the budget, as if nothing else ran
-CROSSED: Final = Rejected(400, "invalid_order", "post only cross")
+CROSSED: Final = Rejected(400, "invalid_order", POST_ONLY_CROSS)
 _NONE: Final = Count(0)
 _FREE: Final = Money(0)
 GONE: Final = Rejected(404, "not_found", "")
