@@ -12,6 +12,7 @@ from depthwalker.core.units import Micros
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.listener import Listener
 from depthwalker.shell.ports import Clock
+from depthwalker.shell.rest import WRITE
 from depthwalker.shell.signing import PrivateKey, Signer
 from depthwalker.shell.transport import AioHttpTransport
 
@@ -42,7 +43,10 @@ class Received:
 
 @dataclass
 class Exchange:
-    """Answers in turn, the last answer for ever; an exception drops the connection after the request was taken in."""
+    """Answers in turn, the last answer for ever; an exception drops the connection after the request was taken in.
+
+    `calls` has the kind of each request: a read's as it is metered, a write's once it has come.
+    """
 
     answers: tuple[Answer, ...]
     requests: list[Received] = field(default_factory=list)
@@ -51,6 +55,8 @@ class Exchange:
 
     async def answer(self, request: web.Request) -> web.Response:
         text = await request.text()
+        if request.method != "GET":
+            self.calls.append(WRITE)
         self.requests.append(
             Received(
                 request.method,
@@ -70,6 +76,9 @@ class Exchange:
         status, body = planned[:2]
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return web.Response(status=status, body=content, headers=planned[2] if len(planned) == 3 else {})
+
+    async def meter(self, kind: str) -> None:
+        self.calls.append(kind)
 
 
 def _port(request: web.Request) -> int:
@@ -91,7 +100,9 @@ async def trading(
     transport = AioHttpTransport(exchange.url)
     try:
         signer = Signer("key-1", key or Ed25519PrivateKey.generate()) if signed else None
-        yield exchange, KalshiVenue(transport, signer, clock or FixedClock(), exchange.calls.append)
+        venue = KalshiVenue(transport, signer, clock or FixedClock())
+        venue.rest.meter = exchange.meter
+        yield exchange, venue
     finally:
         await transport.close()
         await listener.close()

@@ -83,15 +83,8 @@ OWN_CAUSES: Final = (
 class KalshiVenue:
     """Satisfies `Venue`. Without a signer it serves market data alone, and private requests are NotApplied."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        signer: Signer | None,
-        clock: Clock,
-        on_call: Callable[[str], None] | None = None,
-    ) -> None:
-        """`on_call` is told WRITE, READ or PUBLIC for every request just before it goes out."""
-        self.rest = Rest(transport, signer, clock, on_call)
+    def __init__(self, transport: Transport, signer: Signer | None, clock: Clock) -> None:
+        self.rest = Rest(transport, signer, clock)
         self._groups: dict[int, str] = {}
 
     async def warm(self) -> Outcome[ExchangeStatus, Trouble]:

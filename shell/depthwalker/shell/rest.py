@@ -26,9 +26,9 @@ ROOT: Final = "/trade-api/v2"
 ORDERS: Final = f"{ROOT}/portfolio/events/orders"  # the V2 mutations; V1's are gone (410)
 RECORDS: Final = f"{ROOT}/portfolio/orders"  # the reads
 
-WRITE: Final = "write"  # the kinds that `on_call` counts: order entry,
+WRITE: Final = "write"  # the kinds of requests: order entry,
 READ: Final = "read"  # private reads,
-PUBLIC: Final = "public"  # market data
+PUBLIC: Final = "public"  # market data, which needs no key
 
 PAGE: Final = "1000"
 MOST_PAGES: Final = 50
@@ -62,18 +62,10 @@ def judge(status: int, words: ErrorWords) -> Trouble:
 class Rest:
     """The exchange's REST interface. Without a signer private requests are NotApplied."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        signer: Signer | None,
-        clock: Clock,
-        on_call: Callable[[str], None] | None = None,
-    ) -> None:
-        """`on_call` is told WRITE, READ or PUBLIC for every request just before it goes out."""
+    def __init__(self, transport: Transport, signer: Signer | None, clock: Clock) -> None:
         self._transport = transport
         self._signer = signer
         self._clock = clock
-        self._on_call = on_call
         self.on_throttled: Callable[[str], None] | None = None  # told the method of every request that got a 429
         self.meter: Callable[[str], Awaitable[None]] | None = None  # returns when a GET, READ or PUBLIC, may go out
         self._skew = UNKNOWN_SKEW
@@ -191,8 +183,6 @@ class Rest:
                 return Failure(NotApplied(reason))
             if self._clock.now() - signed_at > FRESH:
                 signed = await self._signed(method, path, self._clock.now())
-        if self._on_call is not None:
-            self._on_call(kind)
         sent = self._clock.now()
         try:
             answer = await self._transport.send(HttpRequest(method, path, query, {**signed, **typed}, body))
