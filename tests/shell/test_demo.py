@@ -20,6 +20,7 @@ from depthwalker.shell.cli import main
 from depthwalker.shell.postgres import Cluster
 from depthwalker.shell.recording import save
 from depthwalker.shell.scene import Scene, job, recorded_scene, save_scenes, synthetic_scenes
+from depthwalker.shell.spool import Spool
 
 PROGRAM = [sys.executable, "-m", "depthwalker.shell"]
 SEEDS = range(12)
@@ -29,7 +30,7 @@ SEEDS = range(12)
 def home(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home for the demo's embedded server, which must be down after each test."""
     made = open_folder / "demo"
-    monkeypatch.setenv("DEPTHWALKER_HOME", str(made))
+    monkeypatch.setenv("DEPTHWALKER_STATE_DIRECTORY", str(made))
     monkeypatch.delenv("DATABASE_URL", raising=False)
     yield made
     assert not Cluster(made / "postgres")._lives(), "the demo left a server behind"
@@ -130,13 +131,29 @@ def test_every_recording_is_played_or_refused_with_the_reason(shared: Path) -> N
 # The command
 
 
-def test_the_demo_runs_from_end_to_end(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def spools(monkeypatch: pytest.MonkeyPatch) -> set[Path]:
+    """The folders that engines spool to."""
+    folders: set[Path] = set()
+
+    def spool(folder: Path) -> Spool:
+        folders.add(folder)
+        return Spool(folder)
+
+    monkeypatch.setattr("depthwalker.shell.conduct.Spool", spool)
+    return folders
+
+
+def test_the_demo_runs_from_end_to_end(
+    home: Path, spools: set[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     picture, report = tmp_path / "demo.svg", tmp_path / "demo.html"
 
     code = main(["demo", "--plain", "--seconds", "6", "--seed", "1", "--picture", str(picture), "--html", str(report)])
 
     seen = capsys.readouterr().out
     assert code == 0
+    assert spools == {home / "spool"}
     assert "seed 1: --seed 1 (of make demo, SEED=1) repeats the markets" in seen
     for lane in ("thin/simple", "thin/walker", "moderate/simple", "moderate/walker", "liquid/simple", "liquid/walker"):
         sent = [

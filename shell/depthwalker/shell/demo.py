@@ -32,7 +32,7 @@ from depthwalker.shell.follow import Follower, is_live
 from depthwalker.shell.lane import Lane
 from depthwalker.shell.paper import Account, PaperExchange
 from depthwalker.shell.picture import WIDTH, Picture
-from depthwalker.shell.postgres import connect_string, default_folder
+from depthwalker.shell.postgres import connect_string
 from depthwalker.shell.report import read_story
 from depthwalker.shell.scene import Scene, job, recorded_scene, save_scenes, synthetic_scenes
 from depthwalker.shell.settings import Settings
@@ -100,9 +100,10 @@ def _run(wish: Wish, scenes: tuple[Scene, ...], seed: int, console: Console, say
     follower = Follower(heading, console, live=is_live(console, plain=wish.plain or wish.as_json))
     parts = _parts(scenes, follower, run)
     picture = None if wish.picture is None else Picture(heading, follower.lanes)
-    with connect_string(Settings.load().state_directory / "postgres") as dsn:
+    folder = Settings.load().state_directory
+    with connect_string(folder / "postgres") as dsn:
         prepare(dsn, own=True)
-        ends = asyncio.run(_play(parts, follower, dsn, wish.seconds, picture))
+        ends = asyncio.run(_play(parts, follower, dsn, folder, wish.seconds, picture))
         rows = comparison(dsn, run)
         reported = _report(wish, ends, dsn)
     if wish.as_json:
@@ -158,7 +159,7 @@ def _parts(scenes: Iterable[Scene], follower: Follower, run: str) -> list[Part]:
 
 
 async def _play(
-    parts: Sequence[Part], follower: Follower, dsn: str, seconds: int, picture: Picture | None
+    parts: Sequence[Part], follower: Follower, dsn: str, folder: Path, seconds: int, picture: Picture | None
 ) -> tuple[End, ...]:
     engines: list[Engine] = []
 
@@ -166,7 +167,7 @@ async def _play(
         async with AsyncExitStack() as stack:
             urls = [await _exchange(stack, part) for part in parts]
             for part, (url, signer) in zip(parts, urls, strict=True):
-                settings = _settings(url, part.key)
+                settings = _settings(url, part.key, folder)
                 opening = Engine.open(settings, dsn=dsn, signer=signer, on_turn=part.lane.turn)
                 engines.append(await stack.enter_async_context(opening))
             if follower.interrupted():
@@ -196,13 +197,13 @@ async def _exchange(stack: AsyncExitStack, part: Part) -> tuple[str, Signer]:
     return exchange.url, Signer(KEY_ID, key)
 
 
-def _settings(url: str, key: str) -> Settings:
-    """Return settings that take nothing from the user's own: the demo is not to meet the real exchange."""
+def _settings(url: str, key: str, folder: Path) -> Settings:
+    """Return settings that take only the folder from the user's own: the demo is not to meet the real exchange."""
     return Settings.of(
         base_url=url,
         account=key.replace(" ", "-").replace("/", "-"),
         installation=secrets.token_hex(4),
-        state_directory=default_folder(),
+        state_directory=folder,
         thin_contracts=100,  # what recorded books call thin, moderate and liquid (core.depth)
         liquid_contracts=3000,
     )

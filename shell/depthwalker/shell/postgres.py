@@ -56,22 +56,20 @@ PORT: Final = 5432  # names the socket; the server does not listen on TCP
 
 
 @contextlib.contextmanager
-def connect_string(folder: Path | None = None) -> Iterator[str]:
+def connect_string(folder: Path) -> Iterator[str]:
     """Give $DATABASE_URL where it is set, else that of the embedded server in `folder`, which runs meanwhile."""
     if url := os.environ.get("DATABASE_URL"):
         yield url
         return
-    with Cluster(folder or default_folder() / "postgres") as cluster:
+    with Cluster(folder) as cluster:
         yield cluster.dsn()
 
 
 def default_folder() -> Path:
-    """Return where state is kept: $DEPTHWALKER_HOME, else /var/lib for root, $XDG_STATE_HOME or ~/.local/state.
+    """Return where state is kept unless the settings say otherwise: /var/lib for root, else $XDG_STATE_HOME or ~/.local/state.
 
     A user without a home gets one in the temporary folder.
     """
-    if named := os.environ.get("DEPTHWALKER_HOME"):
-        return Path(named)
     if os.geteuid() == 0:
         return Path("/var/lib/depthwalker")  # PostgreSQL's unprivileged user must be able to reach it
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "depthwalker"

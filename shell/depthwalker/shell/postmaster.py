@@ -77,7 +77,7 @@ def reachable_binaries(binaries: Path, folder: Path, user: pwd.struct_passwd | N
     if not _reaches(user, folder):
         raise PostgresUnavailable(
             f"PostgreSQL does not run as root, and {user.pw_name} cannot reach {folder}: "
-            "name a folder that every user can enter in DEPTHWALKER_HOME, or a running server in DATABASE_URL"
+            "name a folder that every user can enter in DEPTHWALKER_STATE_DIRECTORY, or a running server in DATABASE_URL"
         )
     if _reaches(user, binaries):
         return binaries
