@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
 from tests.shell.rig import (
     ME,
@@ -73,6 +74,18 @@ async def test_a_plain_limit_order_buys_and_sells_what_is_offered(
         await rig.settled(sold, alone=False)
         held = rig.exchange.position("me", TICKER)
         assert abs(held) == 6000 - 1234
+
+
+async def test_a_trade_that_the_engines_table_refuses_is_told(
+    postgres: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as sql:
+            await sql.execute("ALTER TABLE trades ADD CONSTRAINT too_small CHECK (quantity > 1000)")
+        bought = await engine.execute_trade(AnEdge(1, "0.47", 60), simple())
+        assert bought.quantity == Decimal(60)
+        assert "execution 1: the table trades refuses its row" in caplog.text
+        assert "too_small" in caplog.text
 
 
 @pytest.mark.parametrize("count", ["0.01", 12.34, Decimal("12.34"), 7])

@@ -38,6 +38,7 @@ ON_THE_DATABASE = (
     ["stop", "--release"],
     ["db", "load"],
     ["db", "measure"],
+    ["db", "rebuild"],
     ["db", "retain"],
 )
 AT_THE_EXCHANGE = (

@@ -389,6 +389,11 @@ class Conductor:
                 await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
                 continue
             assert record is not None
+            if record.trade_error:
+                LOG.warning(
+                    "execution %s: the table trades refuses its row (%s): once it takes it, `depthwalker db rebuild` writes it",
+                    *(execution_id, record.trade_error),
+                )
             return trade_of(record)
 
     async def _join(self, job: Job, execution_id: int) -> Trade:

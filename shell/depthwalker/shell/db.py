@@ -1,5 +1,6 @@
 """The `db` commands, and what the others need of the database: its schema, and how a person looks at its rows."""
 
+import asyncio
 import json
 import logging
 import shlex
@@ -14,6 +15,7 @@ from typing import Final
 import psycopg
 
 from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
+from depthwalker.shell.figures import counted
 from depthwalker.shell.postgres import connect_string, schema_mark, schema_marking, schema_path
 from depthwalker.shell.postmaster import PostgresUnavailable, find_binaries
 from depthwalker.shell.queries import SCHEMA_MARK
@@ -99,6 +101,8 @@ def run_database(what: str, *, as_json: bool = False, dry_run: bool = False) -> 
                 say(json.dumps({"loaded": loaded}) if as_json else f"loaded {loaded}; loading it again changes nothing")
             case "measure":
                 return _measure(dsn, own=own, as_json=as_json)
+            case "rebuild":
+                return _rebuild(dsn, own=own, as_json=as_json)
             case "retain":
                 return _retain(dsn, own=own, as_json=as_json, dry_run=dry_run)
             case "url":
@@ -135,6 +139,21 @@ def _measure(dsn: str, *, own: bool, as_json: bool) -> int:
     say(f"{len(found)} executions measured")
     say(*(f"execution {execution}: {one.note}" for execution, one in found.items() if one.note))
     return OK
+
+
+def _rebuild(dsn: str, *, own: bool, as_json: bool) -> int:
+    """Write rows anew and tell whose could not be: FAILED where that is any."""
+    from depthwalker.shell.rebuilding import in_words, rebuild
+
+    prepare(dsn, own=own)
+    with waiting("rebuilding the rows of executions"):
+        found = asyncio.run(rebuild(dsn))
+    if as_json:
+        say(in_words(found))
+    else:
+        say(f"{counted(found.whole, 'execution')} rebuilt")
+        say(*(f"execution {execution}: {lack}" for execution, lack in found.lacking.items()))
+    return FAILED if found.lacking else OK
 
 
 def _retain(dsn: str, *, own: bool, as_json: bool, dry_run: bool) -> int:

@@ -19,7 +19,7 @@ from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.budget import Bucket
 from depthwalker.core.execution import START, evolve
-from depthwalker.core.fact import Fact, Started, Status
+from depthwalker.core.fact import FORMAT, Fact, Started, Status
 from depthwalker.core.projection import project
 from depthwalker.core.rollout import Arm, Assigned, Entry, Move, Stage
 from depthwalker.core.row import Projection
@@ -175,7 +175,10 @@ class PostgresStore:
         return tuple(row[0] for row in await self._database.all(EXECUTIONS))
 
     async def rebuild(self, execution_id: int) -> None:
-        """Write the rows of an execution anew from its journal. Raises NoSuchExecution."""
+        """Write the rows of an execution anew from its journal. Raises NoSuchExecution.
+
+        Raises codec.Unreadable, and changes nothing, where a newer version wrote it: its facts may mean more than is known here.
+        """
 
         async def work(connection: Connection) -> None:
             async with connection.transaction():
@@ -185,6 +188,10 @@ class PostgresStore:
                 facts = await _load(connection, execution_id)
                 if not facts:
                     raise NoSuchExecution(f"there is no execution {execution_id}")
+                if isinstance(facts[0], Started) and facts[0].format > FORMAT:
+                    raise codec.Unreadable(
+                        f"its journal has format {facts[0].format}, which only a newer version reads"
+                    )
                 after = rows(project(reduce(evolve, facts, START)), facts).decode()
                 await connection.execute("SELECT depthwalker_project(%s, %s)", (execution_id, after))
 

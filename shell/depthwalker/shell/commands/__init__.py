@@ -124,7 +124,7 @@ TABLE: Final[Mapping[str, Entry]] = {
     ),
     "db": Entry(
         "the database: $DATABASE_URL, or the embedded server",
-        ("db start", "db load", "db url --json", "db retain --dry-run"),
+        ("db start", "db load", "db url --json", "db rebuild", "db retain --dry-run"),
         "start|url|shell|load|measure|retain",
     ),
     "completion": Entry(
