@@ -671,6 +671,7 @@ CREATE OR REPLACE FUNCTION depthwalker_trade_quality(p_since timestamptz)
 RETURNS TABLE (filled boolean, slippage bigint, cost bigint, volume bigint, profit bigint)
 LANGUAGE sql STABLE AS $$
     -- Ratios in parts per million, money in microdollars, contracts in hundredths; positive slippage is worse, for sells too.
+    -- A trade that is the whole of an execution of ours has exact figures there: its price here is a rounded average.
     WITH told AS (
         SELECT (r ->> 'target_price')::numeric AS target,
                coalesce(r ->> 'filled_price', r ->> 'price')::numeric AS price,
@@ -678,15 +679,19 @@ LANGUAGE sql STABLE AS $$
                CASE WHEN coalesce(r ->> 'action', e.action) = 'sell' THEN -1 ELSE 1 END AS sign,
                (r ->> 'slippage_percent')::numeric AS slippage,
                (r ->> 'market_volume_at_entry')::numeric AS volume,
-               nullif(coalesce(r ->> 'realized_pnl', r ->> 'pnl', r ->> 'profit')::numeric, 'NaN') AS profit
+               nullif(coalesce(r ->> 'realized_pnl', r ->> 'pnl', r ->> 'profit')::numeric, 'NaN') AS profit,
+               m.slippage_percent AS exact_slippage, m.filled_value - m.target_price * m.filled_quantity AS beyond
         FROM trades t CROSS JOIN LATERAL to_jsonb(t) AS r LEFT JOIN execution_state e ON e.execution_id::text = r ->> 'execution_id'
+        LEFT JOIN execution_metrics m
+            ON m.execution_id = e.execution_id AND m.filled_quantity = coalesce(r ->> 'filled_quantity', r ->> 'quantity')::numeric
         WHERE t.created_at >= p_since
     ), judged AS (
         SELECT *, price IS NOT NULL AND coalesce(quantity, 1) > 0 AS filled FROM told
     )
     SELECT filled,
-           CASE WHEN filled THEN round(coalesce(sign * (price - target) / nullif(target, 0), slippage) * 1000000) END::bigint,
-           CASE WHEN filled THEN round(sign * (price - target) * quantity * 1000000) END::bigint,
+           CASE WHEN filled THEN round(coalesce(exact_slippage, sign * (price - target) / nullif(target, 0), slippage) * 1000000)
+               END::bigint,
+           CASE WHEN filled THEN round(sign * coalesce(beyond, (price - target) * quantity) * 1000000) END::bigint,
            round(volume * 100)::bigint, round(profit * 1000000)::bigint
     FROM judged
 $$;

@@ -1,10 +1,12 @@
 """`depthwalker assess` over the engine's own trades: accepted, rejected, and too few; whatever columns the table has."""
 
+import asyncio
 import json
 from collections.abc import Callable
 
 import psycopg
 import pytest
+from tests.shell.journals import replay
 from tests.shell.test_schema import ENGINE
 
 from depthwalker.core.assessment import Executed
@@ -12,8 +14,10 @@ from depthwalker.core.units import Count, Money
 from depthwalker.shell.assess import read_trades
 from depthwalker.shell.cli import main
 from depthwalker.shell.postgres import schema_path
+from depthwalker.shell.store import PostgresStore
 
 DAY = 86_400_000_000
+LONG = 10_000 * DAY
 MARKET = "INSERT INTO markets VALUES ('m', 'M') ON CONFLICT DO NOTHING"
 FILLED = """
     INSERT INTO trades (market_id, side, action, quantity, price, target_price, filled_price, filled_quantity,
@@ -100,6 +104,23 @@ def test_few_trades_and_none_lately_are_an_answer_too(database: str, capsys: pyt
     for wrong in ("soon", "0d", "99999d", "5"):
         assert main(["assess", "--since", wrong]) == 2
         assert "is not a span such as 90m" in capsys.readouterr().err
+
+
+def test_what_was_executed_here_is_judged_by_its_exact_cost_not_by_the_rounded_average(database: str) -> None:
+    """35.55 contracts sold for $15.847 at a target of 0.45: $0.1505 below it, where the average of 0.4458 says 0.1493."""
+
+    async def execute() -> None:
+        async with PostgresStore(database) as store:
+            await replay(store, "walk_with_partial_fills")
+
+    asyncio.run(execute())
+    with psycopg.connect(database, autocommit=True) as connection:
+        (whole,) = read_trades(connection, LONG)
+        assert (whole.slippage, whole.cost) == (9_408, 3555 * 4500 - 15_847_000)
+        # An engine that books an execution in parts has none that is the whole of it.
+        connection.execute("UPDATE trades SET quantity = 5.55, filled_quantity = 5.55")
+        (part,) = read_trades(connection, LONG)
+        assert (part.slippage, part.cost) == (9_333, 555 * (4500 - 4458))
 
 
 def test_an_engines_own_table_is_read_with_the_columns_that_it_has(new_database: Callable[[], str]) -> None:
