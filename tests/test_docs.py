@@ -19,6 +19,11 @@ def test_the_table_of_caps_is_what_admission_computes() -> None:
     assert (ROOT / "docs" / "caps.md").read_text(encoding="utf-8") == printed
 
 
+def test_the_table_of_caps_says_where_a_sell_has_other_room() -> None:
+    """Ten per cent above 0.95 ends at 0.99, ten per cent below it at 0.86."""
+    assert "| 0.95 | 0 | 2 | 4 | 4 (sells 9) |" in (ROOT / "docs" / "caps.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="argparse words its help otherwise in other versions")
 @pytest.mark.parametrize("name", PAGES)
 def test_the_reference_is_what_the_code_says(name: str) -> None:
