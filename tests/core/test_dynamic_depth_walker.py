@@ -85,6 +85,20 @@ def test_at_the_lowest_price_there_is_nothing_behind() -> None:
     assert [split.price // 100 for split in plan(state, seen, TUNED)] == [1]
 
 
+def test_what_is_meant_for_a_third_level_goes_to_the_first() -> None:
+    ratios = replace(TUNED.config.walker, split_ratios=(500_000, 300_000, 200_000))
+    three = replace(TUNED, config=replace(TUNED.config, walker=ratios))
+    seen = replace(view(), queue_near=contracts(500), offers_near=contracts(500))
+    assert [split.count // 100 for split in plan(started(), seen, three)] == [70, 30]
+
+
+def test_to_the_letter_a_thin_market_gets_one_order_at_the_first_offer_up_to_the_cap() -> None:
+    """Printed: at the target. The levels of the specification are the offers in reach here, and in reach is what the cap allows."""
+    seen = replace(view(offers=((51, 20), (52, 20))), queue_near=contracts(40), offers_near=contracts(40))
+    (only,) = plan(started(), seen, SPEC)
+    assert (only.price, only.count) == (cents(51), contracts(100))
+
+
 def test_to_the_letter_it_splits_over_the_offers_up_to_the_cap() -> None:
     seen = replace(view(offers=((51, 500), (52, 500))), queue_near=contracts(500), offers_near=contracts(500))
     assert [split.price for split in plan(started(), seen, SPEC)] == [cents(51), cents(52)]

@@ -164,7 +164,10 @@ class TestOrderSplitter:
         assert self.splits(100, self.LEVELS[0]) == [100]
 
     def test_a_thin_market_is_not_split(self) -> None:
-        """Printed: at the target. Corrected: at the first candidate, which the policy keeps at or below the target."""
+        """Printed: at the target. Corrected: at the first candidate.
+
+        The tuned policy keeps that at or below the target; to the letter it is the best offer up to the cap.
+        """
         assert self.splits(100, *self.LEVELS, liquidity=Liquidity.THIN) == [100]
 
 

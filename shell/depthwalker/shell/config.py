@@ -82,7 +82,8 @@ class _Walker(Table):
         BeforeValidator(optional(_ratios)),
         Field(
             description="a list of 1 to 10 positive fractions with at most 6 decimals that sum to 1, as [0.6, 0.4]; "
-            "null is the policy's own: one order where it is tuned, [0.6, 0.4] where it is the specification's"
+            "null is the policy's own: one order where it is tuned, [0.6, 0.4] where it is the specification's; what is meant for "
+            "levels that there are not goes to the first (the tuned policy has two, a thin market one)"
         ),
     ] = None
     momentum_threshold: Annotated[
