@@ -28,10 +28,11 @@ from tests.shell.rig import (
 
 from depthwalker.core.execution import State
 from depthwalker.core.units import Micros
-from depthwalker.shell.api import InvalidEdge, NotExecuted, OrderRefused, Trade
+from depthwalker.shell.api import DatabaseTrouble, InvalidEdge, NotExecuted, OrderRefused, Trade
 from depthwalker.shell.cli import main
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.job_queue import JobQueue, Standing, Taken
+from depthwalker.shell.journal import StoreUnavailable, TradeRecord
 from depthwalker.shell.ports import HttpRequest
 from depthwalker.shell.postgres import schema_path
 from depthwalker.shell.settings import HOSTS, Settings
@@ -81,6 +82,23 @@ async def test_what_is_queued_is_executed_once_by_any_of_the_workers(postgres: s
         assert await rig.rows("SELECT count(*) FROM queue_waiting") == [(0,)]
         again = await caller.submit(AnEdge(1, "0.47", 5), simple(10))
         assert (again.standing, again.execution_id) == ("done", (await caller.wait("edge 1 method 1")).execution_id)
+
+
+async def test_a_trade_that_cannot_be_read_is_trouble_with_the_database(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(_: PostgresStore, execution_id: int) -> TradeRecord | None:
+        raise StoreUnavailable(f"execution {execution_id}: the database went away")
+
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
+        queued = await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        async with working(rig) as (_, worker, _):
+            await worker.run(drain=True)
+        with monkeypatch.context() as patched:
+            patched.setattr(PostgresStore, "trade", gone)
+            with pytest.raises(DatabaseTrouble, match="the database went away"):
+                await caller.wait(queued.request_key)
+        assert (await caller.wait(queued.request_key)).quantity == Decimal(5)
 
 
 async def test_what_cannot_be_executed_is_told_with_the_reason(postgres: str, tmp_path: Path) -> None:

@@ -247,7 +247,10 @@ class Engine:
             if found.standing in {Standing.REFUSED.value, Standing.LATE.value}:
                 raise NotExecuted(f"{request_key!r} is {found.standing}: {found.message}")
             if found.execution_id is not None:
-                record = await self._store.trade(found.execution_id)
+                try:
+                    record = await self._store.trade(found.execution_id)
+                except StoreError as error:
+                    raise DatabaseTrouble(str(error)) from error
                 assert record is not None, "it is done, so it has ended"
                 return trade_of(record)
             await self._clock.sleep_until(Micros(self._clock.now() + QUEUE_LOOK))
