@@ -172,6 +172,12 @@ def test_a_wrong_value_is_named_with_its_path_and_what_is_allowed(
     assert allowed in errors[0].allowed
 
 
+def test_a_files_numbers_are_shown_as_they_stand_there() -> None:
+    assert "max_slippage_percent: 2.5 is not allowed" in complaint({"max_slippage_percent": Decimal("2.5")})
+    ratios = walker(split_ratios=[Decimal("0.60"), Decimal("0.3"), "x", 1])
+    assert "split_ratios: [0.60, 0.3, 'x', 1] is not allowed" in complaint(ratios)
+
+
 def test_an_unknown_key_is_refused_with_the_nearest_one() -> None:
     assert "algoritm: there is no such key (did you mean algorithm?)" in complaint({"algoritm": "simple_limit"})
     assert "max_walk: there is no such key (did you mean max_walks?)" in complaint(walker(max_walk=3))

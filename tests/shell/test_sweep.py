@@ -143,7 +143,7 @@ class TestSpace:
             ("[vary]\n'dynamic_depth_walker.max_walks' = 3", "should be a list of the values to try"),
             (
                 "[vary]\n'dynamic_depth_walker.max_walks' = [1.5]",
-                "max_walks: Decimal('1.5') is not allowed; allowed is a whole number",
+                "max_walks: 1.5 is not allowed; allowed is a whole number",
             ),
             ("[varied]\nx = [1]", "varied: there are the tables execution_config, vary and alone"),
             ("vary = 3", "vary is no table"),

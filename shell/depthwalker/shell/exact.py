@@ -127,8 +127,15 @@ def _error(name: str, model: type[Table], where: Sequence[int | str], kind: str,
         return ConfigError(path, f"there is no such key{hint}", ", ".join(table.model_fields))
     field = table.model_fields.get(key)
     allowed = (field.description if field is not None else None) or "a table of " + ", ".join(table.model_fields)
-    shown = "the value given" if field is not None and field.repr is False else repr(given)[:LONGEST_SHOWN]
+    shown = "the value given" if field is not None and field.repr is False else _shown(given)[:LONGEST_SHOWN]
     return ConfigError(path, f"{shown} is not allowed", allowed)
+
+
+def _shown(given: object) -> str:
+    """Return a value as its file has it, where numbers are read as Decimals."""
+    if isinstance(given, list):
+        return f"[{', '.join(str(one) if isinstance(one, Decimal) else repr(one) for one in given)}]"
+    return str(given) if isinstance(given, Decimal) else repr(given)
 
 
 def _table(model: type[Table], where: Sequence[int | str]) -> tuple[type[Table], tuple[str, ...]]:
