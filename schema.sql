@@ -429,7 +429,7 @@ CREATE TABLE IF NOT EXISTS execution_metrics (
         CHECK (algorithm IN ('simple_limit', 'dynamic_depth_walker', 'twap', 'adaptive_limit')),
     walks_executed int NOT NULL CHECK (walks_executed >= 0),
     splits_used int NOT NULL CHECK (splits_used >= 0),
-    momentum_at_execution numeric(14,6),
+    momentum_at_execution numeric(14,6),  -- the last amend's: by policy "spec" its momentum, by "tuned" the imbalance at the touch
     -- contracts within five cents of the best price, on the weaker side, before our first order
     market_volume_at_entry numeric(14,2) CHECK (market_volume_at_entry >= 0),
     market_spread_at_entry numeric(10,4) CHECK (market_spread_at_entry > -1 AND market_spread_at_entry < 1),
