@@ -33,6 +33,7 @@ from depthwalker.core.fees import STANDARD, FeeRates, estimate
 from depthwalker.core.grid import CENT_GRID, PriceGrid
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.parent import (
+    LARGEST,
     WIND_DOWN_GRACE,
     Action,
     Holding,
@@ -123,6 +124,12 @@ class TestRefusals:
     def test_a_count_of_nothing(self, count: int, shown: str) -> None:
         assert refused(ask(ticket(count=count))) == Refusal(
             RefusalKind.INVALID_COUNT, f"count {shown}: it must be at least 0.01 contracts"
+        )
+
+    def test_a_count_that_the_tables_cannot_hold(self) -> None:
+        assert admitted(ask(ticket(count=LARGEST))).count == LARGEST
+        assert refused(ask(ticket(count=LARGEST + 1))) == Refusal(
+            RefusalKind.INVALID_COUNT, "count 1000000000000.00: it must be at most 999999999999.99 contracts"
         )
 
     @pytest.mark.parametrize(

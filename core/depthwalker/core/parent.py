@@ -119,6 +119,9 @@ class Identity:
     execution: str
 
 
+LARGEST: Final = Count(
+    99_999_999_999_999
+)  # what the tables hold, in hundredths of a contract (schema.sql, target_quantity)
 WIND_DOWN_GRACE = Micros(5_000_000)  # DESIGN section 4, dead man's switch
 TARGET_SNAPPED: Final = "target_snapped"
 NO_ROOM_TO_WALK: Final = "no_room_to_walk"
@@ -204,10 +207,9 @@ def _refusal(ticket: Ticket, market: Market, config: ExecutionConfig, holding: H
             f"market {market.ticker} closes in {max(0, (market.close_time - now) // _SECOND)} s; "
             f"order_timeout_seconds is {config.timeout // _SECOND} and must be shorter than that",
         )
-    if ticket.count <= 0:
-        return Refusal(
-            RefusalKind.INVALID_COUNT, f"count {format_count(ticket.count)}: it must be at least 0.01 contracts"
-        )
+    if not 0 < ticket.count <= LARGEST:
+        bound = "at least 0.01 contracts" if ticket.count <= 0 else f"at most {format_count(LARGEST)} contracts"
+        return Refusal(RefusalKind.INVALID_COUNT, f"count {format_count(ticket.count)}: it must be {bound}")
     if not 0 < ticket.target < DOLLAR:
         return Refusal(
             RefusalKind.INVALID_TARGET,
