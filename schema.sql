@@ -429,7 +429,9 @@ CREATE TABLE IF NOT EXISTS execution_metrics (
         CHECK (algorithm IN ('simple_limit', 'dynamic_depth_walker', 'twap', 'adaptive_limit')),
     walks_executed int NOT NULL CHECK (walks_executed >= 0),
     splits_used int NOT NULL CHECK (splits_used >= 0),
-    momentum_at_execution numeric(14,6),  -- the last amend's: by policy "spec" its momentum, by "tuned" the imbalance at the touch
+    -- The last amend's: by policy "spec" its momentum (of a book that was all but empty as large as you like), by "tuned" the
+    -- imbalance at the touch.
+    momentum_at_execution numeric(24,6),
     -- contracts within five cents of the best price, on the weaker side, before our first order
     market_volume_at_entry numeric(14,2) CHECK (market_volume_at_entry >= 0),
     market_spread_at_entry numeric(10,4) CHECK (market_spread_at_entry > -1 AND market_spread_at_entry < 1),
@@ -466,6 +468,9 @@ BEGIN
     ) AS ours (name, kind) WHERE depthwalker_type('execution_metrics', name) IS NULL LOOP
         EXECUTE format('ALTER TABLE execution_metrics ADD COLUMN %I %s', added.name, added.kind);
     END LOOP;
+    IF depthwalker_type('execution_metrics', 'momentum_at_execution') = 'numeric(14,6)' THEN
+        ALTER TABLE execution_metrics ALTER momentum_at_execution TYPE numeric(24,6);
+    END IF;
 END $$;
 CREATE INDEX IF NOT EXISTS idx_metrics_execution ON execution_metrics (execution_id);
 CREATE INDEX IF NOT EXISTS idx_metrics_unmeasured ON execution_metrics (execution_id) WHERE measured_at IS NULL;

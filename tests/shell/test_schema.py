@@ -439,6 +439,12 @@ def test_a_column_that_an_older_schema_had_not_is_added(loaded: Connection) -> N
         assert value(loaded, "SELECT depthwalker_type(%s, %s) IS NOT NULL", table, column) is True
 
 
+def test_a_column_that_was_too_narrow_in_an_older_schema_is_widened(loaded: Connection) -> None:
+    loaded.execute("ALTER TABLE execution_metrics ALTER momentum_at_execution TYPE numeric(14,6)")
+    load(loaded)
+    assert value(loaded, "SELECT depthwalker_type('execution_metrics', 'momentum_at_execution')") == "numeric(24,6)"
+
+
 def test_the_function_of_an_older_schema_is_replaced(loaded: Connection) -> None:
     """Its arguments differ: both would be there, and the older one would still be callable."""
     found = loaded.execute("SELECT count(*) FROM pg_proc WHERE proname = 'depthwalker_lease_tokens'")

@@ -33,7 +33,8 @@ from tests.shell.test_schema import ENGINE
 from depthwalker.core.answer import OrderStatus, TradePrint
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.execution import evolve
-from depthwalker.core.fact import Accepted, CapChanged, Fact, Held, Started, Status, StopRequested
+from depthwalker.core.fact import Accepted, AmendIntended, CapChanged, Fact, Held, Started, Status, StopRequested
+from depthwalker.core.momentum import momentum
 from depthwalker.core.parent import Action
 from depthwalker.core.projection import project
 from depthwalker.core.units import Count, Micros, Price, round_div
@@ -208,6 +209,16 @@ async def made(store: PostgresStore, started: Started, *facts: Fact, of: Origin 
     for seq, fact in enumerate(facts, start=2):
         state = evolve(state, fact)
         await store.append(begun.execution_id, begun.epoch, seq, (fact,), project(state))
+
+
+async def test_a_book_that_was_all_but_empty_does_not_keep_an_execution_from_its_end(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow]
+) -> None:
+    """A hundredth of a contract in one look of two minutes, then 100,000 contracts: 120 x 10,000,000 less 1 times as many."""
+    strength = momentum((*[Count(0)] * 119, Count(1), Count(10_000_000)))
+    facts = (replace(one, momentum=strength) if isinstance(one, AmendIntended) else one for one in WALKED)
+    await made(store, begun_by(BUY), *facts)
+    assert await rows(sql, "SELECT momentum_at_execution::bigint FROM execution_metrics") == [(1_199_999_999,)]
 
 
 async def test_a_splits_average_is_that_of_its_fills_also_where_its_count_was_told_before_them(
