@@ -382,7 +382,8 @@ class TestNotes:
             (7000, capped(ppm=0), ("no_room_to_walk",)),
             (9900, capped(ppm=25_000), ("no_room_to_walk",)),
             (3950, capped(ppm=0), ("target_snapped", "no_room_to_walk")),
-            (7000, capped(ppm=25_000, max_cost=7000), ("no_room_to_walk",)),
+            (7000, capped(ppm=25_000, max_cost=7000), ("target_lowered", "no_room_to_walk")),
+            (7050, capped(ppm=25_000, max_cost=7000), ("target_lowered", "no_room_to_walk")),
         ],
     )
     def test_a_cap_less_than_a_tick_from_the_target_leaves_no_room(
@@ -400,6 +401,14 @@ class TestNotes:
 
         assert in_words("; ".join(("configured", *parent.notes)), parent) == (
             f"configured; target 0.7050 snapped to {became}; no room to walk: the next price is past the cap"
+        )
+
+    def test_a_target_that_costs_too_much_is_told_as_such_and_not_as_the_grids_doing(self) -> None:
+        parent = admitted(ask(ticket(target=6050), config=capped(ppm=25_000, max_cost=5800)))
+
+        assert in_words("; ".join(("configured", *parent.notes)), parent) == (
+            "configured; target 0.6050 lowered to 0.5600: above it a contract and its fee cost more than max_cost_per_contract; "
+            "no room to walk: the next price is past the cap"
         )
 
     @given(parents())

@@ -124,6 +124,7 @@ LARGEST: Final = Count(
 )  # what the tables hold, in hundredths of a contract (schema.sql, target_quantity)
 WIND_DOWN_GRACE = Micros(5_000_000)  # DESIGN section 4, dead man's switch
 TARGET_SNAPPED: Final = "target_snapped"
+TARGET_LOWERED: Final = "target_lowered"
 NO_ROOM_TO_WALK: Final = "no_room_to_walk"
 _SECOND = 1_000_000
 
@@ -157,7 +158,8 @@ def admit(
     # No price at or below the target, but one under the cap: that one, for only a cap without a price is an error.
     target = grid.floor(ticket.framed(ticket.target)) or grid.lowest()
     deadline = Micros(now + config.timeout)
-    notes = (() if target == ticket.framed(ticket.target) else (TARGET_SNAPPED,)) + (
+    unlike = TARGET_LOWERED if target > cap else TARGET_SNAPPED
+    notes = (() if min(target, cap) == ticket.framed(ticket.target) else (unlike,)) + (
         (NO_ROOM_TO_WALK,) if (grid.up(target) or DOLLAR) > cap else ()
     )
     return Success(
@@ -187,6 +189,8 @@ def in_words(reason: str, parent: Parent) -> str:
     words = {
         TARGET_SNAPPED: f"target {format_price(parent.ticket.target)} snapped to "
         f"{format_price(parent.ticket.framed(parent.target))}",
+        TARGET_LOWERED: f"target {format_price(parent.ticket.target)} lowered to {format_price(parent.target)}: above it a "
+        "contract and its fee cost more than max_cost_per_contract",
         NO_ROOM_TO_WALK: "no room to walk: the next price is past the cap",
     }
     return "; ".join(words.get(part, part) for part in reason.split("; "))
