@@ -76,6 +76,25 @@ async def test_a_plain_limit_order_buys_and_sells_what_is_offered(
         assert abs(held) == 6000 - 1234
 
 
+async def test_an_end_that_the_journal_refuses_is_no_trouble_before_anything_was_bought(
+    postgres: str, tmp_path: Path
+) -> None:
+    """DatabaseTrouble says that this call has begun nothing: whoever believes it orders again, under another key."""
+    async with (
+        rigged(postgres, tmp_path) as rig,
+        rig.engine() as engine,
+        await psycopg.AsyncConnection.connect(postgres, autocommit=True) as sql,
+    ):
+        await sql.execute("ALTER TABLE execution_metrics ADD CONSTRAINT refusing CHECK (filled_quantity = 0)")
+        with pytest.raises(Unresolved, match="its journal refuses how it ended") as told:
+            await engine.execute_trade(AnEdge(1, "0.47", 10), simple())
+        assert (told.value.filled_at_least, told.value.filled_at_most) == (Decimal(10), Decimal(10))
+        await sql.execute("ALTER TABLE execution_metrics DROP CONSTRAINT refusing")
+        trade = await engine.execute_trade(AnEdge(1, "0.47", 10), simple())
+        assert trade.quantity == Decimal(10)
+        await rig.settled(trade)
+
+
 async def test_a_trade_that_the_engines_table_refuses_is_told(
     postgres: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

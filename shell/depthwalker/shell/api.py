@@ -166,10 +166,7 @@ class NotExecuted(DepthwalkerError):
 
 
 class DatabaseTrouble(DepthwalkerError):
-    """The database could not be used before it was asked to begin an execution; once one runs, it winds down instead.
-
-    Or the journal refused how an execution ended: the text then says what was filled, and that nothing rests.
-    """
+    """The database could not be used before it was asked to begin an execution; once one runs, it winds down instead."""
 
 
 class ExchangeTrouble(DepthwalkerError):

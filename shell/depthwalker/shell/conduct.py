@@ -24,7 +24,7 @@ from depthwalker.core.parent import Action, Holding, Identity, Refusal, RefusalK
 from depthwalker.core.policy import policy_for
 from depthwalker.core.rollout import Arm
 from depthwalker.core.routing import TROUBLE_SPAN
-from depthwalker.core.units import SECOND, Count, Micros, format_count
+from depthwalker.core.units import SECOND, Count, Micros
 from depthwalker.core.view import View
 from depthwalker.shell.api import (
     DatabaseTrouble,
@@ -364,7 +364,9 @@ class Conductor:
             conduct.runner = None  # what it knows is out of date
             raise
         except StoreError as error:
-            raise DatabaseTrouble(_unwritten(seat.execution_id, runner.state, error)) from error
+            filled = total_filled(runner.state)
+            because = f"nothing rests, but its journal refuses how it ended: {error}; the facts are in the spool"
+            raise Unresolved(seat.execution_id, filled, filled, because) from error
         except Exception as bug:
             raise bounds(seat.execution_id, runner.state) from bug
         finally:
@@ -515,11 +517,3 @@ def _seated(feed: Feed, started: Started, told: Begun | Attached) -> Seated | At
 
 def _end(state: State) -> str:
     return "" if state.finished is None else f"{state.finished.status.value}, {state.finished.reason}"
-
-
-def _unwritten(execution_id: int, state: State, error: StoreError) -> str:
-    filled, wanted = format_count(total_filled(state)), format_count(state.parent.count)
-    return (
-        f"execution {execution_id} ended with {filled} of {wanted} contracts and nothing resting, but its journal refused "
-        f"how ({error}); the facts are in the spool"
-    )
