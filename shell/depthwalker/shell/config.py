@@ -89,17 +89,24 @@ class _Walker(Table):
     momentum_threshold: Annotated[
         int,
         BeforeValidator(whole(6, "0", "10")),
-        Field(description="a fraction from 0 to 10 with at most 6 decimals, such as 0.10"),
+        Field(
+            description='a fraction from 0 to 10 with at most 6 decimals, such as 0.10; only policy "spec" goes by it'
+        ),
     ] = DEFAULT_WALKER.momentum_threshold
     base_increment: Annotated[
         int,
         BeforeValidator(whole(4, "0.0001", "0.9999")),
-        Field(description='dollars from 0.0001 to 0.9999 with at most 4 decimals, such as "0.005"'),
+        Field(
+            description='dollars from 0.0001 to 0.9999 with at most 4 decimals, such as "0.005"; only policy "spec" goes by it'
+        ),
     ] = DEFAULT_WALKER.base_increment
     aggressive_increment: Annotated[
         int,
         BeforeValidator(whole(4, "0.0001", "0.9999")),
-        Field(description='dollars with at most 4 decimals, from base_increment to 0.9999, such as "0.010"'),
+        Field(
+            description="dollars with at most 4 decimals, from base_increment to 0.9999, such as "
+            '"0.010"; only policy "spec" goes by it'
+        ),
     ] = DEFAULT_WALKER.aggressive_increment
     policy: Annotated[PolicyName, BeforeValidator(_policy), Field(description='"tuned" or "spec"')] = (
         DEFAULT_WALKER.policy
