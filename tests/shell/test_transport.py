@@ -10,6 +10,7 @@ import pytest
 
 from depthwalker.core.units import Micros
 from depthwalker.shell.ports import HttpRequest, Lost, NotSent, Transport
+from depthwalker.shell.tasks import end
 from depthwalker.shell.transport import USUAL, AioHttpTransport, Timeouts
 
 PATH = "/trade-api/v2/portfolio/events/orders/1"
@@ -182,6 +183,23 @@ async def test_a_connection_that_never_opens_is_not_sent() -> None:
             with pytest.raises(NotSent):
                 await transport.send(request("POST", b"{}"))
             await transport.close()
+
+
+async def test_a_cancel_does_not_wait_for_a_connection_behind_reads_that_are_not_answered() -> None:
+    async def answer_all_but_reads(number: int, writer: asyncio.StreamWriter) -> None:
+        if server.requests[-1].startswith("DELETE"):
+            writer.write(OK)
+
+    reads = 120  # of so many markets, at an exchange whose market data hangs
+    patient = Timeouts(connect=Micros(500_000), send=Micros(500_000), answer=Micros(30_000_000))
+    async with serving(answer_all_but_reads, patient) as (server, transport):
+        hanging = [asyncio.create_task(transport.send(request())) for _ in range(reads)]
+        while len(server.requests) < reads // 2:  # noqa: ASYNC110 - nothing signals it
+            await asyncio.sleep(0.01)
+        try:
+            assert (await transport.send(request("DELETE"))).status == 200
+        finally:
+            await end(*hanging)
 
 
 async def test_a_closed_transport_sends_nothing() -> None:

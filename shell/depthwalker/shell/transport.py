@@ -100,7 +100,8 @@ def _session(timeouts: Timeouts) -> aiohttp.ClientSession:
     trace.on_request_headers_sent.append(_note_sending)
     whole = timeouts.connect + timeouts.send + timeouts.answer
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(keepalive_timeout=KEPT_ALIVE),
+        # As many connections as there are requests: the rate budget bounds those, and no cancel waits behind reads that hang.
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(
             total=whole / SECOND,
