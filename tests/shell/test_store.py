@@ -48,7 +48,7 @@ from depthwalker.shell.journal import (
     StoreRefused,
     StoreUnavailable,
 )
-from depthwalker.shell.store import PostgresStore
+from depthwalker.shell.store import ADMISSIONS, PostgresStore
 
 PROJECTIONS = ("execution_state", "split_orders", "child_orders", "execution_fills", "execution_metrics", "trades")
 
@@ -517,6 +517,26 @@ async def test_a_connection_killed_in_the_middle_of_an_append_leaves_nothing_hal
             await appending
     assert len(await store.load(1)) == 1
     assert await store.append(1, begun.epoch, 2, rest[:2], project(state)) == Appended(3, repeated=False)
+
+
+async def test_sells_in_many_markets_at_once_do_not_take_up_the_servers_connections(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow]
+) -> None:
+    most = 0
+
+    async def admit(number: int) -> None:
+        nonlocal most
+        async with store.admission("a", f"KX-{number}") as admission:
+            await admission.promised_sells(Leg.YES)
+            ((held,),) = await rows(
+                sql,
+                "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+                "WHERE l.locktype = 'advisory' AND d.datname = current_database()",
+            )
+            most = max(most, held)
+
+    await asyncio.gather(*(admit(number) for number in range(3 * ADMISSIONS)))
+    assert 1 < most <= ADMISSIONS
 
 
 async def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:

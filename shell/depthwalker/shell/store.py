@@ -5,6 +5,7 @@ are kept once, a claim only raises the epoch. A lost connection is therefore tri
 StoreUnavailable tells the caller that the outcome is unknown.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -78,6 +79,7 @@ from depthwalker.shell.queries import (
 from depthwalker.shell.rows import instant, rows, snapshot_row
 
 SCHEMA_S: Final = 600.0  # hundreds of statements at once, each of which the server limits
+ADMISSIONS: Final = 16  # at once, each on a connection: the lowest tier reads hardly more positions a second
 
 
 class PostgresStore:
@@ -85,6 +87,7 @@ class PostgresStore:
 
     def __init__(self, dsn: str) -> None:
         self._database = Database(dsn)
+        self._admissions = asyncio.Semaphore(ADMISSIONS)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -241,9 +244,10 @@ class PostgresStore:
     async def admission(self, account: str, ticker: str) -> AsyncIterator["PostgresAdmission"]:
         """Hold one account's market while a position is read and a sell admitted; others wait up to lock_timeout.
 
-        It has a connection of its own: waiting for an exchange must not keep appends waiting for the pool.
+        It has a connection of its own: waiting for an exchange must not keep appends waiting for the pool. How many there may be
+        at once is limited: a server's connections are few, and not ours alone.
         """
-        async with self._database.alone() as connection:
+        async with self._admissions, self._database.alone() as connection:
             name = f"depthwalker admission {account} {ticker}"
             await connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (name,))
             yield PostgresAdmission(connection, account, ticker)
