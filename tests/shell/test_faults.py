@@ -6,6 +6,8 @@ the parent's count (invariant 1).
 
 import asyncio
 import json
+import os
+import threading
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -298,7 +300,7 @@ async def test_a_store_that_goes_away_winds_down_and_the_journal_gets_everything
             await until(lambda: not rig.exchange.resting("me"))
             assert rig.exchange.requests["create"] == sent["create"]
             assert rig.exchange.requests["amend"] == sent["amend"]
-            assert list((tmp_path / "spool").glob("*.jsonl"))
+            await until(lambda: bool(list((tmp_path / "spool").glob("*.jsonl"))))
             assert not call.done()
             store.down = False
             trade = await call
@@ -424,6 +426,24 @@ async def test_cancels_do_not_wait_for_a_store_that_hangs(postgres: str, tmp_pat
             assert not call.done()
             store.hang.set()
             trade = await call
+        await rig.settled(trade)
+
+
+async def test_nor_do_they_wait_for_a_disk_that_hangs_with_it(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed, thawed = Moment(), threading.Event()
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store:
+        async with rig.engine(store=as_store(store), on_turn=placed.when(rests)) as engine:
+            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.45", 60), walker(20)))
+            await placed.come()
+            store.hang = asyncio.Event()
+            monkeypatch.setattr(os, "fsync", lambda _: thawed.wait(8))  # of the spool's file
+            await until(lambda: not rig.exchange.resting("me"), 6)
+            thawed.set()
+            store.hang.set()
+            trade = await call
+            assert not Spool(tmp_path / "spool").kept()
         await rig.settled(trade)
 
 

@@ -67,6 +67,8 @@ class Writer:
         self._unwritten: list[Fact] = []
         self._lock = asyncio.Lock()
         self._failed_at = Micros(0)
+        self._spooling: asyncio.Task[None] | None = None
+        self._spool_due = False
 
     @property
     def execution_id(self) -> int:
@@ -102,10 +104,14 @@ class Writer:
 
         Raises LeaseLost, and what the store refused for good.
         """
-        while not await self._append() or self._unwritten:
-            if self.trouble is not None and not isinstance(self.trouble, StoreUnavailable):
-                raise self.trouble
-            await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
+        try:
+            while not await self._append() or self._unwritten:
+                if self.trouble is not None and not isinstance(self.trouble, StoreUnavailable):
+                    raise self.trouble
+                await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
+        finally:
+            if self._spooling is not None:
+                await self._spooling
 
     async def _write(self, durability: Durability) -> None:
         durable = False
@@ -155,16 +161,28 @@ class Writer:
         if first:
             LOG.warning("execution %s: the store failed (%s); winding down", self.execution_id, error)
             self._changed()
-        try:
-            self._spool.keep(self._state().parent.execution, self._seat, tuple(self._unwritten))
-        except OSError as full:
-            LOG.warning("execution %s: its facts cannot be spooled either (%s)", self.execution_id, full)
+        self._spool_soon()
 
     def _recovered(self) -> None:
-        if self.trouble is None:
-            return
-        self.trouble = None
-        try:
-            self._spool.drop(self._state().parent.execution)
-        except OSError as stays:
-            LOG.warning("execution %s: its spool file stays (%s)", self.execution_id, stays)
+        if self.trouble is not None:
+            self.trouble = None
+            self._spool_soon()
+
+    def _spool_soon(self) -> None:
+        """Bring the spool file up to date, in a thread: the disk may hang with a store that is on it, and no cancel waits for that."""
+        self._spool_due = True
+        if self._spooling is None or self._spooling.done():
+            self._spooling = asyncio.create_task(self._keep_spool(), name=f"spool {self.execution_id}")
+
+    async def _keep_spool(self) -> None:
+        while self._spool_due:
+            self._spool_due = False
+            uuid, journalled = self._state().parent.execution, self.trouble is None
+            try:
+                if journalled:
+                    await asyncio.to_thread(self._spool.drop, uuid)
+                else:
+                    await asyncio.to_thread(self._spool.keep, uuid, self._seat, tuple(self._unwritten))
+            except OSError as error:
+                what = "its spool file stays" if journalled else "its facts cannot be spooled either"
+                LOG.warning("execution %s: %s (%s)", self.execution_id, what, error)
