@@ -17,8 +17,9 @@ from depthwalker.core.execution import START, evolve
 from depthwalker.core.fact import Started
 from depthwalker.core.fees import WITH_MAKER_FEES, FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
+from depthwalker.core.units import Micros
 from depthwalker.shell.api import ExchangeTrouble
-from depthwalker.shell.markets import Markets, NoSuchMarket
+from depthwalker.shell.markets import KEPT, Markets, NoSuchMarket
 
 A, B = "RIG-26-A", "RIG-26-B"
 
@@ -184,6 +185,27 @@ async def test_a_market_that_is_kept_is_followed_until_the_end() -> None:
     await markets.close()
     assert wished.wanted == [[A], []]
     await markets.close()
+
+
+async def test_a_market_that_nobody_watches_or_asks_for_is_forgotten_after_an_hour() -> None:
+    clock = Hurried(1)
+    venue = Several(clock)
+    markets = Markets(venue, clock, FAST, lambda _: ())
+    watcher = Changes()
+    watched = await markets.feed(A)
+    watched.watch(watcher)
+    await markets.feed(B)
+    clock.leap(KEPT)
+    await markets.feed("RIG-26-C")
+    assert set(markets.feeds) == {A, "RIG-26-C"}
+    assert await markets.feed(A) is watched
+    await watched.leave(watcher)
+    clock.leap(Micros(KEPT // 2))
+    await markets.feed(B)
+    assert set(markets.feeds) == {A, B, "RIG-26-C"}
+    clock.leap(Micros(KEPT // 2))
+    await markets.feed("RIG-26-D")
+    assert set(markets.feeds) == {B, "RIG-26-D"}
 
 
 async def test_without_a_websocket_watching_asks_nobody() -> None:

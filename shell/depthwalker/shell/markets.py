@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Protocol, TypeVar, assert_never
+from typing import Final, Protocol, TypeVar, assert_never
 
 from depthwalker.core.answer import Market, MarketStatus, Rejected, Trouble
 from depthwalker.core.book import Leg, OwnOrder
@@ -12,13 +12,16 @@ from depthwalker.core.execution import State
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.reply import describe
-from depthwalker.core.units import Micros
+from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.api import ExchangeTrouble
 from depthwalker.shell.feed import Feed, Line
 from depthwalker.shell.ports import Clock, Venue
 from depthwalker.shell.wire import AUTO_SHARD
 
 T = TypeVar("T")
+KEPT: Final = Micros(
+    3_600 * SECOND
+)  # a feed that nobody watches or asks for: its history says nothing after two minutes
 
 
 class Follower(Line, Protocol):
@@ -44,6 +47,7 @@ class Markets:
         self._follower: Follower | None = None
         self._feeds: dict[str, Feed] = {}
         self._presumed: set[str] = set()  # the feeds whose market and fees have not been read
+        self._asked: dict[str, Micros] = {}  # when each was last asked for
         self._watched: dict[str, Feed] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # a slow market holds up no other
 
@@ -58,6 +62,7 @@ class Markets:
 
     async def feed(self, ticker: str) -> Feed:
         """Return the market's feed, reading the market and its fees the first time. Raises ExchangeTrouble."""
+        self._asked[ticker] = self._clock.now()
         async with self._locks[ticker]:
             feed = self._feeds.get(ticker)
             if feed is not None and ticker not in self._presumed:
@@ -74,6 +79,7 @@ class Markets:
     def resumed(self, state: State) -> Feed:
         """Return the feed of an execution's market at once: as its journal last had it, until `feed` has read it."""
         parent = state.parent
+        self._asked[parent.ticker] = self._clock.now()
         feed = self._feeds.get(parent.ticker)
         if feed is not None:
             return feed
@@ -97,6 +103,7 @@ class Markets:
             await feed.leave(_nothing)
 
     def _open(self, market: Market, rates: FeeRates) -> Feed:
+        self._forget()
         feed = Feed(
             market,
             rates,
@@ -109,6 +116,17 @@ class Markets:
         )
         self._feeds[market.ticker] = feed
         return feed
+
+    def _forget(self) -> None:
+        """Forget markets that are of no use any more: an engine that runs for weeks meets new ones every quarter of an hour."""
+        now = self._clock.now()
+        for ticker in [ticker for ticker, at in self._asked.items() if now - at > KEPT]:
+            feed = self._feeds.get(ticker)
+            if feed is None or not feed.wanted:
+                self._feeds.pop(ticker, None)
+                self._presumed.discard(ticker)
+                self._locks.pop(ticker, None)
+                del self._asked[ticker]
 
     def _follow(self) -> None:
         if self._follower is not None:
