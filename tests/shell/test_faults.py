@@ -9,6 +9,7 @@ import json
 import os
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -270,6 +271,23 @@ async def test_an_end_that_cannot_be_confirmed_is_told_with_its_bounds_and_resol
         trade = await engine.execute_trade(edge, method)
         assert trade.execution_id == unresolved.value.execution_id
         assert trade.quantity == held, "its expiration ended it, and the fills of the silence were found"
+        await rig.settled(trade)
+
+
+async def test_more_orders_a_day_than_can_be_read_keep_no_execution_from_its_end(postgres: str, tmp_path: Path) -> None:
+    """A market maker's account has tens of thousands in one market."""
+
+    def told(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+        asked = dict(request.query)
+        if not request.path.endswith("/portfolio/orders") or int(asked.get("min_ts", "0")) > began - 2 * 3_600:
+            return answer
+        return replace(answer, body=json.dumps({**json.loads(answer.body), "cursor": "there are more"}).encode())
+
+    async with rigged(postgres, tmp_path) as rig:
+        began = rig.clock.now() // SECOND
+        async with rig.engine() as engine:
+            rig.wires[0].told = told
+            trade = await engine.execute_trade(AnEdge(1, "0.45", 60), simple(5))
         await rig.settled(trade)
 
 

@@ -86,7 +86,7 @@ class Runner:
         self.state = state
         self._policy = policy
         self._writer = Writer(seat, store, spool, clock, lambda: self.state, self._own, self._on_writer)
-        self._sender = Sender(state.parent, venue, limiter, clock, self._called_off)
+        self._sender = Sender(state.parent, venue, limiter, clock, self._called_off, taken_up=seat.taken_up)
         self._feed = feed
         self._clock = clock
         self._limiter = limiter

@@ -19,7 +19,11 @@ from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import AmendRequest, Clearance, Clock, PlaceRequest, Venue
 
 BURN_COUNT: Final = Count(1)
-LOOK_BACK: Final = Micros(WIDEST + 60 * SECOND)  # the parent began by the clock of a worker that may be another
+# Before the start of the parent, as far as our clock may have come nearer to the exchange's since (it was fast, and the
+# machine slept) or, where another worker began it, as far as its clock may have been off. Whoever quotes in a market has more
+# orders a day there than can be read.
+LOOK_BACK: Final = Micros(3_600 * SECOND)
+LOOK_BACK_TAKEN_UP: Final = Micros(WIDEST + 60 * SECOND)
 Facts = tuple[Fact, ...]
 Durable: TypeAlias = Callable[[], Awaitable[bool]]  # whether an intent is durable, once that is known
 
@@ -34,13 +38,19 @@ class Sender:
         limiter: Limiter,
         clock: Clock,
         called_off: Callable[[Kind], str],
+        *,
+        taken_up: bool,
     ) -> None:
-        """`called_off` returns why a request of this kind must not go out any more, or nothing."""
+        """`called_off` returns why a request of this kind must not go out any more, or nothing.
+
+        `taken_up`: the parent may have begun by another worker's clock.
+        """
         self._parent = parent
         self._venue = venue
         self._limiter = limiter
         self._clock = clock
         self._called_off = called_off
+        self._since = Micros(parent.started - (LOOK_BACK_TAKEN_UP if taken_up else LOOK_BACK))
         self._waits: dict[asyncio.Timeout, Kind] = {}
 
     def call_off(self) -> None:
@@ -97,7 +107,7 @@ class Sender:
 
     async def look_up(self, state: Callable[[], State]) -> Facts:
         """Read our orders in the market, and their fills where the counts of the state then call for them."""
-        ticker, since = self._parent.ticker, Micros(self._parent.started - LOOK_BACK)
+        ticker, since = self._parent.ticker, self._since
         orders = await self._venue.orders(ticker, since, _known(state()))
         fills = None
         if itemisation_due(state(), orders):

@@ -20,6 +20,11 @@ class Seat:
     epoch: int
     next_seq: int
 
+    @property
+    def taken_up(self) -> bool:
+        """Return whether another may have had it before."""
+        return self.epoch > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
