@@ -14,7 +14,7 @@ from depthwalker.core.fees import STANDARD, FeeRates
 from depthwalker.core.flow import WINDOW
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import SECOND, Count, Micros, Price
-from depthwalker.shell.feed import FEES_INTERVAL, FLOW_WAIT, MARKET_INTERVAL, Feed
+from depthwalker.shell.feed import FEES_INTERVAL, FLOW_WAIT, LONGEST_GAP, MARKET_INTERVAL, Feed
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.transport import AioHttpTransport
@@ -219,6 +219,19 @@ async def test_what_traded_longer_ago_than_the_window_is_not_read() -> None:
     await heard.next()
     await feed.leave(heard)
     assert venue.time.now() - venue.since[0] < WINDOW + 30 * SECOND
+
+
+async def test_of_a_gap_of_hours_no_more_is_read_back_than_can_be() -> None:
+    clock = Hurried(20)
+    venue = Told(clock)
+    feed = Feed(market(), STANDARD, venue, clock, FAST)
+    heard = Changes()
+    feed.watch(heard)
+    await heard.next()
+    clock.leap(Micros(10 * 3_600 * SECOND))
+    await heard.next(2)
+    await feed.leave(heard)
+    assert LONGEST_GAP <= clock.now() - venue.since[1] < LONGEST_GAP + 30 * SECOND
 
 
 async def test_the_first_book_comes_with_the_trades_of_the_window() -> None:

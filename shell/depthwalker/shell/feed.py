@@ -25,6 +25,8 @@ MARKET_INTERVAL: Final = Micros(10 * SECOND)
 FEES_INTERVAL: Final = Micros(60 * SECOND)
 LIVE_INTERVALS: Final = 2  # how many polls' time the websocket's book counts as current after its last sign of life
 FLOW_WAIT: Final = Micros(SECOND // 2)
+# No more than this of a gap is read back: what traded before matters to no order, and may be more than can be read, however often.
+LONGEST_GAP: Final = Micros(900 * SECOND)
 OVERLAP: Final = Micros(2 * SECOND)  # trades are read back a little, since the exchange's clock is not ours
 
 
@@ -97,7 +99,7 @@ class Feed:
         """Call `listener` after every change; the first watcher starts the polling."""
         self._listeners.append(listener)
         if self._polling is None:
-            self._forget_old_trades()
+            self._forget_old_trades(WINDOW)  # longer before anybody watched it is of no use
             self._trades_due.ask()
             self._polling = asyncio.create_task(self._poll(), name=f"feed {self.market.ticker}")
             self._watched()
@@ -158,7 +160,7 @@ class Feed:
         """
         if self._clock.now() - self.book.at > self._interval:
             if not self.wanted:
-                self._forget_old_trades()
+                self._forget_old_trades(WINDOW)
             trades = asyncio.create_task(self._read_trades_unless_told())
             try:
                 await self._read_book()
@@ -255,6 +257,7 @@ class Feed:
 
     async def _read_trades(self) -> None:
         asked = self._trades_due.asked
+        self._forget_old_trades(LONGEST_GAP)
         trades = await self._venue.trades(self.market.ticker, Micros(self._traded_until - OVERLAP))
         if isinstance(trades, Success):
             prints = trades.unwrap()
@@ -262,9 +265,9 @@ class Feed:
             self._traded_until = max((trade.at for trade in prints), default=self._traded_until)
             self._trades_due.done(asked)
 
-    def _forget_old_trades(self) -> None:
-        """Read none that traded long before anybody watched: it is of no use, and may be more than can be read."""
-        self._traded_until = max(self._traded_until, Micros(self._clock.now() - WINDOW))
+    def _forget_old_trades(self, span: Micros) -> None:
+        """Read none that traded longer ago than this."""
+        self._traded_until = max(self._traded_until, Micros(self._clock.now() - span))
 
     async def _read_fees(self) -> Outcome[FeeRates, Trouble]:
         asked, began = self._fees_due.asked, self._clock.now()
