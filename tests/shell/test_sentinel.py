@@ -1,12 +1,13 @@
 """The kill switch: pulled once, every worker cancels what rests and ends, and nothing new begins until it is released."""
 
 import asyncio
+import logging
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from tests.shell.clocks import SteppingClock
-from tests.shell.rig import ME, AnEdge, Moment, Rig, abandon, as_store, rests, rigged, simple
+from tests.shell.rig import ME, AnEdge, Moment, Rig, abandon, as_store, rests, rigged, simple, until
 
 from depthwalker.core.units import SECOND
 from depthwalker.shell.api import TradingStopped
@@ -158,6 +159,23 @@ async def test_what_a_dead_worker_left_is_taken_up_only_to_end_it(postgres: str,
             (trade,) = (await second.recover()).trades
             assert trade.result.status == "cancelled"
             await rig.settled(trade)
+
+
+async def test_a_database_that_is_away_for_long_is_told_once(
+    postgres: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def looks(more: int) -> None:
+        enough = store.calls["switch"] + more
+        await until(lambda: store.calls["switch"] >= enough)
+
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store, rig.engine(store=as_store(store)):
+        for _ in range(2):
+            store.down = True
+            await looks(5)
+            store.down = False
+            await looks(2)
+    told = [one for one in caplog.records if "kill switch cannot be read" in one.getMessage()]
+    assert len([one for one in told if one.levelno >= logging.WARNING]) == 2
 
 
 async def test_a_pull_is_obeyed_once_also_where_the_database_was_away_before(postgres: str, tmp_path: Path) -> None:

@@ -44,11 +44,14 @@ class Sentinel:
 
     async def keep_watch(self) -> None:
         """Obey the switch until cancelled. Nothing else ends it: what goes wrong is logged, and looked at again."""
+        away = False  # told once: two lines a second would bury all others
         while True:
             try:
                 await self.look()
+                away = False
             except StoreError as error:
-                LOG.warning("the kill switch cannot be read (%s)", error)
+                LOG.log(logging.DEBUG if away else logging.WARNING, "the kill switch cannot be read (%s)", error)
+                away = True
             except Exception:
                 LOG.exception("the kill switch cannot be read")
             await self._clock.sleep_until(Micros(self._clock.now() + LOOK))

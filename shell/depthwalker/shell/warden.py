@@ -108,11 +108,14 @@ class Warden:
         return read(await self._store.rollout(self._account))
 
     async def _keep_watch(self) -> None:
+        away = False  # told once: two lines a second would bury all others
         while True:
             try:
                 await self.look()
+                away = False
             except StoreError as error:
-                LOG.warning("the rollout cannot be read (%s)", error)
+                LOG.log(logging.DEBUG if away else logging.WARNING, "the rollout cannot be read (%s)", error)
+                away = True
             except Exception:
                 LOG.exception("the rollout cannot be read")
             await self._clock.sleep_until(Micros(self._clock.now() + LOOK))
