@@ -4,14 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from time import monotonic
+from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool.base import AttemptWithBackoff
 from tests.shell.journals import TTL
 from tests.shell.relay import Wire, relayed
 
 from depthwalker.core.book import Leg
+from depthwalker.shell import pool
 from depthwalker.shell.journal import StoreRefused, StoreUnavailable
 from depthwalker.shell.pool import ANSWER_S, OPTIONS, READ_ONLY, SETTINGS, Connection, Database
 from depthwalker.shell.store import PostgresStore
@@ -104,6 +108,42 @@ async def test_a_server_that_only_reads_is_unavailable_and_its_connection_is_rep
     with pytest.raises(StoreUnavailable, match="read-only"):
         await database.all("CREATE TABLE x ()")
     assert await database.one("SELECT pg_backend_pid()") != before
+    await database.close()
+
+
+async def test_a_database_that_was_away_for_long_is_there_again_soon_after(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool doubles its pauses; here they are a twentieth of the usual ones."""
+    monkeypatch.setattr(AttemptWithBackoff, "INITIAL_DELAY", AttemptWithBackoff.INITIAL_DELAY / 20)
+    monkeypatch.setattr(pool, "RECONNECT_S", pool.RECONNECT_S / 20)
+    name = conninfo_to_dict(postgres)["dbname"]
+    database = Database(postgres)
+    await database.open()
+    outside = make_conninfo(postgres, dbname="postgres")
+    async with await psycopg.AsyncConnection.connect(outside, autocommit=True) as server:
+
+        async def allow(word: LiteralString) -> None:
+            await server.execute(
+                sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS " + word).format(sql.Identifier(str(name)))
+            )
+
+        async def asks() -> bool:
+            try:
+                async with asyncio.timeout(SHORT_S):
+                    return await database.one("SELECT 1") is not None
+            except (StoreUnavailable, TimeoutError):
+                return False
+
+        await allow("false")
+        await server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        since = monotonic()
+        while monotonic() - since < LONG_S:
+            assert not await asks()
+        await allow("true")
+        since = monotonic()
+        while not await asks():
+            assert monotonic() - since < LONG_S / 3
     await database.close()
 
 

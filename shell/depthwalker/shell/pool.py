@@ -35,6 +35,8 @@ T = TypeVar("T")
 OPTIONS: Final = "-c statement_timeout=10s -c lock_timeout=5s -c synchronous_commit=on"
 READ_ONLY: Final = "-c default_transaction_read_only=on"
 CONNECT_S: Final = 5
+# The pool doubles its pauses between two attempts to connect, to minutes; whoever asks after it has given up begins anew.
+RECONNECT_S: Final = 10.0
 ANSWER_S: Final = 12.0  # more than the server allows a statement: it is the one to say so while it can
 CANCEL_S: Final = 0.25  # for a server to cancel a statement that nobody waits for any more
 # What the connection string does not say itself. The kernel gives up on a host that has vanished as soon as we do.
@@ -104,6 +106,7 @@ class Database:
             max_size=8,
             open=False,
             timeout=CONNECT_S,
+            reconnect_timeout=RECONNECT_S,
             kwargs={"autocommit": True},
         )
 
