@@ -82,6 +82,20 @@ class TestTakes:
         tape = read(snapshot(0), delta(1, -100), trade(9, 100), delta(12, -100))
         assert tape.events == (Event(Micros(1), Withdraw(Leg.NO, Price(4_800), Count(100))), Event(Micros(9), TAKE))
 
+    @pytest.mark.parametrize("told", [True, False])
+    @pytest.mark.parametrize("taker", list(Leg))
+    def test_a_sweep_meets_the_levels_best_first_however_its_message_lists_the_trades(
+        self, taker: Leg, told: bool
+    ) -> None:
+        bids = tuple((Price(price), Count(300)) for price in (4_600, 4_700))
+        met, prices = taker.other(), (4_600, 4_700) if taker is Leg.NO else (5_400, 5_300)
+        sweep = [
+            trade(1, count, price, taker if told else None) for count, price in zip((50, 300), prices, strict=True)
+        ]
+        emptied = [delta(1, -50, 4_600, met), delta(1, -300, 4_700, met)]
+        tape = read(Snapshot(bids, bids, at(0)), *emptied, *sweep)
+        assert flows(tape) == [Take(taker, Price(5_300), Count(300)), Take(taker, Price(5_400), Count(50))]
+
     def test_later_trades_of_one_delta_take_together_what_it_took(self) -> None:
         late = ((trade(9, 40), 7), (trade(9, 60), 7))
         tape = numbered((snapshot(0), None), (delta(1, -110), 7), *late)

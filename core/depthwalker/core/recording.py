@@ -215,9 +215,8 @@ def _prices_of(body: Body) -> tuple[Price, ...]:
 
 def _turned(reel: Reel, message: tuple[Body, ...], start: Micros) -> Reel | Unplayable:
     reel = _reclaimed(Reel(reel.book, reel.debts, (), Micros(message[0].at - start)))
-    for body in message:
-        if isinstance(body, Print):
-            reel = _traded(reel, body)
+    for taken in _takes(reel.book, message):
+        reel = _taken(reel, taken)
     waiting: tuple[Delta, ...] = ()
     for body in message:
         if isinstance(body, Snapshot):
@@ -233,6 +232,18 @@ def _turned(reel: Reel, message: tuple[Body, ...], start: Micros) -> Reel | Unpl
         reel = changed
     crossed = bool(reel.book.yes and reel.book.no) and reel.book.yes[0][0] + reel.book.no[0][0] >= DOLLAR
     return Unplayable(f"its book is crossed {_clock(reel.at)}") if crossed else reel
+
+
+def _takes(book: Book, message: tuple[Body, ...]) -> tuple[Take, ...]:
+    """Return what was taken in a message that finds this book: each taker's best price first, as a sweep meets the levels."""
+    prints = (body for body in message if isinstance(body, Print))
+    told = ((_taker(book, print_), print_) for print_ in prints)
+    takes = (Take(taker, _of_yes(taker, print_.yes_price), print_.count) for taker, print_ in told if taker is not None)
+    return tuple(sorted(takes, key=_limit))
+
+
+def _limit(taken: Take) -> Price:
+    return taken.limit
 
 
 def _misfit(reel: Reel, delta: Delta) -> Unplayable:
@@ -272,14 +283,10 @@ def _reclaimed(reel: Reel) -> Reel:
     return reel
 
 
-def _traded(reel: Reel, print_: Print) -> Reel:
-    taker = _taker(reel.book, print_)
-    if taker is None:
-        return reel
-    take = Take(taker, _of_yes(taker, print_.yes_price), print_.count)
+def _taken(reel: Reel, taken: Take) -> Reel:
     due = Micros(reel.at + PATIENCE)
-    owed = tuple(Debt(taker.other(), price, count, due) for price, count in hit(reel.book, take))
-    return _done(Reel(reel.book, reel.debts + owed, reel.flows, reel.at), take)
+    owed = tuple(Debt(taken.leg.other(), price, count, due) for price, count in hit(reel.book, taken))
+    return _done(Reel(reel.book, reel.debts + owed, reel.flows, reel.at), taken)
 
 
 def _taker(book: Book, print_: Print) -> Leg | None:
