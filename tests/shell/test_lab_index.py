@@ -66,6 +66,7 @@ def test_the_history_of_a_level(seed: int) -> None:
 def test_additions_and_takers(seed: int) -> None:
     tape, stepped, index = drawn(seed)
     flows = [event.flow for event in tape.events]
+    assert index.trades() == sum(isinstance(one, Take) for one in flows)
     for leg in Leg:
         side = index.sides[leg]
         arrived = [(n, f.price, f.count) for n, f in enumerate(flows) if isinstance(f, Arrive) and f.leg is leg]

@@ -239,8 +239,8 @@ class Index:
         return any(start < until and since < end for start, end in self._silences)
 
     def trades(self) -> int:
-        """Return how many trades the tape holds."""
-        return len(self._print_at)
+        """Return how many trades the tape holds: a recorded one counts once, whatever levels of the book it met."""
+        return len(self.columns.takes.event)
 
     def last_trade(self, now: Micros) -> Micros:
         """Return the instant of the last trade until `now`, or 0."""
