@@ -260,6 +260,12 @@ class TestRefusals:
     def test_a_negative_size(self, body: Body) -> None:
         assert refusal(snapshot(0), body) == "it has a negative size"
 
+    @pytest.mark.parametrize("leg", list(Leg))
+    def test_a_level_told_twice(self, leg: Leg) -> None:
+        level, twice = (Price(4_700), Count(1)), (Price(4_800), Count(3))
+        told = {leg: (twice, level, twice), leg.other(): (level,)}
+        assert refusal(Snapshot(told[Leg.YES], told[Leg.NO], at(0))) == "it has a book with two sizes at one price"
+
     def test_a_level_driven_below_zero(self) -> None:
         where = "the no bid at 0.4800, where 3.00 rest: a negative size"
         assert refusal(snapshot(0), delta(3 * SECOND, -400)) == f"3 s after its start it takes 4.00 from {where}"

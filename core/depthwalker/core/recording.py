@@ -187,6 +187,8 @@ def _moment(line: Line) -> tuple[Micros, int | None]:
 def _impossible(body: Body) -> Unplayable | None:
     if any(count < 0 for count in _sizes(body)):
         return Unplayable("it has a negative size")
+    if isinstance(body, Snapshot) and any(len(dict(levels)) < len(levels) for levels in (body.yes, body.no)):
+        return Unplayable("it has a book with two sizes at one price")
     outside = next((price for price in _prices_of(body) if not 0 < price < DOLLAR), None)
     return None if outside is None else Unplayable(f"it has a price of {format_price(outside)}, not between 0 and 1")
 
