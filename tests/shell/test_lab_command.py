@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.shell.lab_tapes import drawn_tape
 
@@ -480,6 +481,14 @@ def test_an_interval_is_of_blocks_and_too_few_claim_nothing() -> None:
     assert estimated(values, [0] * 100) == Estimate(each.mean, None, None)
     assert ratio([1.0, 2.0], [2.0, 4.0], [1, 2]).mean == pytest.approx(0.5)
     assert ratio([1.0, 2.0], [0.0, 0.0], [1, 2]) == Estimate(None, None, None)
+
+
+@pytest.mark.parametrize("blocks", [5, 9, 30])
+def test_an_interval_of_few_blocks_holds_the_truth_as_often_as_one_of_many(blocks: int) -> None:
+    rng = np.random.default_rng(blocks)
+    told = [estimated(rng.normal(size=blocks).tolist(), range(blocks)) for _ in range(2_000)]
+    held = sum(one.low is not None and one.high is not None and one.low <= 0 <= one.high for one in told)
+    assert 0.91 < held / len(told) < 0.97
 
 
 def test_a_market_where_nothing_can_be_saved_has_no_share_of_the_saving(

@@ -1,18 +1,24 @@
 """Means with intervals, from blocks of time: the only floats of the laboratory, and after all money has been counted.
 
 Neighbouring parents meet the same market, so the unit is a block of at least ten horizons of one recording: blocks are
-drawn with replacement, a thousand times from a fixed seed, and the interval is the middle 95 % of the means.
+drawn with replacement, some thousand times from a fixed seed, and the interval is the middle of the means. The middle 95 %
+of few blocks is too narrow (of five it holds the truth four times in five), so it is widened to what Student's quantile would
+be of so many: the expanded percentile interval (T. Hesterberg, What Teachers Should Know About the Bootstrap, 2015, section 5.4).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import sqrt
+from statistics import NormalDist
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-DRAWS: Final = 1000
-LEAST_BLOCKS: Final = 5  # with fewer no interval is claimed
+from depthwalker.core.period import LEAST_BLOCKS, MILLI, student
+
+DRAWS: Final = 4000
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -41,14 +47,28 @@ def ratio(above: Sequence[float], below: Sequence[float], blocks: Sequence[objec
     mean = float(tops.sum() / bottoms.sum())
     if len(order) < LEAST_BLOCKS:
         return Estimate(mean, None, None)
-    drawn = np.random.default_rng(0).integers(0, len(order), (DRAWS, len(order)))
-    sums: Floats = bottoms[drawn].sum(axis=1)
+    times = _drawn(len(order))
+    sums: Floats = times @ bottoms
     kept = sums != 0
-    means = tops[drawn].sum(axis=1)[kept] / sums[kept]
-    low, high = np.quantile(means, (0.025, 0.975))
+    means = (times @ tops)[kept] / sums[kept]
+    tail = _tail(len(order))
+    low, high = np.quantile(means, (tail, 1 - tail))
     return Estimate(mean, float(low), float(high))
 
 
 def quantile(values: Sequence[float], share: float) -> float:
     """Return a quantile."""
     return float(np.quantile(np.asarray(values, dtype=np.float64), share))
+
+
+@lru_cache(maxsize=8)
+def _drawn(blocks: int) -> Floats:
+    """Return how often each draw has each block, shape (DRAWS, blocks)."""
+    drawn = np.random.default_rng(0).integers(0, blocks, (DRAWS, blocks))
+    cells = drawn + blocks * np.arange(DRAWS)[:, np.newaxis]
+    return np.bincount(cells.ravel(), minlength=DRAWS * blocks).reshape(DRAWS, blocks).astype(np.float64)
+
+
+def _tail(blocks: int) -> float:
+    """Return the share of the means left out at either end: of many blocks a fortieth, of few less."""
+    return NormalDist().cdf(-student(blocks - 1) / MILLI * sqrt(blocks / (blocks - 1)))
