@@ -70,7 +70,7 @@ def test_what_cannot_be_looked_at_is_named_too(
     ("name", "value", "piece", "remedy"),
     [
         ("DEPTHWALKER_BASE_URL", "http://127.0.0.1:9/trade-api/v2", "exchange", "check the network"),
-        ("DATABASE_URL", "postgresql://127.0.0.1:9/nothing", "database", "check DATABASE_URL"),
+        ("DATABASE_URL", "postgresql://127.0.0.1:9/nothing", "database", "correct DATABASE_URL"),
         ("DEPTHWALKER_KEY_FILE", "/nowhere.pem", "key", "name a file that you own"),
         ("DEPTHWALKER_KEY_ID", "unknown", "budget", "check that the key belongs to this exchange"),
     ],

@@ -145,8 +145,13 @@ def test_a_database_that_is_away_is_told_alike(
 
     said = refusal(words, 1, capsys)
 
-    assert said.startswith("the database cannot be used: ")
-    assert "unset DATABASE_URL" in said
+    if words[0] == "stop" and "--release" not in words:
+        assert said.startswith("THE KILL SWITCH IS NOT PULLED, what trades goes on: ")
+        assert "interrupt the processes that trade" in said
+        assert "cancel the orders at the exchange" in said
+    else:
+        assert said.startswith("the database cannot be used: ")
+    assert "unset DATABASE_URL" not in said, "another database would say that nothing rests"
 
 
 @pytest.mark.parametrize("words", AT_THE_EXCHANGE, ids=named)

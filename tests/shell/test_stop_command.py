@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 import pytest
@@ -13,6 +14,8 @@ from tests.shell.command_line import SLOW, Venue, method, order, started, tradin
 
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.cli import main
+from depthwalker.shell.journal import StoreUnavailable
+from depthwalker.shell.store import PostgresStore
 
 
 @pytest.fixture
@@ -111,7 +114,40 @@ def test_a_stop_without_a_reason_or_a_database_says_so(
     assert "say why" in capsys.readouterr().err
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
     assert main(["stop"]) == 1
-    assert "the database cannot be used" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "THE KILL SWITCH IS NOT PULLED, what trades goes on: connection failed" in said
+    assert "until then interrupt the processes that trade" in said
+
+
+def test_a_database_that_goes_while_it_is_asked_leaves_the_switch_unknown_and_one_that_goes_later_pulled(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def gone(*_: object) -> NoReturn:
+        raise StoreUnavailable("server closed the connection")
+
+    with monkeypatch.context() as asking:
+        asking.setattr(PostgresStore, "pull_switch", gone)
+        capsys.readouterr()
+        assert main(["stop"]) == 1
+    said = capsys.readouterr().err
+    assert "WHETHER THE KILL SWITCH IS PULLED IS NOT KNOWN: server closed the connection; run this again" in said
+    monkeypatch.setattr(PostgresStore, "unfinished", gone)
+    assert main(["stop"]) == 3
+    shown = capsys.readouterr()
+    assert "the kill switch is pulled: by hand" in shown.err
+    assert "NOT KNOWN" not in shown.err
+    assert "server closed the connection: mend it, and `depthwalker stop` again" in shown.out
+    assert "nothing rests" not in shown.out
+
+
+def test_on_the_embedded_database_it_says_that_it_stops_nothing_else(
+    venue: Venue, open_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.setenv("DEPTHWALKER_STATE_DIRECTORY", str(open_folder))
+    assert main(["stop"]) == 0
+    said = capsys.readouterr().err
+    assert f"this stops what is on the embedded database in {open_folder}, nothing else" in said
 
 
 def test_without_a_key_whether_anything_rests_is_not_known(

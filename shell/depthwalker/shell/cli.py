@@ -20,6 +20,10 @@ from depthwalker.shell.voice import complain, say
 
 TRACEBACK: Final = "DEPTHWALKER_TRACEBACK"
 LOG: Final = "DEPTHWALKER_LOG"
+MEND: Final = (
+    "start it, or correct DATABASE_URL; the embedded database, which serves where that is unset, knows nothing of what "
+    "runs or rests by this one"
+)
 TEXT: Final = "Fills orders on prediction markets."
 
 
@@ -107,7 +111,7 @@ def _translated(error: Exception) -> Ended:
     from psycopg.errors import UndefinedColumn, UndefinedFunction, UndefinedTable
 
     from depthwalker.shell.api import DepthwalkerError, ExchangeTrouble, Unresolved
-    from depthwalker.shell.db import NoSchema
+    from depthwalker.shell.db import NoSchema, in_words
     from depthwalker.shell.journal import StoreError
     from depthwalker.shell.postmaster import PostgresUnavailable
     from depthwalker.shell.settings import Settings, SettingsError
@@ -130,13 +134,9 @@ def _translated(error: Exception) -> Ended:
                 FAILED, f"the database is another version's ({said}): `depthwalker db load` brings it up to this one"
             )
         case OperationalError():
-            said = " ".join(str(error).split())
-            return Ended(FAILED, f"the database cannot be used: {said}; unset DATABASE_URL to use the embedded one")
+            return Ended(FAILED, f"the database cannot be used: {in_words(error)}; {MEND}")
         case Error():
-            said = (
-                error.diag.message_primary or "DATABASE_URL is not a connection string such as postgresql://host/name"
-            )
-            return Ended(FAILED, f"the database cannot be used: {said}")
+            return Ended(FAILED, f"the database cannot be used: {in_words(error)}")
         case OSError() if error.strerror:
             return Ended(FAILED, f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
         case _:

@@ -34,6 +34,13 @@ class NoSchema(Exception):
         super().__init__("the database lacks depthwalker's tables: load them with `depthwalker db load`")
 
 
+def in_words(error: psycopg.Error) -> str:
+    """Return what a database said, on one line; what is not its own words may repeat the connection string, and is not."""
+    if isinstance(error, psycopg.OperationalError):
+        return " ".join(str(error).split())
+    return error.diag.message_primary or "DATABASE_URL is not a connection string such as postgresql://host/name"
+
+
 def load_schema(dsn: str, *, again: bool = False) -> None:
     """Load schema.sql where the database does not have it, or `again` what has gone of it. Raises psycopg.Error."""
     with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:

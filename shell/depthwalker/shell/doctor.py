@@ -105,7 +105,12 @@ def _database(settings: Settings) -> Iterator[Finding]:
             return
         except psycopg.Error as error:
             said = " ".join((error.diag.message_primary or str(error)).split())
-            yield Finding("database", Verdict.BAD, said, "check DATABASE_URL, or unset it to use the embedded server")
+            yield Finding(
+                "database",
+                Verdict.BAD,
+                said,
+                "start it, or correct DATABASE_URL; unset, the embedded server serves, which knows nothing of what this one holds",
+            )
             return
         version = connection.info.server_version // 10_000
         what = f"PostgreSQL {version}, {'named by DATABASE_URL' if named else 'embedded'}"

@@ -9,15 +9,18 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
+import psycopg
+
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.api import DatabaseTrouble, DepthwalkerError, Recovered
 from depthwalker.shell.clock import SystemClock
-from depthwalker.shell.db import database
+from depthwalker.shell.db import NoSchema, database, in_words
 from depthwalker.shell.ending import FAILED, OK, UNRESOLVED, Ended, Wrong
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.journal import Pulled, Store, StoreError
 from depthwalker.shell.opening import open_store
 from depthwalker.shell.ports import Clock
+from depthwalker.shell.postmaster import PostgresUnavailable
 from depthwalker.shell.settings import Recovering, Settings
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.voice import complain, say
@@ -25,6 +28,10 @@ from depthwalker.shell.waiting import waiting
 
 PATIENCE: Final = Micros(15 * SECOND)  # a worker obeys within a second, and then has its orders' records to read
 LOOK: Final = Micros(SECOND // 4)
+INSTEAD: Final = (
+    "run this again from where the database answers; until then interrupt the processes that trade (Ctrl-C, SIGINT: "
+    "each cancels what rests), or cancel the orders at the exchange"
+)
 NO_KEY: Final = "without an API key what no worker runs is left, and whether an order rests is not known: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE"
 
 
@@ -43,11 +50,18 @@ def run_stop(reason: str, *, as_json: bool) -> int:
     settings = Settings.load()
     if not reason.strip():
         raise Wrong("--reason: say why, in a word or more")
-    with database(settings, load=False) as dsn:
-        try:
+    if settings.database_url is None:
+        complain(
+            f"DATABASE_URL is not set: this stops what is on the embedded database in {settings.state_directory}, nothing else"
+        )
+    try:
+        with database(settings, load=False) as dsn:
             found = asyncio.run(_stop(settings, dsn, reason.strip()))
-        except (DepthwalkerError, StoreError) as error:
-            raise Ended(FAILED, f"{error}: the kill switch may not be pulled") from error
+    except (psycopg.Error, PostgresUnavailable, NoSchema) as error:  # before it was asked
+        said = in_words(error) if isinstance(error, psycopg.Error) else str(error)
+        raise Ended(FAILED, f"THE KILL SWITCH IS NOT PULLED, what trades goes on: {said}; {INSTEAD}") from error
+    except (DatabaseTrouble, StoreError) as error:
+        raise Ended(FAILED, f"WHETHER THE KILL SWITCH IS PULLED IS NOT KNOWN: {error}; {INSTEAD}") from error
     say(json.dumps(asdict(found), indent=2, default=str)) if as_json else say(*_told(found))
     return OK if _all_ended(found) else UNRESOLVED
 
@@ -76,12 +90,10 @@ async def _release(dsn: str) -> bool:
 
 
 async def _stop(settings: Settings, dsn: str, reason: str) -> Stopped:
-    pulled = await _pulled_as_it_is(dsn, reason)
+    pulled = await _pulled_as_it_is(dsn, reason) or await _pulled_brought_up(dsn, reason)
     try:
-        return await _end_all(settings, dsn, reason, pulled)
-    except DatabaseTrouble as error:
-        if pulled is None:
-            raise
+        return await _end_all(settings, dsn, pulled)
+    except (DepthwalkerError, StoreError) as error:
         return Stopped(pulled.reason, (), None, str(error))
 
 
@@ -91,6 +103,11 @@ async def _pulled_as_it_is(dsn: str, reason: str) -> Pulled | None:
         async with PostgresStore(dsn) as store:
             return await _pull(store, reason)
     return None
+
+
+async def _pulled_brought_up(dsn: str, reason: str) -> Pulled:
+    async with _store(dsn) as store:
+        return await _pull(store, reason)
 
 
 async def _pull(store: Store, reason: str) -> Pulled:
@@ -104,10 +121,9 @@ async def _pull(store: Store, reason: str) -> Pulled:
     return pulled
 
 
-async def _end_all(settings: Settings, dsn: str, reason: str, pulled_before: Pulled | None) -> Stopped:
+async def _end_all(settings: Settings, dsn: str, pulled: Pulled) -> Stopped:
     clock = SystemClock()
     async with _store(dsn) as store:
-        pulled = pulled_before or await _pull(store, reason)
         with waiting("waiting until every worker has obeyed"):
             await _obeyed(store, clock)
         recovered, trouble = None, ""
