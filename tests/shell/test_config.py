@@ -8,6 +8,7 @@ from types import MappingProxyType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.shell.test_ticket import NumpyFloat
 
 from depthwalker.core.config import (
     DEFAULT_EXECUTION,
@@ -124,6 +125,7 @@ def test_a_float_is_exactly_its_shortest_text(ppm: int) -> None:
     text = f"0.{ppm:06d}" if ppm < MILLION else "1"
 
     assert parse_config({"max_slippage_percent": float(text)}).unwrap().slippage_ppm == ppm
+    assert parse_config({"max_slippage_percent": NumpyFloat(text)}).unwrap().slippage_ppm == ppm
 
 
 @pytest.mark.parametrize(

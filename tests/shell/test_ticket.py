@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.shell.rig import AMarket, AMethod, AnEdge, simple
+from typing_extensions import override
 
 from depthwalker.core.book import Leg
 from depthwalker.core.parent import Action, RefusalKind
@@ -15,9 +16,18 @@ from depthwalker.shell.api import InvalidEdge, InvalidMethod, OrderRefused
 from depthwalker.shell.ticket import exact, read_job, read_ticket, refuse_another
 
 
+class NumpyFloat(float):
+    """A float as numpy's float64 is one: a subclass with a repr of its own."""
+
+    @override
+    def __repr__(self) -> str:
+        return f"np.float64({float(self)})"
+
+
 @pytest.mark.parametrize(
     ("given_", "text"),
     [
+        (NumpyFloat(0.47), "0.47"),
         (0.47, "0.47"),
         (Decimal("0.470"), "0.470"),
         (" 0.48 ", "0.48"),
@@ -58,6 +68,9 @@ def test_a_ticket_says_what_to_do() -> None:
         ("yes", "buy", True, "0.5", "position_size 'True'"),
         ("yes", "buy", None, "0.5", "position_size 'None'"),
         ("yes", "buy", float("inf"), "0.5", "position_size 'Infinity'"),
+        ("yes", "buy", NumpyFloat("nan"), "0.5", "position_size 'NaN'"),
+        pytest.param("yes", "buy", 10**5_000, "0.5", "position_size '1000", id="more digits than str() takes"),
+        ("yes", "buy", Decimal("1E+999999"), "0.5", "position_size '1000"),
         ("yes", "buy", "1.005", "0.5", "position_size '1.005'"),
         ("yes", "buy", 1, 0.12345, "target_price '0.12345'"),
         ("yes", "buy", 1, Fraction(1, 2), "target_price '1/2'"),
@@ -72,6 +85,7 @@ def test_what_cannot_be_read_is_named_with_what_may(
         read_ticket(side, action, size, target)
     assert named in str(refused.value)
     assert "it must be" in str(refused.value)
+    assert len(str(refused.value)) < 200
 
 
 def test_the_usual_key_is_edge_and_method_and_a_market_may_stand_in() -> None:

@@ -102,7 +102,7 @@ def exact(given: object) -> Decimal | None:
         case int():
             return Decimal(given)
         case float():
-            number = Decimal(repr(given))
+            number = Decimal(float.__repr__(given))  # a subclass, as numpy's float64 is, has a repr of its own
         case Decimal():
             number = given
         case str() if PLAIN_NUMBER.fullmatch(given):

@@ -14,6 +14,7 @@ from depthwalker.core.policy import Policy
 from depthwalker.core.units import Malformed, format_count, format_price, parse_count, parse_price
 from depthwalker.shell.api import Edge, Id, InvalidEdge, InvalidMethod, Market, Method, OrderRefused
 from depthwalker.shell.config import parse_config
+from depthwalker.shell.exact import LONGEST_SHOWN
 from depthwalker.shell.journal import Source
 
 LOG: Final = logging.getLogger("depthwalker")
@@ -132,7 +133,9 @@ def exact(given: object) -> str:
     if isinstance(given, bool):
         return str(given)
     if isinstance(given, float):
-        given = Decimal(repr(given))
+        given = Decimal(float.__repr__(given))  # a subclass, as numpy's float64 is, has a repr of its own
+    elif isinstance(given, int):
+        given = Decimal(given)  # str() refuses more than 4,300 digits
     if isinstance(given, Decimal):
         return f"{given:f}" if given.is_finite() else str(given)
     return str(given).strip()
@@ -143,6 +146,6 @@ def _read(what: str, parsed: Outcome[T, Malformed]) -> T:
         case Success(number):
             return number
         case Failure(malformed):
-            raise InvalidEdge(f"{what} {malformed.text!r}: it must be {malformed.allowed}")
+            raise InvalidEdge(f"{what} {malformed.text[:LONGEST_SHOWN]!r}: it must be {malformed.allowed}")
         case _ as never:
             assert_never(never)
