@@ -759,7 +759,7 @@ async def test_a_database_that_cannot_be_reached_is_named(tmp_path: Path, monkey
 async def test_a_watched_market_is_watched_once_and_left_at_the_end(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig:
         async with rig.engine() as engine:
-            await asyncio.gather(engine.watch([TICKER, TICKER]), engine.watch([TICKER]))
+            await asyncio.gather(engine.watch([TICKER, TICKER]), engine.watch(TICKER))
             assert [task.get_name() for task in asyncio.all_tasks()].count(f"feed {TICKER}") == 1
         assert f"feed {TICKER}" not in {task.get_name() for task in asyncio.all_tasks()}
 

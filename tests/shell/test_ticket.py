@@ -88,6 +88,19 @@ def test_what_cannot_be_read_is_named_with_what_may(
     assert len(str(refused.value)) < 200
 
 
+@pytest.mark.parametrize("key", [5, b"key", "nul\0"])
+def test_a_key_that_is_no_text_is_refused(key: str) -> None:
+    with pytest.raises(InvalidEdge, match=r"request_key .*: it must be a text"):
+        read_job(AnEdge(7), simple(), None, key)
+
+
+@pytest.mark.parametrize("key", [None, "key"])
+@pytest.mark.parametrize(("edge", "method", "named"), [(None, 3, "edge_id None"), (7, None, "method_id None")])
+def test_without_an_id_one_order_is_not_told_from_another(edge: int, method: int, named: str, key: str | None) -> None:
+    with pytest.raises(InvalidEdge, match=f"{named}: it must be the engine's key"):
+        read_job(AnEdge(edge), AMethod({}, method), None, key)
+
+
 def test_the_usual_key_is_edge_and_method_and_a_market_may_stand_in() -> None:
     method = AMethod({}, 3)
     job = read_job(AnEdge(7), method, AMarket("m", "OTHER-1"), None)

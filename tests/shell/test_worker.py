@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import psycopg
 import pytest
@@ -108,10 +109,12 @@ async def test_what_cannot_be_executed_is_told_with_the_reason(postgres: str, tm
         await caller.submit(AnEdge(2, "0.47", 5, action="sell"), simple(10))
         await caller.submit(AnEdge(3, "0.47", 5), simple(10), start_within=timedelta(0))
         await caller.submit(AnEdge(4, "0.47", 5, market=AMarket("NOWHERE", "NOWHERE")), simple(10))
+        await caller.submit(AnEdge(cast("int", "five"), "0.47", 5), simple(10))
         async with working(rig) as (_, worker, ends):
-            await worker.run(drain=True)
+            await asyncio.wait_for(worker.run(drain=True), 20)
         assert dict(ends)["edge 3 method 1"] == "late"
         for number, reason in (
+            ("five", "refused: .*bigint.*: edge_id, .* must be of the types that the engine's own tables have"),
             (2, "refused: .*position"),
             (3, "late: it was not to begin"),
             (4, "refused: there is no market NOWHERE"),

@@ -30,6 +30,7 @@ from depthwalker.shell.api import (
     DatabaseTrouble,
     EngineClosed,
     ExchangeTrouble,
+    InvalidEdge,
     OrderRefused,
     Trade,
     TradingStopped,
@@ -49,6 +50,7 @@ from depthwalker.shell.journal import (
     StoreUnavailable,
     SwitchPulled,
     TurnedDown,
+    Unfit,
 )
 from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.markets import Markets, NoSuchMarket, succeeded
@@ -71,6 +73,9 @@ LEASE: Final = Micros(15 * SECOND)
 RENEWAL: Final = Micros(5 * SECOND)
 EMA_WINDOW: Final = Micros(600 * SECOND)  # the specification's ten minutes
 JOIN_INTERVAL: Final = Micros(SECOND // 4)
+TYPES: Final = (
+    "edge_id, method_id, strategy_id, model_id and market_id must be of the types that the engine's own tables have"
+)
 STORE_RETRY: Final = Micros(SECOND)
 TRIGGER_PATIENCE: Final = Micros(SECOND)  # a belt: no cancel waits for it
 READ_LAG: Final = Micros(SECOND)  # what a position may lag behind fills, with room to spare (fact sheet, section 5.3)
@@ -178,6 +183,8 @@ class Conductor:
         except TurnedDown as told:
             another = f"request key {job.request_key!r} {told}: give another key"
             raise OrderRefused(Refusal(RefusalKind.KEY_TAKEN, another)) from told
+        except Unfit as unfit:
+            raise InvalidEdge(f"{unfit}: {TYPES}") from unfit
         except StoreError as error:
             raise DatabaseTrouble(str(error)) from error
         if isinstance(begun, Attached):

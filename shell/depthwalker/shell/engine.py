@@ -340,8 +340,8 @@ class Engine:
             return f"execution {execution_id} is not confirmed ended, and its journal cannot be read: {error}"
 
     async def watch(self, tickers: Iterable[str]) -> None:
-        """Keep these markets' books and recent flow current, so that a first decision already has a history."""
-        for ticker in tickers:
+        """Keep these markets' (or this one's) books and recent flow current, so that a first decision already has a history."""
+        for ticker in (tickers,) if isinstance(tickers, str) else tickers:  # not by its letters
             feed = await self._markets.feed(ticker)
             if self._closing:
                 raise EngineClosed("the engine is closing: open another one")

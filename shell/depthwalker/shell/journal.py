@@ -60,6 +60,10 @@ class StoreRefused(StoreError):
     """The store's checks refused a row: a bug, or a value that no column holds."""
 
 
+class Unfit(StoreRefused):
+    """A value that its column's type does not hold, such as a text for a number: it never will."""
+
+
 class Source(Enum):
     """Who asked for an execution; the engine names edge and method."""
 

@@ -27,6 +27,7 @@ from depthwalker.shell.journal import (
     StoreUnavailable,
     SwitchPulled,
     TurnedDown,
+    Unfit,
 )
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ CONNECT_S: Final = 5
 RECONNECT_S: Final = 10.0
 ANSWER_S: Final = 12.0  # more than the server allows a statement: it is the one to say so while it can
 CANCEL_S: Final = 0.25  # for a server to cancel a statement that nobody waits for any more
+DATA_EXCEPTION: Final = "22"  # PostgreSQL's class of errors in a value itself
 # What the connection string does not say itself. The kernel gives up on a host that has vanished as soon as we do.
 SETTINGS: Final[dict[str, str | int]] = {
     "connect_timeout": CONNECT_S,
@@ -194,5 +196,7 @@ def _named(error: psycopg.Error) -> StoreError:
             return StoreUnavailable(text)
         case _ if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             return StoreUnavailable(text)
+        case str(state) if state.startswith(DATA_EXCEPTION):
+            return Unfit(text)
         case _:
             return StoreRefused(text)

@@ -46,18 +46,29 @@ def read_job(edge: Edge, method: Method, market: Market | None, request_key: str
     ticker: object = place.ticker
     if not isinstance(ticker, str) or not ticker.strip():
         raise InvalidEdge(f"ticker {ticker!r}: it must be a market's ticker, such as 'KXHIGHNY-26JUN11-T80'")
+    edge_id, method_id = _id("edge_id", edge.edge_id), _id("method_id", method.method_id)
+    key: object = request_key or f"edge {edge_id} method {method_id}"
+    if not isinstance(key, str) or "\0" in key:
+        raise InvalidEdge(f"request_key {key!r}: it must be a text, without U+0000")
     return Job(
-        request_key=request_key or f"edge {edge.edge_id} method {method.method_id}",
+        request_key=key,
         ticket=read_ticket(edge.side, getattr(edge, "action", "buy"), edge.position_size, edge.target_price),
         config=read_config(method),
         ticker=place.ticker,
         market_id=place.market_id,
-        edge_id=edge.edge_id,
-        method_id=method.method_id,
+        edge_id=edge_id,
+        method_id=method_id,
         strategy_id=getattr(method, "strategy_id", None),
         model_id=getattr(method, "model_id", None),
         source=Source.ENGINE,
     )
+
+
+def _id(what: str, given: Id) -> Id:
+    told: object = given
+    if told is None:
+        raise InvalidEdge(f"{what} None: it must be the engine's key, without which one order is not told from another")
+    return given
 
 
 def job_of(request_key: str, state: State, policy: Policy) -> Job:
