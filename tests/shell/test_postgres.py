@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -211,6 +212,19 @@ def test_a_database_url_goes_before_the_embedded_server(folder: Path, monkeypatc
 def test_state_is_kept_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert module.default_folder() == (Path("/var/lib/depthwalker") if os.geteuid() == 0 else tmp_path / "depthwalker")
+
+
+def test_a_user_without_a_home_or_a_name_keeps_state_in_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DEPTHWALKER_HOME", "XDG_STATE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    nobody = 4_000_000_001  # as `docker run --user` has it: no name, no home
+    monkeypatch.setattr(os, "geteuid", lambda: nobody)
+    monkeypatch.setattr(os, "getuid", lambda: nobody)
+    monkeypatch.setattr(module, "own", lambda folder, _: folder)
+    assert module.default_folder() == tmp_path / f"depthwalker-{nobody}"
 
 
 @ROOT_ONLY

@@ -114,6 +114,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("thin_contracts", 200, "at most liquid_contracts"),
         ("calls_per_minute", 0, "a whole number from 1"),
         ("key_file", "", "the path of a PEM file"),
+        ("key_file", "~nobody-of-this-name/key.pem", "the path of a PEM file"),
         ("key_file", "key.pem", "both or neither"),
         ("key_id", "key-1", "both or neither"),
     ],

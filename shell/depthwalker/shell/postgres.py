@@ -72,10 +72,10 @@ def default_folder() -> Path:
     """
     if os.geteuid() == 0:
         return Path("/var/lib/depthwalker")  # PostgreSQL's unprivileged user must be able to reach it
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "depthwalker"
     try:
+        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "depthwalker"
         state.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # the latter of Path.home(), for a number without a name as containers have it
         return own(Path(tempfile.gettempdir()) / f"depthwalker-{os.geteuid()}", None)
     return state
 

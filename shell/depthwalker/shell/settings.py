@@ -104,7 +104,10 @@ def _strays(given: object) -> Strays:
 def _path(given: object) -> Path:
     if not isinstance(given, (str, Path)) or not str(given):
         raise ValueError("not a path")
-    return Path(given).expanduser()
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as nobody:
+        raise ValueError("the home of nobody that is known here") from nobody
 
 
 def _optional_path(given: object) -> Path | None:
