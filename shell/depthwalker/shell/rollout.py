@@ -1,9 +1,7 @@
 """The `rollout` command: where a rollout stands, what the evidence advises, and a person's decisions, each journalled."""
 
 import asyncio
-import getpass
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
@@ -37,6 +35,7 @@ from depthwalker.shell.evidence import evidence, parents
 from depthwalker.shell.journal import Store
 from depthwalker.shell.opening import open_store
 from depthwalker.shell.settings import Settings
+from depthwalker.shell.somebody import somebody
 from depthwalker.shell.voice import say
 
 MOVES: Final = {"advance": Move.ADVANCE, "hold": Move.HOLD, "stop": Move.STOP}
@@ -86,7 +85,7 @@ async def make(store: Store, account: str, move: Move, reason: str, now: Micros,
     stage = _stage_after(standing, move, anyway=anyway)
     if isinstance(stage, Refused):
         raise NotMoved(stage.reason)
-    entry = Entry(standing.rollout.entries + 1, now, move, stage, f"{getpass.getuser()}@{socket.gethostname()}", reason)
+    entry = Entry(standing.rollout.entries + 1, now, move, stage, somebody(), reason)
     if not await store.move(account, entry, evidence(standing.found)):
         raise NotMoved(
             "somebody else decided at the same moment: look at `depthwalker rollout status` and decide again"

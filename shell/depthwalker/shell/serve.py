@@ -5,7 +5,6 @@ one of its own. A token is needed for everything: the first visit brings it in t
 """
 
 import asyncio
-import getpass
 import hashlib
 import hmac
 import ipaddress
@@ -42,6 +41,7 @@ from depthwalker.shell.live_page import (
 )
 from depthwalker.shell.markup import joined
 from depthwalker.shell.settings import Settings
+from depthwalker.shell.somebody import somebody
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.voice import complain, say
 
@@ -223,7 +223,7 @@ class Desk:
         if form.get("confirm") != CONFIRM_STOP:
             return _html(refused_page(f"It was not confirmed: type {CONFIRM_STOP}. Nothing was stopped."), 400)
         try:
-            await self._store.pull_switch(reason, _somebody())
+            await self._store.pull_switch(reason, f"{somebody()}, the live page")
         except StoreError as error:
             return _html(
                 refused_page(f"The kill switch may not be pulled: {_plain(error)}. Run depthwalker stop."), 503
@@ -236,7 +236,7 @@ class Desk:
         if form.get("confirm") != CONFIRM_RELEASE:
             return _html(refused_page(f"It was not confirmed: type {CONFIRM_RELEASE}. Nothing has changed."), 400)
         try:
-            await self._store.release_switch(_somebody())
+            await self._store.release_switch(f"{somebody()}, the live page")
         except StoreError as error:
             return _html(refused_page(f"The kill switch may still be pulled: {_plain(error)}."), 503)
         complain("the kill switch is released from the page")
@@ -280,10 +280,6 @@ def _html(page: str, status: int = 200) -> web.Response:
 
 def _plain(error: StoreError) -> str:
     return " ".join(str(error).split())
-
-
-def _somebody() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}, the live page"
 
 
 # The command

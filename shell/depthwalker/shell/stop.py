@@ -1,9 +1,7 @@
 """The `stop` command: pulls the kill switch, waits until every worker has obeyed, and ends what no worker runs any more."""
 
 import asyncio
-import getpass
 import json
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +20,7 @@ from depthwalker.shell.opening import open_store
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.postmaster import PostgresUnavailable
 from depthwalker.shell.settings import Recovering, Settings
+from depthwalker.shell.somebody import somebody
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.voice import complain, say
 from depthwalker.shell.waiting import waiting
@@ -86,7 +85,7 @@ async def _store(dsn: str) -> AsyncIterator[Store]:
 
 async def _release(dsn: str) -> bool:
     async with _store(dsn) as store:
-        return await store.release_switch(_somebody())
+        return await store.release_switch(somebody())
 
 
 async def _stop(settings: Settings, dsn: str, reason: str) -> Stopped:
@@ -112,7 +111,7 @@ async def _pulled_brought_up(dsn: str, reason: str) -> Pulled:
 
 async def _pull(store: Store, reason: str) -> Pulled:
     before = await store.switch()
-    pulled = await store.pull_switch(reason, _somebody())
+    pulled = await store.pull_switch(reason, somebody())
     complain(
         f"the kill switch is pulled: {reason}"
         if before is None
@@ -149,10 +148,6 @@ async def _obeyed(store: Store, clock: Clock) -> None:
 def _all_ended(found: Stopped) -> bool:
     troubles = () if found.recovered is None else found.recovered.troubles
     return not (found.unfinished or found.trouble or troubles)
-
-
-def _somebody() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def _told(found: Stopped) -> Iterator[str]:
