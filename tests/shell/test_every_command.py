@@ -299,6 +299,17 @@ def test_whoever_reads_an_execution_and_goes_stops_it(venue: Venue, tmp_path: Pa
     assert venue.resting() == 0
 
 
+@pytest.mark.parametrize("words", [["exchange"], ["serve", "--port", "0"]], ids=named)
+def test_output_that_nobody_reads_is_not_taken_for_a_port_that_cannot_be_had(words: list[str], venue: Venue) -> None:
+    with subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        said = process.stderr.read()
+
+    assert (process.returncode, said) == (141, "")
+
+
 @pytest.fixture
 def not_under_nohup() -> Iterator[None]:
     """What is started hears SIGHUP, even where whoever runs the tests does not."""

@@ -87,9 +87,10 @@ def run_demo(wish: Wish) -> int:
     )
     if wish.save is not None:
         try:
-            say(*(f"saved the market as {file}" for file in save_scenes(scenes, wish.save)))
+            saved = save_scenes(scenes, wish.save)
         except OSError as error:
             raise Wrong(f"{wish.save} cannot be written: {error.strerror}") from error
+        say(*(f"saved the market as {file}" for file in saved))
     say(*(_order(scene) for scene in scenes))
     return _run(wish, scenes, seed, console, say)
 

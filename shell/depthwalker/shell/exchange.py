@@ -65,6 +65,8 @@ def run_exchange(stall: Stall) -> int:
         account = Account(NAME, NAME, key.public_key(), CASH)
         try:
             asyncio.run(_serve(tapes, account, file, stall))
+        except BrokenPipeError:  # of the output's reader, who has gone
+            raise
         except OSError as error:
             raise Ended(
                 FAILED, f"port {stall.port} cannot be used: {error.strerror}; leave --port out for a free one"

@@ -294,6 +294,8 @@ def run_serve(place: Place, *, as_json: bool) -> int:
     with database(settings) as dsn:
         try:
             asyncio.run(_serve(place, dsn, token, as_json=as_json))
+        except BrokenPipeError:  # of the output's reader, who has gone
+            raise
         except OSError as error:
             said = error.strerror or str(error)
             raise Ended(
