@@ -140,6 +140,18 @@ def test_a_database_that_goes_while_it_is_asked_leaves_the_switch_unknown_and_on
     assert "nothing rests" not in shown.out
 
 
+def test_an_interrupt_does_not_leave_the_impression_that_it_was_pulled(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def interrupted(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PostgresStore, "pull_switch", interrupted)
+    capsys.readouterr()
+    assert main(["stop"]) == 130
+    assert capsys.readouterr().err == "interrupted: the kill switch is pulled only if a line above says so\n"
+
+
 def test_on_the_embedded_database_it_says_that_it_stops_nothing_else(
     venue: Venue, open_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.api import DatabaseTrouble, DepthwalkerError, Recovered
 from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.db import NoSchema, database, in_words
-from depthwalker.shell.ending import FAILED, OK, UNRESOLVED, Ended, Wrong
+from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, UNRESOLVED, Ended, Wrong
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.journal import Pulled, Store, StoreError
 from depthwalker.shell.opening import open_store
@@ -59,6 +59,8 @@ def run_stop(reason: str, *, as_json: bool) -> int:
     except (psycopg.Error, PostgresUnavailable, NoSchema) as error:  # before it was asked
         said = in_words(error) if isinstance(error, psycopg.Error) else str(error)
         raise Ended(FAILED, f"THE KILL SWITCH IS NOT PULLED, what trades goes on: {said}; {INSTEAD}") from error
+    except KeyboardInterrupt:
+        raise Ended(INTERRUPTED, "interrupted: the kill switch is pulled only if a line above says so") from None
     except (DatabaseTrouble, StoreError) as error:
         raise Ended(FAILED, f"WHETHER THE KILL SWITCH IS PULLED IS NOT KNOWN: {error}; {INSTEAD}") from error
     say(json.dumps(asdict(found), indent=2, default=str)) if as_json else say(*_told(found))
