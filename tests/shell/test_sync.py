@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from tests.shell.rig import KEY, ME, TICKER, AMarket, AMethod, AnEdge, Rig, rigged, simple, until
 
-from depthwalker.shell.api import DatabaseTrouble, OrderRefused
+from depthwalker.shell.api import DatabaseTrouble, EngineClosed, OrderRefused
 from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.sync import SyncEngine
 
@@ -60,6 +60,20 @@ async def resting(rig: Rig) -> None:
 
 async def resumed(rig: Rig) -> None:
     await rig.shows("SELECT 1 FROM execution_journal WHERE kind = 'Resumed'")
+
+
+async def test_the_closed_twin_says_that_it_is_closed(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path, clock=SystemClock()) as rig:
+        settings = rig.settings({"key_id": "kid", "key_file": key_file(tmp_path)})
+
+        def blocking() -> None:
+            with SyncEngine.open(settings, dsn=postgres) as engine:
+                pass
+            with pytest.raises(EngineClosed, match="open another one"):
+                engine.execute_trade(AnEdge(1, "0.47", 5), simple())
+
+        await asyncio.to_thread(blocking)
+        assert rig.own() == ()
 
 
 async def test_the_twin_blocks_until_the_trade_is_there(postgres: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
-from depthwalker.shell.api import Edge, ExecutionResult, Market, Method, Queued, Trade
+from depthwalker.shell.api import Edge, EngineClosed, ExecutionResult, Market, Method, Queued, Trade
 from depthwalker.shell.engine import Engine, Executor
 from depthwalker.shell.settings import Settings
 
@@ -24,6 +24,8 @@ class SyncEngine:
     def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
         self._engine = engine
         self._loop = loop
+        self._gate = threading.RLock()  # of a signal handler's calls too
+        self._closed = False
 
     @classmethod
     @contextmanager
@@ -35,7 +37,11 @@ class SyncEngine:
         stack = AsyncExitStack()
         entering = asyncio.run_coroutine_threadsafe(stack.enter_async_context(Engine.open(settings, dsn=dsn)), loop)
         try:
-            yield cls(entering.result(), loop)
+            engine = cls(entering.result(), loop)
+            try:
+                yield engine
+            finally:
+                engine._close()
         finally:
             entering.cancel()
             asyncio.run_coroutine_threadsafe(_leave(stack), loop).result()
@@ -73,8 +79,17 @@ class SyncEngine:
         """Keep these markets' books and recent flow current."""
         self._run(self._engine.watch(tickers))
 
+    def _close(self) -> None:
+        """Let no call come any more: one that came after the last look at the loop's tasks would never return."""
+        with self._gate:
+            self._closed = True
+
     def _run(self, work: Coroutine[None, None, T]) -> T:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._gate:
+            if self._closed:
+                work.close()
+                raise EngineClosed("the engine is closed: open another one")
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         except (
