@@ -152,6 +152,11 @@ def test_an_interrupt_does_not_leave_the_impression_that_it_was_pulled(
     assert capsys.readouterr().err == "interrupted: the kill switch is pulled only if a line above says so\n"
 
 
+def test_a_reason_in_another_encoding_pulls_it_all_the_same(venue: Venue, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stop", "--reason", os.fsdecode(b"caf\xe9")]) == 0
+    assert "the kill switch is pulled: caf?" in capsys.readouterr().err
+
+
 def test_on_the_embedded_database_it_says_that_it_stops_nothing_else(
     venue: Venue, open_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

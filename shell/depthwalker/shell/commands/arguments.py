@@ -32,6 +32,11 @@ def span(text: str) -> int:
     return found
 
 
+def words(text: str) -> str:
+    """Return what a person says, what of it was not in the terminal's encoding replaced: no command fails for an accent."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def target_file(text: str) -> Path:
     """Return where a file is to be written, once its folder is there: better now than after the work."""
     file = Path(text)

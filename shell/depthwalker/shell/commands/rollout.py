@@ -2,7 +2,7 @@
 
 import argparse
 
-from depthwalker.shell.commands.arguments import output
+from depthwalker.shell.commands.arguments import output, words
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,7 +12,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         choices=("status", "advance", "hold", "stop"),
         help="status: stage, evidence and advice; advance: the next stage; hold: stay; stop: the walker, at once",
     )
-    parser.add_argument("--reason", default="by hand", metavar="TEXT", help="why, for the journal (default: by hand)")
+    parser.add_argument(
+        "--reason", type=words, default="by hand", metavar="TEXT", help="why, for the journal (default: by hand)"
+    )
     parser.add_argument(
         "--anyway", action="store_true", help="advance against the advice; never past the week of paper and its parents"
     )

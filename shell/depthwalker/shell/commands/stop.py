@@ -2,13 +2,15 @@
 
 import argparse
 
-from depthwalker.shell.commands.arguments import output
+from depthwalker.shell.commands.arguments import output, words
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--release", action="store_true", help="let trading go on")
-    parser.add_argument("--reason", default="by hand", metavar="TEXT", help="why, for the journals (default: by hand)")
+    parser.add_argument(
+        "--reason", type=words, default="by hand", metavar="TEXT", help="why, for the journals (default: by hand)"
+    )
     output(parser, result="what came of it")
 
 
