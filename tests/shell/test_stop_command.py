@@ -117,6 +117,9 @@ def test_a_stop_without_a_reason_or_a_database_says_so(
     said = capsys.readouterr().err
     assert "THE KILL SWITCH IS NOT PULLED, what trades goes on: connection failed" in said
     assert "until then interrupt the processes that trade" in said
+    monkeypatch.setenv("DEPTHWALKER_MAX_CONCURRENT", "many")
+    assert main(["stop"]) == 2
+    assert "THE KILL SWITCH IS NOT PULLED, what trades goes on: settings.max_concurrent" in capsys.readouterr().err
 
 
 def test_a_database_that_goes_while_it_is_asked_leaves_the_switch_unknown_and_one_that_goes_later_pulled(
@@ -130,7 +133,7 @@ def test_a_database_that_goes_while_it_is_asked_leaves_the_switch_unknown_and_on
         capsys.readouterr()
         assert main(["stop"]) == 1
     said = capsys.readouterr().err
-    assert "WHETHER THE KILL SWITCH IS PULLED IS NOT KNOWN: server closed the connection; run this again" in said
+    assert "WHETHER THE KILL SWITCH IS PULLED IS NOT KNOWN: server closed the connection; mend it, or run this" in said
     monkeypatch.setattr(PostgresStore, "unfinished", gone)
     assert main(["stop"]) == 3
     shown = capsys.readouterr()

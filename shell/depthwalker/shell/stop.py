@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
@@ -13,13 +13,13 @@ from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.api import DatabaseTrouble, DepthwalkerError, Recovered
 from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.db import NoSchema, database, in_words
-from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, UNRESOLVED, Ended, Wrong
+from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, UNRESOLVED, Ended, Wrong
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.journal import Pulled, Store, StoreError
 from depthwalker.shell.opening import open_store
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.postmaster import PostgresUnavailable
-from depthwalker.shell.settings import Recovering, Settings
+from depthwalker.shell.settings import Recovering, Settings, SettingsError
 from depthwalker.shell.somebody import somebody
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.voice import complain, say
@@ -28,7 +28,7 @@ from depthwalker.shell.waiting import waiting
 PATIENCE: Final = Micros(15 * SECOND)  # a worker obeys within a second, and then has its orders' records to read
 LOOK: Final = Micros(SECOND // 4)
 INSTEAD: Final = (
-    "run this again from where the database answers; until then interrupt the processes that trade (Ctrl-C, SIGINT: "
+    "mend it, or run this where the database answers; until then interrupt the processes that trade (Ctrl-C, SIGINT: "
     "each cancels what rests), or cancel the orders at the exchange"
 )
 NO_KEY: Final = "without an API key what no worker runs is left, and whether an order rests is not known: set DEPTHWALKER_KEY_ID and DEPTHWALKER_KEY_FILE"
@@ -46,25 +46,32 @@ class Stopped:
 
 def run_stop(reason: str, *, as_json: bool) -> int:
     """Stop everything and return the exit code: UNRESOLVED where an execution has not ended."""
-    settings = Settings.load()
     if not reason.strip():
         raise Wrong("--reason: say why, in a word or more")
-    if settings.database_url is None:
-        complain(
-            f"DATABASE_URL is not set: this stops what is on the embedded database in {settings.state_directory}, nothing else"
-        )
     try:
-        with database(settings, load=False) as dsn:
+        with ExitStack() as stack:
+            settings, dsn = _reached(stack)
             found = asyncio.run(_stop(settings, dsn, reason.strip()))
-    except (psycopg.Error, PostgresUnavailable, NoSchema) as error:  # before it was asked
-        said = in_words(error) if isinstance(error, psycopg.Error) else str(error)
-        raise Ended(FAILED, f"THE KILL SWITCH IS NOT PULLED, what trades goes on: {said}; {INSTEAD}") from error
     except KeyboardInterrupt:
         raise Ended(INTERRUPTED, "interrupted: the kill switch is pulled only if a line above says so") from None
     except (DatabaseTrouble, StoreError) as error:
         raise Ended(FAILED, f"WHETHER THE KILL SWITCH IS PULLED IS NOT KNOWN: {error}; {INSTEAD}") from error
     say(json.dumps(asdict(found), indent=2, default=str)) if as_json else say(*_told(found))
     return OK if _all_ended(found) else UNRESOLVED
+
+
+def _reached(stack: ExitStack) -> tuple[Settings, str]:
+    """Return the settings and their database, which nothing was asked of yet. Raises Ended."""
+    try:
+        settings = Settings.load()
+        if settings.database_url is None:
+            where = settings.state_directory
+            complain(f"DATABASE_URL is not set: this stops what is on the embedded database in {where}, nothing else")
+        return settings, stack.enter_context(database(settings, load=False))
+    except (SettingsError, PostgresUnavailable, NoSchema, psycopg.Error, OSError) as error:
+        code = REFUSED if isinstance(error, SettingsError) else FAILED
+        said = in_words(error) if isinstance(error, psycopg.Error) else str(error)
+        raise Ended(code, f"THE KILL SWITCH IS NOT PULLED, what trades goes on: {said}; {INSTEAD}") from error
 
 
 def run_release(*, as_json: bool) -> int:
