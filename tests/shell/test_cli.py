@@ -125,6 +125,11 @@ def test_a_bad_order_is_named(
     [
         ("m.toml", "algorithm = ", "is not TOML"),
         ("m.json", "{", "is not JSON"),
+        (
+            "m.json",
+            '{"max_slippage_dollars": 0.01, "max_slippage_dollars": 0.5}',
+            "max_slippage_dollars stands there twice",
+        ),
         ("m.json", "[]", "holds no table"),
         ("m.toml", "max_walks = 3", "execution_config.max_walks"),
         ("m.toml", "max_slippage_percent = 50", "allowed is a fraction of the target from 0 to 1"),

@@ -33,7 +33,9 @@ def table_in(file: Path, what: str) -> dict[str, object]:
     try:
         text = file.read_text(encoding="utf-8")
         found: object = (
-            json.loads(text, parse_float=Decimal) if kind == "JSON" else tomllib.loads(text, parse_float=Decimal)
+            json.loads(text, parse_float=Decimal, object_pairs_hook=_each_once)
+            if kind == "JSON"
+            else tomllib.loads(text, parse_float=Decimal)
         )
     except OSError as error:
         raise Wrong(f"{file} cannot be read: {error.strerror}; name a file with the keys of {what}") from error
@@ -43,4 +45,14 @@ def table_in(file: Path, what: str) -> dict[str, object]:
         ) from error
     if not isinstance(found, dict):
         raise Wrong(f"{file} holds no table: write the keys of {what}")
+    return found
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object, whose keys may stand in it once, as TOML's do: of two caps neither is meant more."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"{key} stands there twice")
+        found[key] = value
     return found
