@@ -119,9 +119,7 @@ class Identity:
     execution: str
 
 
-LARGEST: Final = Count(
-    99_999_999_999_999
-)  # what the tables hold, in hundredths of a contract (schema.sql, target_quantity)
+LARGEST: Final = Count(99_999_999_999_999)  # in hundredths of a contract: what the tables hold (target_quantity)
 WIND_DOWN_GRACE = Micros(5_000_000)  # DESIGN section 4, dead man's switch
 TARGET_SNAPPED: Final = "target_snapped"
 TARGET_LOWERED: Final = "target_lowered"

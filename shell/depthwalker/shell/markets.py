@@ -19,9 +19,8 @@ from depthwalker.shell.ports import Clock, Venue
 from depthwalker.shell.wire import AUTO_SHARD
 
 T = TypeVar("T")
-KEPT: Final = Micros(
-    3_600 * SECOND
-)  # a feed that nobody watches or asks for: its history says nothing after two minutes
+# A feed that nobody watches or asks for: its history says nothing after two minutes.
+KEPT: Final = Micros(3_600 * SECOND)
 
 
 class Follower(Line, Protocol):
