@@ -30,6 +30,7 @@ from depthwalker.core.channel import Channel
 from depthwalker.core.fact import Observed
 from depthwalker.core.structure import STRUCTURES
 from depthwalker.core.units import MILLION, SECOND
+from depthwalker.shell.conduct import runners
 from depthwalker.shell.dialler import AioHttpDialler
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.feed import MARKET_INTERVAL, Feed
@@ -329,6 +330,8 @@ async def test_a_new_grid_is_taken_from_the_frame(postgres: str, tmp_path: Path)
         life.regrid(rig.exchange.exchange, TICKER, finer)
         await until(lambda: flow(rig, engine).market.grid == finer)
         assert rig.clock.now() - since < MARKET_INTERVAL
+        (runner,) = runners(engine._conducts)
+        await until(lambda: runner.state.grid == finer)
         engine.stop()
         trade = await running
         state = await rig.settled(trade)
