@@ -227,6 +227,22 @@ async def test_records_are_listed_from_the_earlier_of_both_clocks(ahead: int, se
     assert asked == [str(NOW // SECOND + seconds)] * 2
 
 
+async def test_and_as_early_as_our_clock_was_ever_fast() -> None:
+    """It was set right while we ran, and the machine slept: since then ours, which never runs backwards, is right as well."""
+    transport, venue = wired(-3 * 3_600 * SECOND)
+    await venue.place(ORDER)
+    await venue.place(ORDER)  # at the exchange three hours before NOW
+    transport.ahead = 0
+    (await venue.balance()).unwrap()
+    assert correction(venue.rest.skew) == 0
+
+    await venue.orders("T", NOW)
+    await venue.fills("T", NOW, ())
+
+    asked = [int(dict(request.query)["min_ts"]) for request in transport.requests[-2:]]
+    assert asked == [NOW // SECOND - 3 * 3_600] * 2
+
+
 async def test_an_exchange_that_always_complains_is_asked_twice_and_no_more() -> None:
     async with trading((401, STALE)) as (exchange, venue):
         assert (await venue.balance()).failure() == NotApplied(f"401 {EXPIRED} header timestamp expired")

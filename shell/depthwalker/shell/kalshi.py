@@ -179,7 +179,7 @@ class KalshiVenue:
     ) -> Outcome[tuple[OrderRecord, ...], Trouble]:
         """Return the account's orders in a market since the whole second of `since`, oldest first, archived ones too."""
         read = partial(read_orders, ours=ours)
-        listed = await self.rest.pages(READ, RECORDS, since_query(ticker, self._early(since)), read)
+        listed = await self.rest.pages(READ, RECORDS, since_query(ticker, self.rest.earliest(since)), read)
         return await self._with_archived(f"{HISTORICAL}/orders", ticker, since, listed, read, _order_id)
 
     async def resting(self) -> Outcome[tuple[OrderRecord, ...], Trouble]:
@@ -192,7 +192,7 @@ class KalshiVenue:
         One that cannot be read fails the reading only where it is of an order of `ours`.
         """
         read = partial(read_fills, now=self.rest.now(), ours=ours)
-        query = since_query(ticker, self._early(since))
+        query = since_query(ticker, self.rest.earliest(since))
         listed = await self.rest.pages(READ, f"{ROOT}/portfolio/fills", query, read)
         return await self._with_archived(f"{HISTORICAL}/fills", ticker, since, listed, read, _fill_id)
 
@@ -225,10 +225,6 @@ class KalshiVenue:
             return archived
         names = {name(record) for record in listed.unwrap()}
         return Success((*(record for record in archived.unwrap() if name(record) not in names), *listed.unwrap()))
-
-    def _early(self, since: Micros) -> Micros:
-        """Return the earlier of an instant on our clock and on the exchange's, whose clock dates its records."""
-        return min(since, self.rest.on_their_clock(since))
 
 
 def _order_id(order: OrderRecord) -> str:

@@ -69,6 +69,7 @@ class Rest:
         self.on_throttled: Callable[[str], None] | None = None  # told the method of every request that got a 429
         self.meter: Callable[[str], Awaitable[None]] | None = None  # returns when a GET, READ or PUBLIC, may go out
         self._skew = UNKNOWN_SKEW
+        self._fastest = Micros(0)  # the least correction that there was: how fast our clock was at most
         self._shards: dict[str, int] = {}  # as the markets last named them
 
     @property
@@ -83,6 +84,14 @@ class Rest:
     def on_their_clock(self, at: Micros) -> Micros:
         """Return what the exchange's clock shows when ours shows `at`."""
         return Micros(at + correction(self._skew))
+
+    def earliest(self, at: Micros) -> Micros:
+        """Return the least that the exchange's clock may have shown when ours shows or showed `at`.
+
+        A clock that was fast comes nearer to it where it is set right and the machine sleeps; what is at the exchange was
+        signed by the correction of its time.
+        """
+        return Micros(at + self._fastest)
 
     def their_now(self) -> Micros:
         """Return what the exchange's clock shows, as far as its answers have told: what is signed is judged by that."""
@@ -206,6 +215,7 @@ class Rest:
         self._skew = UNKNOWN_SKEW if expired else self._skew
         for one in sightings(answer, sent, self._clock.now(), dated=dated or expired, stamped=stamped):
             self._skew = sighted(self._skew, one)
+        self._fastest = min(self._fastest, correction(self._skew))
 
 
 def successful(outcome: Outcome[HttpResponse, Trouble]) -> Outcome[bytes, Trouble]:

@@ -19,9 +19,8 @@ from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.ports import AmendRequest, Clearance, Clock, PlaceRequest, Venue
 
 BURN_COUNT: Final = Count(1)
-# Before the start of the parent, as far as our clock may have come nearer to the exchange's since (it was fast, and the
-# machine slept) or, where another worker began it, as far as its clock may have been off. Whoever quotes in a market has more
-# orders a day there than can be read.
+# Before the start of the parent, with room to spare: how fast our clock ever was, the venue allows for. Where another worker
+# began it, as far as its clock may have been off. Whoever quotes in a market has more orders a day there than can be read.
 LOOK_BACK: Final = Micros(3_600 * SECOND)
 LOOK_BACK_TAKEN_UP: Final = Micros(WIDEST + 60 * SECOND)
 Facts = tuple[Fact, ...]
