@@ -9,6 +9,7 @@ import json
 import os
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -462,6 +463,33 @@ async def test_nor_do_they_wait_for_a_disk_that_hangs_with_it(
             store.hang.set()
             trade = await call
             assert not Spool(tmp_path / "spool").kept()
+        await rig.settled(trade)
+
+
+async def test_a_disk_that_hangs_takes_no_thread_in_which_hosts_names_are_looked_up(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those are asyncio's own, and few: without them no cancel gets a new connection."""
+    placed, hung, thawed = Moment(), threading.Event(), threading.Event()
+
+    def hang(_: int) -> None:
+        hung.set()
+        thawed.wait(8)
+
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store:
+        async with rig.engine(store=as_store(store), on_turn=placed.when(rests)) as engine:
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.45", 60), walker(20)))
+            await placed.come()
+            monkeypatch.setattr(os, "fsync", hang)
+            store.down = True
+            await until(hung.is_set)
+            try:
+                await asyncio.wait_for(asyncio.get_running_loop().getaddrinfo("127.0.0.1", 443), 2)
+            finally:
+                thawed.set()
+                store.down = False
+            trade = await call
         await rig.settled(trade)
 
 
