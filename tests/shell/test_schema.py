@@ -445,6 +445,18 @@ def test_a_column_that_was_too_narrow_in_an_older_schema_is_widened(loaded: Conn
     assert value(loaded, "SELECT depthwalker_type('execution_metrics', 'momentum_at_execution')") == "numeric(24,6)"
 
 
+def test_a_view_of_somebodys_own_keeps_a_column_as_it_was_and_nothing_else(loaded: Connection) -> None:
+    loaded.execute("ALTER TABLE execution_metrics ALTER momentum_at_execution TYPE numeric(14,6)")
+    loaded.execute("ALTER TABLE execution_metrics DROP COLUMN measured_note CASCADE")
+    loaded.execute("CREATE VIEW dashboard AS SELECT * FROM execution_metrics")
+    load(loaded)
+    assert value(loaded, "SELECT depthwalker_type('execution_metrics', 'momentum_at_execution')") == "numeric(14,6)"
+    assert value(loaded, "SELECT depthwalker_type('execution_metrics', 'measured_note')") == "text"
+    loaded.execute("DROP VIEW dashboard")
+    load(loaded)
+    assert value(loaded, "SELECT depthwalker_type('execution_metrics', 'momentum_at_execution')") == "numeric(24,6)"
+
+
 def test_the_function_of_an_older_schema_is_replaced(loaded: Connection) -> None:
     """Its arguments differ: both would be there, and the older one would still be callable."""
     found = loaded.execute("SELECT count(*) FROM pg_proc WHERE proname = 'depthwalker_lease_tokens'")
