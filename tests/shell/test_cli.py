@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import stat
@@ -400,6 +401,14 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     shown = capsys.readouterr().out
     assert shown.startswith(f"usage: depthwalker {name} ")
     assert TABLE[name].text in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_usage_line_has_every_word_that_a_command_takes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    words = re.search(r"^positional arguments:\n +(\S+\|\S+)", capsys.readouterr().out, re.MULTILINE)
+    assert words is None or TABLE[name].operands.split()[0] == words[1]
 
 
 @pytest.mark.parametrize("name", TABLE)

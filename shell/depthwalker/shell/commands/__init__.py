@@ -125,7 +125,7 @@ TABLE: Final[Mapping[str, Entry]] = {
     "db": Entry(
         "the database: $DATABASE_URL, or the embedded server",
         ("db start", "db load", "db url --json", "db rebuild", "db retain --dry-run"),
-        "start|url|shell|load|measure|retain",
+        "start|url|shell|load|measure|rebuild|retain",
     ),
     "completion": Entry(
         "print what completes this program's words in a shell",
