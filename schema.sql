@@ -1055,6 +1055,7 @@ DECLARE
     trade jsonb;
     names text;
 BEGIN
+    UPDATE execution_state SET trade_error = NULL WHERE execution_id = p_execution_id AND trade_error IS NOT NULL;
     IF EXISTS (SELECT FROM trades t WHERE t.execution_id = p_execution_id)
        OR EXISTS (SELECT FROM execution_state e WHERE e.execution_id = p_execution_id AND e.source = 'paper') THEN
         RETURN;  -- there is one, or nothing was traded: the engine's trades are of real money
@@ -1076,7 +1077,6 @@ BEGIN
     WHERE value <> 'null';
     EXECUTE format('INSERT INTO trades (%1$s) SELECT %1$s FROM jsonb_populate_record(NULL::trades, $1)', names) USING trade;
     SET CONSTRAINTS ALL IMMEDIATE;  -- what the engine's table would refuse only at the commit, too
-    UPDATE execution_state SET trade_error = NULL WHERE execution_id = p_execution_id AND trade_error IS NOT NULL;
 EXCEPTION WHEN OTHERS THEN
     -- What may pass by itself is for the caller to try again; what the engine's table refuses must not keep an execution open.
     IF left(SQLSTATE, 2) IN ('08', '40', '53', '55', '57', '58') THEN

@@ -30,6 +30,14 @@ def sql(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[psycopg.Conn
         yield connection
 
 
+async def kept_at_once(dsn: str) -> None:
+    started, rest = journal("walk_with_partial_fills")
+    async with PostgresStore(dsn) as store:
+        begun = await store.begin(origin(), started, "w", TTL)
+        assert isinstance(begun, Begun)
+        await store.append(begun.execution_id, begun.epoch, 2, rest, project(folded(started, *rest)))
+
+
 def test_what_the_tables_show_follows_from_the_journal_again(
     postgres: str, sql: psycopg.Connection[TupleRow], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,15 +58,8 @@ def test_what_the_tables_show_follows_from_the_journal_again(
 def test_a_trade_that_the_engines_table_refused_is_written_once_it_can_be(
     postgres: str, sql: psycopg.Connection[TupleRow], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def keep() -> None:
-        started, rest = journal("walk_with_partial_fills")
-        async with PostgresStore(postgres) as store:
-            begun = await store.begin(origin(), started, "w", TTL)
-            assert isinstance(begun, Begun)
-            await store.append(begun.execution_id, begun.epoch, 2, rest, project(folded(started, *rest)))
-
     sql.execute("ALTER TABLE trades ADD CONSTRAINT too_small CHECK (quantity > 1000)")
-    asyncio.run(keep())
+    asyncio.run(kept_at_once(postgres))
     assert main(["db", "rebuild"]) == 1
     told = capsys.readouterr().out
     assert told.startswith("0 executions rebuilt\nexecution 1: the table trades refuses its row: ")
@@ -69,6 +70,22 @@ def test_a_trade_that_the_engines_table_refused_is_written_once_it_can_be(
         "SELECT t.quantity, e.filled_quantity, e.trade_error FROM trades t JOIN execution_state e USING (execution_id)"
     ).fetchall()
     assert (quantity == filled, refused) == (True, None)
+
+
+def test_a_refused_trade_that_somebody_entered_is_missing_no_more(
+    postgres: str, sql: psycopg.Connection[TupleRow], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sql.execute("ALTER TABLE trades ADD CONSTRAINT too_small CHECK (quantity > 1000)")
+    asyncio.run(kept_at_once(postgres))
+    sql.execute(
+        "INSERT INTO trades (execution_id, market_id, side, action, quantity, price) "
+        "SELECT execution_id, market_id, side, action, 2000, 0.5 FROM execution_state"
+    )
+    assert main(["db", "rebuild"]) == 0
+    assert capsys.readouterr().out == "1 execution rebuilt\n"
+    assert sql.execute(
+        "SELECT quantity, trade_error FROM trades JOIN execution_state USING (execution_id)"
+    ).fetchall() == [(2000, None)]
 
 
 def test_what_a_newer_version_wrote_is_left_to_it(
