@@ -963,6 +963,10 @@ CREATE OR REPLACE FUNCTION depthwalker_project(p_execution_id bigint, p_rows jso
 LANGUAGE plpgsql AS $$
 DECLARE
     own constant jsonb := jsonb_build_object('execution_id', p_execution_id);
+    -- A trade that was written once and is there no more was taken away by whoever owns the table.
+    traded constant boolean := EXISTS (
+        SELECT FROM execution_metrics JOIN execution_state e USING (execution_id)
+        WHERE execution_id = p_execution_id AND e.trade_error IS NULL);
 BEGIN
     UPDATE execution_state e SET
         algorithm = r.algorithm, algorithm_reason = r.algorithm_reason, cap_price = r.cap_price, status = r.status,
@@ -1043,7 +1047,9 @@ BEGIN
             tokens_used = excluded.tokens_used, implementation_shortfall = excluded.implementation_shortfall,
             shortfall_cents = excluded.shortfall_cents, shortfall_basis_points = excluded.shortfall_basis_points,
             arm = excluded.arm, created_at = excluded.created_at;
-        PERFORM depthwalker_record_trade(p_execution_id, p_rows -> 'trade');
+        IF NOT traded THEN
+            PERFORM depthwalker_record_trade(p_execution_id, p_rows -> 'trade');
+        END IF;
     END IF;
 END $$;
 COMMENT ON FUNCTION depthwalker_project IS 'Write the rows that follow from the journal of an execution.';

@@ -88,6 +88,13 @@ def test_a_refused_trade_that_somebody_entered_is_missing_no_more(
     ).fetchall() == [(2000, None)]
 
 
+def test_a_trade_that_the_engine_has_deleted_stays_so(postgres: str, sql: psycopg.Connection[TupleRow]) -> None:
+    asyncio.run(kept_at_once(postgres))
+    assert sql.execute("DELETE FROM trades").rowcount == 1
+    assert main(["db", "rebuild"]) == 0
+    assert sql.execute("SELECT count(*) FROM trades").fetchall() == [(0,)]
+
+
 def test_what_a_newer_version_wrote_is_left_to_it(
     postgres: str, sql: psycopg.Connection[TupleRow], capsys: pytest.CaptureFixture[str]
 ) -> None:

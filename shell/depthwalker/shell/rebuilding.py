@@ -1,6 +1,6 @@
 """Writes the rows of all executions anew from their journals, which are the truth; what is right already stays as it is.
 
-A trade row is written where there is none: an engine's own table that had refused one may take it by now.
+A trade that an engine's own table had refused is written if that takes it by now; one that was deleted stays so.
 """
 
 import json

@@ -12,7 +12,7 @@ WHAT: Final = {
     "shell": "open psql",
     "load": "load schema.sql; loading it again changes nothing",
     "measure": "fill in what can be measured only a minute after an execution: markouts, the plain limit order beside it",
-    "rebuild": "write what the tables show of executions anew from their journals, and the trades that are missing",
+    "rebuild": "write what the tables show of executions anew from their journals, and the trades that were refused",
     "retain": "fold snapshots older than seven days into hours, a week at a time, and make the weeks to come",
 }
 
