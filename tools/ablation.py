@@ -49,7 +49,7 @@ ADDED: Final = "a signal that the walker does not have, and which would have to 
 REASONS: Final = {
     "never waits for the flow": "dearer beyond noise in moderate markets on both halves; in all of them the few thin parents, of eight cents each, drown it",
     "the sizes at the touch count for nothing": "dearer beyond noise in liquid judging markets",
-    "never takes near the microprice": "dearer beyond noise where it was tuned, and in thin and liquid judging markets",
+    "never takes near the microprice": "dearer beyond noise where it was tuned, and in liquid judging markets",
     "a tick every 2 s instead of 4": "the specification's cadence, no signal; more ticks are more calls",
     "a tick every 8 s": "the specification's cadence, no signal",
     "own orders read every 4 s instead of 20": "an economy of calls, no signal: it need only cost nothing",

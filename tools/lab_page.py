@@ -39,10 +39,10 @@ HEAD: Final = """\
 (without any, from the synthetic markets). Every parent buys at the best offer of its arrival, {counts} contracts of both outcomes,
 every {every} seconds for 40 seconds, with 100 ms of latency, capped at {cap}. Cost is
 implementation shortfall against the mid at arrival, fees in, the rest completed at the horizon whatever the cap: cents a
-contract, lower is better. Intervals are of a block bootstrap over blocks of ten horizons, of which there must be five, widened where
-they are few as Student's are: they speak of other stretches of the sessions that are here, not of other days. An algorithm's best opponent is the one with the
-lowest mean on the very parents that are judged. `of the saving` is the share of what lies between taking at once and the clairvoyant
-bound. Two queue models bracket the truth: `worst` (last in the queue, cancels ahead never help) and `prorata`. `in reach` is the
+contract, lower is better. Intervals are of a block bootstrap over blocks of ten horizons, of which there must be five, as
+much wider where they are few as Student's are: they speak of other stretches of the sessions that are here, not of other days. An
+algorithm's best opponent is the one with the lowest mean on the very parents that are judged. `of the saving` is the share of what
+lies between taking at once and the clairvoyant bound. Two queue models bracket the truth: `worst` (last in the queue, cancels ahead never help) and `prorata`. `in reach` is the
 mean fill rate of parents whose count was offered under the cap at arrival, for which the specification has its targets; `out of
 reach` is what the others were filled, as a share of what the bound fills of them. `under {few}` is the share of parents with fewer
 than {few} exchange calls, `most` are the calls of the parent that made most.
