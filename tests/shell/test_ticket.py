@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from typing import cast
+from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +16,8 @@ from typing_extensions import override
 from depthwalker.core.book import Leg
 from depthwalker.core.parent import Action, RefusalKind
 from depthwalker.shell.api import InvalidEdge, InvalidMethod, OrderRefused
-from depthwalker.shell.ticket import exact, read_job, read_ticket, refuse_another
+from depthwalker.shell.codec import reader
+from depthwalker.shell.ticket import Job, exact, read_job, read_ticket, refuse_another
 
 
 class NumpyFloat(float):
@@ -88,7 +92,40 @@ def test_what_cannot_be_read_is_named_with_what_may(
     assert len(str(refused.value)) < 200
 
 
-@pytest.mark.parametrize("key", [5, b"key", "nul\0"])
+class NumpyInteger:
+    """A whole number as numpy's int64 is one: none of Python's, but one that stands for it."""
+
+    def __index__(self) -> int:
+        return 7
+
+    @override
+    def __str__(self) -> str:
+        return "7"
+
+
+class NumpyText(str):
+    """A text as numpy's str_ is one: a subclass."""
+
+    __slots__ = ()
+
+
+def test_what_is_queued_is_read_again_as_it_was_whatever_its_ids_are_made_of() -> None:
+    edge = AnEdge(cast("int", NumpyInteger()), market=AMarket(cast("str", 5), NumpyText("RIG-26-A")))
+    key = UUID(int=3)
+    job = read_job(edge, AMethod({}, cast("int", key)), None, None)
+    assert (job.request_key, job.edge_id, job.method_id) == (f"edge 7 method {key}", 7, str(key))
+    assert (job.market_id, job.ticker) == ("5", "RIG-26-A")
+    assert reader(Job)(msgspec.json.encode(job)) == job
+    assert type(read_job(edge, simple(), None, NumpyText("key")).request_key) is str
+
+
+@pytest.mark.parametrize("wrong", [True, 7.0, b"7", "nul\0", "half \udce9"])
+def test_an_id_that_no_worker_could_read_is_refused(wrong: int) -> None:
+    with pytest.raises(InvalidEdge, match=r"edge_id .*: it must be a"):
+        read_job(AnEdge(wrong), simple(), None, "key")
+
+
+@pytest.mark.parametrize("key", [5, b"key", "nul\0", "half \udce9"])
 def test_a_key_that_is_no_text_is_refused(key: str) -> None:
     with pytest.raises(InvalidEdge, match=r"request_key .*: it must be a text"):
         read_job(AnEdge(7), simple(), None, key)

@@ -3,7 +3,9 @@
 import logging
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, TypeVar, assert_never
+from operator import index
+from typing import Final, SupportsIndex, TypeVar, assert_never
+from uuid import UUID
 
 from depthwalker.core.book import Leg
 from depthwalker.core.config import ExecutionConfig
@@ -46,29 +48,50 @@ def read_job(edge: Edge, method: Method, market: Market | None, request_key: str
     ticker: object = place.ticker
     if not isinstance(ticker, str) or not ticker.strip():
         raise InvalidEdge(f"ticker {ticker!r}: it must be a market's ticker, such as 'KXHIGHNY-26JUN11-T80'")
-    edge_id, method_id = _id("edge_id", edge.edge_id), _id("method_id", method.method_id)
-    key: object = request_key or f"edge {edge_id} method {method_id}"
-    if not isinstance(key, str) or "\0" in key:
-        raise InvalidEdge(f"request_key {key!r}: it must be a text, without U+0000")
+    edge_id, method_id = _needed("edge_id", edge.edge_id), _needed("method_id", method.method_id)
+    market_id = _id("market_id", place.market_id)
     return Job(
-        request_key=key,
+        request_key=_text("request_key", request_key or f"edge {edge.edge_id} method {method.method_id}"),
         ticket=read_ticket(edge.side, getattr(edge, "action", "buy"), edge.position_size, edge.target_price),
         config=read_config(method),
-        ticker=place.ticker,
-        market_id=place.market_id,
+        ticker=_text("ticker", ticker),
+        market_id=None if market_id is None else str(market_id),
         edge_id=edge_id,
         method_id=method_id,
-        strategy_id=getattr(method, "strategy_id", None),
-        model_id=getattr(method, "model_id", None),
+        strategy_id=_id("strategy_id", getattr(method, "strategy_id", None)),
+        model_id=_id("model_id", getattr(method, "model_id", None)),
         source=Source.ENGINE,
     )
 
 
-def _id(what: str, given: Id) -> Id:
-    told: object = given
+def _needed(what: str, given: object) -> Id:
+    told = _id(what, given)
     if told is None:
         raise InvalidEdge(f"{what} None: it must be the engine's key, without which one order is not told from another")
-    return given
+    return told
+
+
+def _id(what: str, given: object) -> Id | None:
+    """Return a key of the engine's tables as the plain number or text that is kept: as JSON, and read again by a worker."""
+    match given:
+        case None:
+            return None
+        case str():
+            return _text(what, given)
+        case UUID() | Decimal():
+            return str(given)
+        case SupportsIndex() if not isinstance(given, bool):  # numpy's integers are none of Python's
+            return index(given)
+        case _:
+            raise InvalidEdge(
+                f"{what} {given!r}: it must be a whole number or a text, as the engine's own tables have it"
+            )
+
+
+def _text(what: str, given: object) -> str:
+    if not isinstance(given, str) or "\0" in given or any("\ud800" <= letter <= "\udfff" for letter in given):
+        raise InvalidEdge(f"{what} {given!r}: it must be a text, without U+0000 or half of a character")
+    return str.__str__(given)  # of a subclass, such as numpy's, the text alone
 
 
 def job_of(request_key: str, state: State, policy: Policy) -> Job:
