@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -124,6 +125,20 @@ async def test_what_cannot_be_executed_is_told_with_the_reason(postgres: str, tm
         with pytest.raises(NotExecuted, match="not in the queue"):
             await caller.wait("nobody knows it")
         assert await caller.queued("nobody knows it") is None
+        assert rig.own() == ()
+
+
+async def test_what_the_database_does_not_hold_is_refused_and_not_asked_for_again_and_again(
+    postgres: str, tmp_path: Path
+) -> None:
+    long = secrets.token_hex(8_000)
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
+        with pytest.raises(InvalidEdge, match=r"index row .*: .*request_key shorter than 2,700 bytes"):
+            await caller.execute_trade(AnEdge(1, "0.47", 5), simple(1), request_key=long)
+        with pytest.raises(InvalidEdge, match=r"index row .*: request_key must be shorter than 2,700 bytes"):
+            await caller.submit(AnEdge(1, "0.47", 5), simple(1), request_key=long)
+        with pytest.raises(InvalidEdge, match="start_within a matter of years"):
+            await caller.submit(AnEdge(1, "0.47", 5), simple(1), start_within=timedelta.max)
         assert rig.own() == ()
 
 

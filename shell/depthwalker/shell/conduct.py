@@ -74,7 +74,8 @@ RENEWAL: Final = Micros(5 * SECOND)
 EMA_WINDOW: Final = Micros(600 * SECOND)  # the specification's ten minutes
 JOIN_INTERVAL: Final = Micros(SECOND // 4)
 TYPES: Final = (
-    "edge_id, method_id, strategy_id, model_id and market_id must be of the types that the engine's own tables have"
+    "edge_id, method_id, strategy_id, model_id and market_id must be of the types that the engine's own tables have, "
+    "and request_key shorter than 2,700 bytes"
 )
 STORE_RETRY: Final = Micros(SECOND)
 TRIGGER_PATIENCE: Final = Micros(SECOND)  # a belt: no cancel waits for it

@@ -28,6 +28,7 @@ from depthwalker.shell.api import (
     EngineClosed,
     ExchangeTrouble,
     ExecutionResult,
+    InvalidEdge,
     InvalidMethod,
     Market,
     Method,
@@ -43,7 +44,7 @@ from depthwalker.shell.conduct import Conduct, Conductor, own_orders, runners
 from depthwalker.shell.dialler import AioHttpDialler, Dialler, socket_url
 from depthwalker.shell.grouping import Groups
 from depthwalker.shell.job_queue import Entry, JobQueue, Standing
-from depthwalker.shell.journal import Store, StoreError, Unfinished
+from depthwalker.shell.journal import Store, StoreError, Unfinished, Unfit
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.markets import Markets
@@ -75,6 +76,7 @@ QUEUE_LOOK: Final = Micros(SECOND // 4)
 ALLOWANCE: Final = Micros(10 * SECOND)  # beyond the deadline, before a call is told Unresolved
 # The same for what a dead process left: what it had sent may have to be waited for until no read can show it any more.
 TAKEN_UP: Final = Micros(30 * SECOND)
+QUEUEABLE: Final = "request_key must be shorter than 2,700 bytes, and start_within a matter of years at most"
 UNREAD: Final = "which orders rest and belong to nothing could not be read: run this again"
 
 
@@ -227,6 +229,8 @@ class Engine:
         within = None if start_within is None else Micros(start_within // timedelta(microseconds=1))
         try:
             return _queued(job.request_key, await self._queue().put(job, within))
+        except Unfit as unfit:
+            raise InvalidEdge(f"{unfit}: {QUEUEABLE}") from unfit
         except StoreError as error:
             raise DatabaseTrouble(str(error)) from error
 

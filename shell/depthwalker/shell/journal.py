@@ -61,7 +61,7 @@ class StoreRefused(StoreError):
 
 
 class Unfit(StoreRefused):
-    """A value that its column's type does not hold, such as a text for a number: it never will."""
+    """A value that its column does not hold, such as a text for a number, or one that is too long for an index: it never will."""
 
 
 class Source(Enum):

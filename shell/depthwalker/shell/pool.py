@@ -40,7 +40,8 @@ CONNECT_S: Final = 5
 RECONNECT_S: Final = 10.0
 ANSWER_S: Final = 12.0  # more than the server allows a statement: it is the one to say so while it can
 CANCEL_S: Final = 0.25  # for a server to cancel a statement that nobody waits for any more
-DATA_EXCEPTION: Final = "22"  # PostgreSQL's class of errors in a value itself
+# PostgreSQL's classes of errors in a value itself, and of one beyond its limits (psycopg counts these among what may pass).
+DATA_EXCEPTION: Final = ("22", "54")
 # What the connection string does not say itself. The kernel gives up on a host that has vanished as soon as we do.
 SETTINGS: Final[dict[str, str | int]] = {
     "connect_timeout": CONNECT_S,
@@ -194,9 +195,9 @@ def _named(error: psycopg.Error) -> StoreError:
             "25006" | "25P03" | "25P04"
         ):  # it only reads since a failover, or has hung up: psycopg counts these among bugs
             return StoreUnavailable(text)
-        case _ if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-            return StoreUnavailable(text)
         case str(state) if state.startswith(DATA_EXCEPTION):
             return Unfit(text)
+        case _ if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            return StoreUnavailable(text)
         case _:
             return StoreRefused(text)
