@@ -103,6 +103,7 @@ def test_a_mistake_on_the_command_line_is_named(
         (order(target="1"), 2, "--target 1: it must lie between 0.0001 and 0.9999"),
         (order(target="abc"), 2, "--target abc: it must be dollars"),
         (order(key=" "), 2, "--key is empty"),
+        (order(key=os.fsdecode(b"caf\xe9")), 2, "TICKER and --key must be in UTF-8"),
         (order(target="0.005"), 2, "OPEN-1 has no such price"),
         (order("NOWHERE-1"), 1, "there is no market NOWHERE-1"),
         (order("CLOSED-1"), 1, "market CLOSED-1 is closed"),

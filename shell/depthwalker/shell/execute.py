@@ -15,6 +15,7 @@ from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.parent import Action, RefusalKind, Ticket
 from depthwalker.core.units import DOLLAR, Malformed, Price, parse_count, parse_price
 from depthwalker.shell.api import EngineClosed, OrderRefused, Trade
+from depthwalker.shell.commands.arguments import words
 from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, Ended, Wrong
 from depthwalker.shell.engine import Engine
@@ -129,6 +130,8 @@ def _job(order: Order) -> Job:
     key = order.key if order.key is not None else f"terminal {secrets.token_hex(KEY_DIGITS // 2)}"
     if not key.strip():
         raise Wrong("--key is empty: leave it out for a fresh one")
+    if any(told != words(told) for told in (order.ticker, key)):
+        raise Wrong("TICKER and --key must be in UTF-8")
     return terminal_job(key, ticket, read_method(order.method), order.ticker)
 
 
