@@ -127,6 +127,18 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(key: str, value: object, 
     assert "hush" not in said
 
 
+def test_what_earlier_versions_took_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    said = complaint(order_interval_seconds=2)
+    assert said == "settings.order_interval_seconds: nothing obeyed it, and it is gone; allowed is to leave it out"
+    former = {"DEPTHWALKER_HOME": str(tmp_path)}
+    with pytest.raises(
+        SettingsError, match="DEPTHWALKER_HOME: it is called otherwise now; allowed is DEPTHWALKER_STATE"
+    ):
+        Settings.load(environment=former)
+    both = {**former, "DEPTHWALKER_STATE_DIRECTORY": str(tmp_path / "here")}
+    assert Settings.load(environment=both).state_directory == tmp_path / "here"
+
+
 def test_an_unknown_setting_is_refused_with_the_nearest_one() -> None:
     assert "settings.base_ur: there is no such key (did you mean base_url?)" in complaint(base_ur="prod")
 

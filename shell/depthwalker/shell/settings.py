@@ -30,6 +30,9 @@ PREFIX: Final = "DEPTHWALKER_"
 FILE_VARIABLE: Final = "DEPTHWALKER_CONFIG"
 PAPER: Final = " paper"  # behind an account's name: no account of real orders can be called so
 DATABASE_VARIABLE: Final = "DATABASE_URL"
+# What earlier versions took: unheeded, the first would leave what it holds behind, as a pulled kill switch, without a word.
+FORMER_FOLDER: Final = "DEPTHWALKER_HOME"
+GONE: Final = {"order_interval_seconds": "nothing obeyed it, and it is gone"}
 
 HOSTS: Final = {
     "prod": "https://external-api.kalshi.com/trade-api/v2",
@@ -265,12 +268,17 @@ class Settings:
     def load(cls, file: Path | None = None, environment: Mapping[str, str] | None = None) -> Self:
         """Return the settings of a TOML file and the environment. Raises SettingsError."""
         given = os.environ if environment is None else environment
-        named = file if file is not None else (Path(given[FILE_VARIABLE]) if given.get(FILE_VARIABLE) else None)
-        return cls.of(**{**({} if named is None else _file_keys(named)), **_environment_keys(given)})
+        keys = _keys(file, given)
+        if given.get(FORMER_FOLDER) and "state_directory" not in keys:
+            raise SettingsError(_one(FORMER_FOLDER, "it is called otherwise now", f"{PREFIX}STATE_DIRECTORY"))
+        return cls.of(**keys)
 
     @classmethod
     def of(cls, **keys: object) -> Self:
         """Return the settings of some keys, the rest at their defaults. Raises SettingsError."""
+        gone = tuple(ConfigError(f"{NAME}.{key}", GONE[key], "to leave it out") for key in keys if key in GONE)
+        if gone:
+            raise SettingsError(ConfigErrors(gone))
         match parse_table(NAME, _Keys, keys):
             case Failure(errors):
                 raise SettingsError(errors)
@@ -338,6 +346,11 @@ def _draw_installation(file: Path) -> None:
     with suppress(FileExistsError):
         file.hardlink_to(draft)
     draft.unlink()
+
+
+def _keys(file: Path | None, environment: Mapping[str, str]) -> dict[str, object]:
+    named = file if file is not None else (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
+    return {**({} if named is None else _file_keys(named)), **_environment_keys(environment)}
 
 
 def _file_keys(file: Path) -> Mapping[str, object]:
