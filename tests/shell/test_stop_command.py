@@ -118,8 +118,34 @@ def test_a_stop_without_a_reason_or_a_database_says_so(
     assert "THE KILL SWITCH IS NOT PULLED, what trades goes on: connection failed" in said
     assert "until then interrupt the processes that trade" in said
     monkeypatch.setenv("DEPTHWALKER_MAX_CONCURRENT", "many")
+    assert main(["stop"]) == 1
+    assert "THE KILL SWITCH IS NOT PULLED, what trades goes on: connection failed" in capsys.readouterr().err
+    monkeypatch.setenv("DATABASE_URL", "mysql://nobody@127.0.0.1:9/none")
     assert main(["stop"]) == 2
-    assert "THE KILL SWITCH IS NOT PULLED, what trades goes on: settings.max_concurrent" in capsys.readouterr().err
+    assert "THE KILL SWITCH IS NOT PULLED, what trades goes on: settings.database_url" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DEPTHWALKER_MAX_CONCURRENT", "many", "settings.max_concurrent: "),
+        ("DEPTHWALKER_STATE_DIRECTORY", "/dev/null/nowhere", "settings.state_directory: "),
+        ("DEPTHWALKER_CONFIG", "/dev/null/nowhere", "/dev/null/nowhere: it cannot be read"),
+    ],
+)
+def test_a_wrong_setting_keeps_no_switch_from_being_pulled(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    capsys.readouterr()
+    assert main(["stop"]) == 3
+    shown = capsys.readouterr()
+    assert "the kill switch is pulled: by hand" in shown.err
+    assert f"whether an order rests is not known: {said}" in shown.out
+    assert "nothing rests" not in shown.out
+    monkeypatch.delenv(name)
+    assert main(["stop"]) == 0
+    assert "the kill switch was pulled already" in capsys.readouterr().err
 
 
 def test_a_database_that_goes_while_it_is_asked_leaves_the_switch_unknown_and_one_that_goes_later_pulled(

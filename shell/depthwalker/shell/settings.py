@@ -312,6 +312,18 @@ class Settings:
                 )
 
 
+def named_database() -> str | None:
+    """Return the database that is named, whatever else is wrong in the settings; None where none is, or that is wrong."""
+    try:
+        keys = _keys(None, os.environ)
+    except SettingsError:  # of the file
+        keys = {**_environment_keys(os.environ)}
+    try:
+        return _database_url(keys.get("database_url"))
+    except ValueError:
+        return None
+
+
 def trades_live(base_url: str) -> bool:
     """Return whether orders sent there are of real money: anywhere but the demo exchange and this machine."""
     host = urlsplit(base_url).hostname or ""

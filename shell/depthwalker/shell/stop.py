@@ -12,14 +12,14 @@ import psycopg
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.api import DatabaseTrouble, DepthwalkerError, Recovered
 from depthwalker.shell.clock import SystemClock
-from depthwalker.shell.db import NoSchema, database, in_words
+from depthwalker.shell.db import NoSchema, database, in_words, prepare
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, UNRESOLVED, Ended, Wrong
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.journal import Pulled, Store, StoreError
 from depthwalker.shell.opening import open_store
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.postmaster import PostgresUnavailable
-from depthwalker.shell.settings import Recovering, Settings, SettingsError
+from depthwalker.shell.settings import Recovering, Settings, SettingsError, named_database
 from depthwalker.shell.somebody import somebody
 from depthwalker.shell.store import PostgresStore
 from depthwalker.shell.voice import complain, say
@@ -60,10 +60,17 @@ def run_stop(reason: str, *, as_json: bool) -> int:
     return OK if _all_ended(found) else UNRESOLVED
 
 
-def _reached(stack: ExitStack) -> tuple[Settings, str]:
-    """Return the settings and their database, which nothing was asked of yet. Raises Ended."""
+def _reached(stack: ExitStack) -> tuple[Settings | SettingsError, str]:
+    """Return the settings, or what is wrong with them, and the database, which nothing was asked of yet. Raises Ended."""
     try:
-        settings = Settings.load()
+        try:
+            settings = Settings.load()
+        except SettingsError as wrong:  # it takes no more than the database to pull the switch
+            dsn = named_database()
+            if dsn is None:
+                raise
+            prepare(dsn, own=False)
+            return wrong, dsn
         if settings.database_url is None:
             where = settings.state_directory
             complain(f"DATABASE_URL is not set: this stops what is on the embedded database in {where}, nothing else")
@@ -97,7 +104,7 @@ async def _release(dsn: str) -> bool:
         return await store.release_switch(somebody())
 
 
-async def _stop(settings: Settings, dsn: str, reason: str) -> Stopped:
+async def _stop(settings: Settings | SettingsError, dsn: str, reason: str) -> Stopped:
     pulled = await _pulled_as_it_is(dsn, reason) or await _pulled_brought_up(dsn, reason)
     try:
         return await _end_all(settings, dsn, pulled)
@@ -129,13 +136,15 @@ async def _pull(store: Store, reason: str) -> Pulled:
     return pulled
 
 
-async def _end_all(settings: Settings, dsn: str, pulled: Pulled) -> Stopped:
+async def _end_all(settings: Settings | SettingsError, dsn: str, pulled: Pulled) -> Stopped:
     clock = SystemClock()
     async with _store(dsn) as store:
         with waiting("waiting until every worker has obeyed"):
             await _obeyed(store, clock)
         recovered, trouble = None, ""
-        if settings.key_id is None:
+        if isinstance(settings, SettingsError):
+            trouble = f"what no worker runs is left, and whether an order rests is not known: {settings}"
+        elif settings.key_id is None:
             trouble = NO_KEY
         else:
             try:
