@@ -1,6 +1,7 @@
 """The command: parents are sampled, everyone executes them, and the report says by what fill model."""
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -489,6 +490,20 @@ def test_an_interval_of_few_blocks_holds_the_truth_as_often_as_one_of_many(block
     told = [estimated(rng.normal(size=blocks).tolist(), range(blocks)) for _ in range(2_000)]
     held = sum(one.low is not None and one.high is not None and one.low <= 0 <= one.high for one in told)
     assert 0.91 < held / len(told) < 0.97
+
+
+def test_an_interval_of_thousands_of_blocks_takes_no_gigabytes() -> None:
+    tracemalloc.start()
+    try:
+        told = estimated([1.0, 0.0] * 2_500, range(5_000))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 250_000_000
+    assert told.low is not None
+    assert told.high is not None
+    assert 0.48 < told.low < 0.49
+    assert 0.51 < told.high < 0.52
 
 
 def test_a_market_where_nothing_can_be_saved_has_no_share_of_the_saving(

@@ -3,7 +3,8 @@
 Neighbouring parents meet the same market, so the unit is a block of at least ten horizons of one recording: blocks are
 drawn with replacement, some thousand times from a fixed seed, and the interval is the middle of the means. The middle 95 %
 of few blocks is too narrow (of five it holds the truth four times in five), so it is widened to what Student's quantile would
-be of so many: the expanded percentile interval (T. Hesterberg, What Teachers Should Know About the Bootstrap, 2015, section 5.4).
+be of so many: the expanded percentile interval (T. Hesterberg, What Teachers Should Know about the Bootstrap, 2015, arXiv
+1411.5279; `ExpandProbs` of his R package resample).
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,9 @@ import numpy.typing as npt
 from depthwalker.core.period import LEAST_BLOCKS, MILLI, student
 
 DRAWS: Final = 4000
+CELLS: Final = 4_000_000  # of a table of draws: some 100 MB while it is made
 Floats: TypeAlias = npt.NDArray[np.float64]
+Counts: TypeAlias = npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +43,16 @@ def ratio(above: Sequence[float], below: Sequence[float], blocks: Sequence[objec
     """Return the sum of one series over the sum of the other, drawn together."""
     order = {block: place for place, block in enumerate(dict.fromkeys(blocks))}
     places = np.array([order[block] for block in blocks], dtype=np.int64)
-    tops = np.bincount(places, weights=np.asarray(above, dtype=np.float64), minlength=len(order))
-    bottoms = np.bincount(places, weights=np.asarray(below, dtype=np.float64), minlength=len(order))
+    tops, bottoms = _by_block(above, places), _by_block(below, places)
     if not bottoms.sum():
         return Estimate(None, None, None)
     mean = float(tops.sum() / bottoms.sum())
     if len(order) < LEAST_BLOCKS:
         return Estimate(mean, None, None)
     times = _drawn(len(order))
-    sums: Floats = times @ bottoms
+    sums = _summed(times, bottoms)
     kept = sums != 0
-    means = (times @ tops)[kept] / sums[kept]
+    means = _summed(times, tops)[kept] / sums[kept]
     tail = _tail(len(order))
     low, high = np.quantile(means, (tail, 1 - tail))
     return Estimate(mean, float(low), float(high))
@@ -61,12 +63,26 @@ def quantile(values: Sequence[float], share: float) -> float:
     return float(np.quantile(np.asarray(values, dtype=np.float64), share))
 
 
-@lru_cache(maxsize=8)
-def _drawn(blocks: int) -> Floats:
-    """Return how often each draw has each block, shape (DRAWS, blocks)."""
-    drawn = np.random.default_rng(0).integers(0, blocks, (DRAWS, blocks))
-    cells = drawn + blocks * np.arange(DRAWS)[:, np.newaxis]
-    return np.bincount(cells.ravel(), minlength=DRAWS * blocks).reshape(DRAWS, blocks).astype(np.float64)
+def _by_block(values: Sequence[float], places: npt.NDArray[np.int64]) -> Floats:
+    return np.bincount(places, weights=np.asarray(values, dtype=np.float64)).astype(np.float64)
+
+
+@lru_cache(maxsize=2)  # what is asked for in turn has mostly as many blocks as what was asked for before
+def _drawn(blocks: int) -> tuple[Counts, ...]:
+    """Return how often each draw has each block, in tables of shape (draws, blocks): of thousands of blocks one is large."""
+    rng = np.random.default_rng(0)
+    each = max(1, CELLS // blocks)
+    return tuple(_counted(rng, min(each, DRAWS - first), blocks) for first in range(0, DRAWS, each))
+
+
+def _counted(rng: np.random.Generator, draws: int, blocks: int) -> Counts:
+    drawn = rng.integers(0, blocks, (draws, blocks))
+    cells = drawn + blocks * np.arange(draws)[:, np.newaxis]
+    return np.bincount(cells.ravel(), minlength=draws * blocks).reshape(draws, blocks).astype(np.uint16)
+
+
+def _summed(times: tuple[Counts, ...], values: Floats) -> Floats:
+    return np.concatenate([table.astype(np.float64) @ values for table in times])
 
 
 def _tail(blocks: int) -> float:
