@@ -433,13 +433,21 @@ def test_an_order_is_queued_from_the_terminal_and_a_worker_process_executes_it(
     assert main(fast) == 0
     assert capsys.readouterr().out == "queued, request key k1; `depthwalker worker` executes it\n"
     assert main([*fast, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"request_key": "k1", "standing": "queued"}
+    assert json.loads(capsys.readouterr().out) == {"request_key": "k1", "standing": "queued", "execution_id": None}
     assert main([part.replace("=yes", "=no") for part in fast]) == 2
     assert "request key 'k1' names an earlier order" in capsys.readouterr().err
     assert main(["worker", "--drain", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["request_key"], told["trade"]["result"]["status"]) == ("k1", "completed")
     assert venue.resting() == 0
+    assert main(fast) == 0
+    assert capsys.readouterr().out == "done already, request key k1: execution 1; `depthwalker report 1` draws it\n"
+    nowhere = [*order("NOWHERE-1", key="k2"), "--queue"]
+    assert main(nowhere) == 0
+    assert main(["worker", "--drain"]) == 0
+    capsys.readouterr()
+    assert main(nowhere) == 1
+    assert "request key k2 is refused already: there is no market NOWHERE-1" in capsys.readouterr().err
     monkeypatch.delenv("DEPTHWALKER_KEY_ID")
     monkeypatch.delenv("DEPTHWALKER_KEY_FILE")
     assert main(["worker"]) == 2

@@ -21,7 +21,7 @@ from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, Ended, Wr
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.figures import counted
 from depthwalker.shell.follow import Follower, is_live
-from depthwalker.shell.job_queue import Entry
+from depthwalker.shell.job_queue import Entry, Standing
 from depthwalker.shell.method import read_method
 from depthwalker.shell.opening import open_store, require_key
 from depthwalker.shell.scene import terminal_job
@@ -86,10 +86,15 @@ def _queue(job: Job, settings: Settings, *, as_json: bool) -> int:
             entry = asyncio.run(_put(job, settings, dsn))
         except OrderRefused as refused:
             raise _for_the_command_line(refused) from refused
+    key, standing, number = job.request_key, entry.standing.value, entry.execution_id
+    if entry.standing in {Standing.REFUSED, Standing.LATE}:
+        raise Ended(FAILED, f"request key {key} is {standing} already: {entry.message}; give another key")
     if as_json:
-        say(json.dumps({"request_key": job.request_key, "standing": entry.standing.value}))
+        say(json.dumps({"request_key": key, "standing": standing, "execution_id": number}))
+    elif number is not None:
+        say(f"{standing} already, request key {key}: execution {number}; `depthwalker report {number}` draws it")
     else:
-        say(f"{entry.standing.value}, request key {job.request_key}; `depthwalker worker` executes it")
+        say(f"{standing}, request key {key}; `depthwalker worker` executes it")
     return OK
 
 
