@@ -16,6 +16,7 @@ from pathlib import Path
 import aiohttp
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from tests.shell.arms import moved, parents
 from tests.shell.chromium import browsing, needs_browser
 from tests.shell.command_line import PROGRAM
@@ -282,6 +283,16 @@ async def test_the_latest_book_of_each_market_is_shown_as_it_was_kept(postgres: 
     books = fragments(live)["books"]
     assert "YES 0.45 to 0.48" in books
     assert "10.5" in books
+
+
+async def test_invariants_that_take_too_long_to_look_at_hide_nothing_else(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("depthwalker.shell.live.BROKEN", "SELECT 1, 1, '' FROM pg_sleep(5) LIMIT %s")
+    async with Archive(make_conninfo(postgres, options="-c statement_timeout=200ms")) as archive:
+        live = await Lookout(archive).look()
+    assert live.watch.trouble == "canceling statement due to statement timeout"
+    assert "They could not be looked at: canceling statement" in fragments(live)["watch"]
 
 
 async def test_what_breaks_an_invariant_is_an_alarm_and_fallbacks_are_counted(postgres: str) -> None:

@@ -33,7 +33,7 @@ from depthwalker.shell.archive import Archive
 from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.frame import Frame, frame
 from depthwalker.shell.happening import Happening, happenings
-from depthwalker.shell.journal import Pulled, StoreRefused
+from depthwalker.shell.journal import Pulled, StoreError
 from depthwalker.shell.queries import ASSIGNED, NOW, ROLLOUT, SWITCH
 from depthwalker.shell.settings import PAPER
 
@@ -288,7 +288,7 @@ class Lookout:
                 breaches = tuple(Breach(*row) for row in await self._archive.rows(BROKEN, ODD))
                 fallbacks = tuple(Fallback(*row) for row in await self._archive.rows(FALLBACKS, ODD))
                 self._watch = Watch(now, breaches, fallbacks)
-            except StoreRefused as slow:  # it was cut off: what can be looked at quickly is still shown
+            except StoreError as slow:  # it was cut off: what can be looked at quickly is still shown
                 self._watch = replace(self._watch, at=now, trouble=str(slow))
         return self._watch
 
