@@ -190,10 +190,10 @@ def test_on_the_embedded_database_it_says_that_it_stops_nothing_else(
     venue: Venue, open_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("DATABASE_URL")
-    monkeypatch.setenv("DEPTHWALKER_STATE_DIRECTORY", str(open_folder))
+    folder = open_folder / "stop"
+    monkeypatch.setenv("DEPTHWALKER_STATE_DIRECTORY", str(folder))
     assert main(["stop"]) == 0
-    said = capsys.readouterr().err
-    assert f"this stops what is on the embedded database in {open_folder}, nothing else" in said
+    assert f"this stops what is on the embedded database in {folder}, nothing else" in capsys.readouterr().err
 
 
 def test_without_a_key_whether_anything_rests_is_not_known(
