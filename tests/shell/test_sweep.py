@@ -261,6 +261,26 @@ def test_a_sweep_that_was_stopped_goes_on_and_ends_the_same(
     assert not (tmp_path / "half.parquet.parts").exists()
 
 
+@pytest.mark.parametrize("where", ["file", "database"])
+def test_what_is_kept_is_of_the_half_and_queue_that_are_asked_for_now(
+    where: str, folder: Path, tmp_path: Path, new_database: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The markets of an earlier run, exchanged: what judged then is tuned on now."""
+    assert callable(new_database)
+    monkeypatch.setenv("DATABASE_URL", str(new_database()))
+    to = ("--database",) if where == "database" else ("--out", str(tmp_path / "s.parquet"))
+    a, b = (str(folder / f"{name}.jsonl.gz") for name in "ab")
+    other = ("--space", str(folder / "space.toml"), *ASKED, "--queue", "worst", "--json")
+    assert sweep(folder, tmp_path / "first.json", *to) == 0
+
+    assert main(["sweep", b, "--judge", a, *other, str(tmp_path / "again.json"), *to]) == 0
+    assert main(["sweep", b, "--judge", a, *other, str(tmp_path / "new.json"), "--out", str(tmp_path / "new")]) == 0
+
+    again, new = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("again", "new"))
+    assert (again["chosen"], again["leaders"]) == (new["chosen"], new["leaders"])
+    assert rows_of(tmp_path / "again.json") == _close(rows_of(tmp_path / "new.json"))
+
+
 def _same(path: Path, search: Search) -> Search:
     """Return the search of a file, whatever wrote it: the command's differs from ours in nothing that is asked here."""
 

@@ -82,6 +82,7 @@ class Task:
 class Found:
     """What a policy came to in a block, for one class of liquidity: sums over its parents.
 
+    `half` is what the market was there for when this was found; another run may give the market to the other one.
     `cents` sums their shortfalls in cents a contract, `filled` their fill rates, `filled_in_reach` those of the `in_reach`
     parents whose count was on offer under the cap at arrival, `seconds` the times to the full fill of the `full` ones.
     """
@@ -103,6 +104,11 @@ class Found:
     walks: int
     calls: int
     most_calls: int
+
+    @property
+    def task(self) -> tuple[str, str, int]:
+        """Return the key of the task that found it."""
+        return self.digest, self.queue_model, self.block
 
 
 COLUMNS: Final = tuple(field.name for field in fields(Found))

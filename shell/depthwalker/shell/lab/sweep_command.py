@@ -4,6 +4,7 @@ import argparse
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
@@ -43,7 +44,7 @@ def run_sweep(given: argparse.Namespace) -> int:
             kept.close()
             raise Ended(INTERRUPTED, "interrupted: the same command goes on from here") from interrupt
         kept.close()
-        found = [row for row in kept.all() if row.digest in {market.digest for market in markets}]
+        found = _asked_for(search, markets, kept)
     for half in Half:
         if not any(row.half == half.value for row in found):
             raise Wrong(
@@ -116,6 +117,12 @@ def _left(search: Search, markets: tuple[Market, ...], kept: Kept) -> list[Task]
         + (f", {len(every) - len(left)} of them done before" if len(left) < len(every) else "")
     )
     return left
+
+
+def _asked_for(search: Search, markets: tuple[Market, ...], kept: Kept) -> list[Found]:
+    """Return what was found of what is asked for, by what each market is there for now: what is kept was found for any half."""
+    halves_now = {task.key: task.market.half.value for task in tasks(search, markets)}
+    return [replace(row, half=halves_now[row.task]) for row in kept.all() if row.task in halves_now]
 
 
 def _run(given: argparse.Namespace, search: Search, left: list[Task], kept: Kept) -> None:

@@ -41,7 +41,7 @@ class Kept(Protocol):
 
 def done(found: Sequence[Found]) -> set[Key]:
     """Return the tasks whose rows these are."""
-    return {(row.digest, row.queue_model, row.block) for row in found}
+    return {row.task for row in found}
 
 
 class ParquetKept:
@@ -69,7 +69,7 @@ class ParquetKept:
     def all(self) -> list[Found]:
         """Return everything that was found."""
         return list(
-            {(*_key(row), row.liquidity, row.policy): row for file in self._files() for row in _read(file)}.values()
+            {(*row.task, row.liquidity, row.policy): row for file in self._files() for row in _read(file)}.values()
         )
 
     def close(self) -> None:
@@ -110,10 +110,6 @@ class PostgresKept:
 
     def close(self) -> None:
         """Do nothing: every task is committed."""
-
-
-def _key(row: Found) -> Key:
-    return row.digest, row.queue_model, row.block
 
 
 def _read(file: Path) -> Iterator[Found]:
