@@ -126,8 +126,28 @@ TIGHT = (STILL, BETTER, FEWER)
         small(Withdraw(Leg.YES, Price(4_800), Count(3 * CONTRACT)), Take(Leg.NO, Price(5_300), Count(2 * CONTRACT))),
         FEWER,
         small(Take(Leg.NO, Price(5_200), ONE), Arrive(Leg.YES, Price(4_900), ONE), Take(Leg.NO, Price(5_100), ONE)),
+        small(Take(Leg.NO, Price(5_300), SOME)),
+        small(Take(Leg.NO, Price(5_300), ONE), Take(Leg.NO, Price(5_200), SOME)),
+        small(Take(Leg.NO, Price(5_200), Count(2 * CONTRACT)), Take(Leg.NO, Price(5_200), Count(CONTRACT))),
+        small(
+            Take(Leg.NO, Price(5_200), ONE),
+            Arrive(Leg.YES, Price(4_800), SOME),
+            Take(Leg.NO, Price(5_200), Count(3 * CONTRACT)),
+        ),
     ],
-    ids=["still", "taker", "sweep", "better offer", "queue leaves", "offers leave", "bid improves"],
+    ids=[
+        "still",
+        "taker",
+        "sweep",
+        "better offer",
+        "queue leaves",
+        "offers leave",
+        "bid improves",
+        "sweep ends before us",
+        "taker stops above us",
+        "takers end before us",
+        "takers reach us",
+    ],
 )
 def test_in_a_small_world_the_bound_is_what_trying_everything_finds(tape: Tape, model: QueueModel) -> None:
     """For one contract it is; of two, one at a better price may keep a taker from the other, which the bound allows."""
