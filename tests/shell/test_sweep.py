@@ -124,6 +124,15 @@ class TestSpace:
         assert [other.policy.config.walker.max_walks for other in others] == [0, first.policy.config.walker.max_walks]
         assert [other.policy.take_before for other in others] == [first.policy.take_before, 0]
 
+    def test_a_policy_is_told_as_its_file_has_it(self, tmp_path: Path) -> None:
+        (tmp_path / "space.toml").write_text(
+            "[vary]\n'dynamic_depth_walker.split_ratios' = [[1], [0.6, 0.4]]\n'dynamic_depth_walker.enabled' = [true]"
+        )
+        _, *others = variants(tmp_path / "space.toml", FRAME, None, 0)
+        assert [one.varied for one in others] == [
+            f"split_ratios {ratios}, enabled true" for ratios in ("[1]", "[0.6, 0.4]")
+        ]
+
     def test_a_draw_keeps_as_many_as_wanted_and_the_same_ones_for_a_seed(self, folder: Path) -> None:
         drawn = [variants(folder / "space.toml", FRAME, 2, seed) for seed in (1, 1, 2, 3, 4, 5)]
         everyone = variants(folder / "space.toml", FRAME, None, 0)

@@ -193,4 +193,6 @@ def _values(file: Path, path: str, values: object) -> list[object]:
 
 
 def _word(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_word, value))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)
