@@ -2,7 +2,9 @@ from types import TracebackType
 from typing import Self
 
 class LocalCluster:
-    def __init__(self, *, n_workers: int, threads_per_worker: int, dashboard_address: str | None) -> None: ...
+    def __init__(
+        self, *, n_workers: int, threads_per_worker: int, dashboard_address: str | None, preload: str
+    ) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -16,6 +16,7 @@ import psycopg
 from depthwalker.core.units import Micros
 from depthwalker.shell.db import CONNECT_S, database
 from depthwalker.shell.ending import INTERRUPTED, OK, Ended, Wrong
+from depthwalker.shell.lab import deaf
 from depthwalker.shell.lab.asked import BLOCK, horizon_of, models_of, sampling_of, tape_of
 from depthwalker.shell.lab.experiment import fill_model
 from depthwalker.shell.lab.progress import Progress
@@ -158,7 +159,9 @@ def _dask(address: str, jobs: int) -> Iterator[None]:
                 ) from error
         else:
             here = stack.enter_context(
-                LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address="127.0.0.1:0")
+                LocalCluster(
+                    n_workers=jobs, threads_per_worker=1, dashboard_address="127.0.0.1:0", preload=deaf.__name__
+                )
             )
             stack.enter_context(Client(here))
         stack.enter_context(joblib.parallel_config(backend="dask"))
