@@ -193,6 +193,14 @@ def test_several_counts_and_algorithms_a_policy_and_both_reports_as_files(
     assert json.loads(capsys.readouterr().out) == found
 
 
+def test_parents_of_a_count_that_is_given_twice_count_once(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = (str(recording), "--algorithm", "take_now", "chase", "--json")
+    assert run(*words, "--count", "10", "20") == 0
+    once = json.loads(capsys.readouterr().out)
+    assert run(*words, "--count", "10", "20", "10.00", "--count", "20") == 0
+    assert json.loads(capsys.readouterr().out) == once
+
+
 @pytest.mark.parametrize(
     ("algorithms", "first"),
     [(("dynamic_depth_walker", "chase", "take_now"), "dynamic_depth_walker"), (("chase", "take_now"), None)],

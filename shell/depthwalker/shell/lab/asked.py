@@ -28,9 +28,9 @@ BLOCK: Final = 10  # horizons
 
 
 def sampling_of(given: argparse.Namespace, config: ExecutionConfig) -> Sampling:
-    """Return which parents are drawn. Raises Wrong."""
+    """Return which parents are drawn, those of a count that is given twice once. Raises Wrong."""
     return Sampling(
-        counts=tuple(_contracts(text) for text in given.count or ("10", "100")),
+        counts=tuple(dict.fromkeys(_contracts(text) for text in given.count or ("10", "100"))),
         outcomes=tuple(Leg) if given.outcome == "both" else (Leg(given.outcome),),
         action=Action(given.action),
         aim=_aim(given),
