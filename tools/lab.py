@@ -198,7 +198,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=whole(1, 1_000), default=2)
     given = parser.parse_args(argv)
     since = time.monotonic()
-    counts = tuple(Count(count * CONTRACT) for count in given.count)
+    counts = tuple(Count(count * CONTRACT) for count in dict.fromkeys(given.count))
     every = Micros(given.every * SECOND)
     asked = sources(given.data)
     try:
