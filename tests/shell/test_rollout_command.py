@@ -81,6 +81,16 @@ def test_what_the_guard_would_trip_on_is_told_and_a_stop_is_for_the_walker_only(
     assert "stage paper, since " in capsys.readouterr().out
 
 
+def test_costs_are_rounded_as_in_the_advice(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    moved(database, ACCOUNT, Stage.TENTH, 8)
+    parents(database, ACCOUNT, range(1, 7), walker="1.2332", control="1.5", markets=6)
+    assert main(["rollout", "status"]) == 0
+    shown = capsys.readouterr().out
+    assert "on 6 common days: 1.26 and 1.53 cents a contract" in shown  # of 1.2582 and 1.525
+    assert "paired by day: -0.27 (-0.27 to -0.27) cents a contract" in shown  # of -0.2668
+    assert "cheaper by 0.27 cents a contract" in shown
+
+
 def test_the_journal_is_only_ever_added_to(database: str) -> None:
     moved(database, ACCOUNT, Stage.PAPER, 1, Move.ADVANCE)
     with psycopg.connect(database, autocommit=True) as connection:

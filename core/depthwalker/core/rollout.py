@@ -238,12 +238,28 @@ def _by_evidence(stage: Stage, found: Comparison) -> Advised:
     assert gap.low is not None
     assert gap.high is not None
     if gap.low > 0:
-        return Advised(Advice.STOP, f"the walker is dearer by {_cents(gap.mean)}, and the interval is clear of zero")
+        return Advised(
+            Advice.STOP,
+            f"the walker is dearer by {in_cents(gap.mean)} cents a contract, and the interval is clear of zero",
+        )
     if gap.high >= 0:
-        return Advised(Advice.HOLD, f"the interval of the difference ({_cents(gap.mean)}) holds zero: no claim yet")
+        return Advised(
+            Advice.HOLD,
+            f"the interval of the difference ({in_cents(gap.mean)} cents a contract) holds zero: no claim yet",
+        )
     if stage is Stage.FULL:
         return Advised(Advice.HOLD, "this is the last stage, and the walker is cheaper")
-    return Advised(Advice.ADVANCE, f"the walker is cheaper by {_cents(-gap.mean)}, and the interval is clear of zero")
+    return Advised(
+        Advice.ADVANCE,
+        f"the walker is cheaper by {in_cents(-gap.mean)} cents a contract, and the interval is clear of zero",
+    )
+
+
+def in_cents(micros: int) -> str:
+    """Return microdollars as cents with two decimals, rounded."""
+    hundredths = round_div(micros, 100)
+    whole, rest = divmod(abs(hundredths), 100)
+    return f"{'-' if hundredths < 0 else ''}{whole}.{rest:02d}"
 
 
 def _after(rollout: Rollout, entry: Entry) -> Rollout:
@@ -260,10 +276,3 @@ def _after(rollout: Rollout, entry: Entry) -> Rollout:
 
 def _mean(values: Sequence[int]) -> int | None:
     return round_div(sum(values), len(values)) if values else None
-
-
-def _cents(micros: int) -> str:
-    """Return microdollars a contract as cents with two decimals."""
-    hundredths = round_div(micros, 100)
-    whole, rest = divmod(abs(hundredths), 100)
-    return f"{'-' if hundredths < 0 else ''}{whole}.{rest:02d} cents a contract"

@@ -25,9 +25,10 @@ from depthwalker.core.rollout import (
     advance,
     advise,
     compare,
+    in_cents,
     read,
 )
-from depthwalker.core.units import SECOND, Micros, Money, format_money
+from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
@@ -140,7 +141,7 @@ def _interval(gap: Estimate | None) -> str:
 
 
 def _cents(micros: int | None) -> str:
-    return "-" if micros is None else format_money(Money(micros * 100))[:-4]
+    return "-" if micros is None else in_cents(micros)
 
 
 def _when(at: Micros) -> str:
