@@ -28,6 +28,7 @@ from depthwalker.core.rollout import (
     bucket,
     compare,
     difference,
+    reach,
     read,
 )
 from depthwalker.core.units import SECOND, Micros, Money
@@ -110,6 +111,14 @@ def test_the_control_is_a_twentieth_for_good_and_everything_before_real_money() 
     assert {assign(edge, at(Stage.PAPER), live=False) for edge in edges} == set(Arm)
     assert {assign(edge, at(Stage.FULL), live=True) for edge in edges} == set(Arm)
     assert {assign(edge, at(Stage.FULL, stopped="why"), live=True) for edge in edges} == {Arm.CONTROL}
+
+
+def test_who_has_the_walker_is_said_as_it_is_assigned() -> None:
+    assert (
+        reach(Stage.PAPER) == "50 % of the edges have the walker on paper or a demo exchange, none where money is real"
+    )
+    assert {assign(f"e{number}", at(Stage.PAPER), live=True) for number in range(100)} == {Arm.CONTROL}
+    assert reach(Stage.FULL) == "95 % of the edges have the walker"
 
 
 @pytest.mark.parametrize("stage", list(Stage))

@@ -29,6 +29,7 @@ def test_it_begins_with_a_week_of_paper_that_nobody_can_shorten(
     assert main(["rollout", "advance", "--reason", "let us see"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("stage paper, since ")
+    assert "50 % of the edges have the walker on paper or a demo exchange, none where money is real" in shown
     assert "advice: wait (the paper stage lasts a week at least: 168 hours are left)" in shown
     assert "advance -> paper, " in shown
     for more in ([], ["--anyway"]):

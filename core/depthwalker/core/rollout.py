@@ -147,6 +147,12 @@ def assign(edge: str, rollout: Rollout, *, live: bool) -> Arm | None:
     return Arm.WALKER if bucket(edge) < SHARES[rollout.stage] else Arm.CONTROL
 
 
+def reach(stage: Stage) -> str:
+    """Return in words who has the walker at a stage that is not stopped."""
+    share = f"{SHARES[stage] * 100 // WHOLE} % of the edges have the walker"
+    return f"{share} on paper or a demo exchange, none where money is real" if stage is Stage.PAPER else share
+
+
 def bucket(edge: str) -> int:
     """Return an edge's bucket, from 0 to 9999: the same on every machine (FNV-1a, mixed as MurmurHash3 ends)."""
     word = _FNV_START

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from depthwalker.core.period import Estimate
-from depthwalker.core.rollout import SHARES, WHOLE
+from depthwalker.core.rollout import reach
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price
 from depthwalker.shell.figures import counted, percent, seconds, short_count, short_price
 from depthwalker.shell.frame import Frame, Rung, Rungs
@@ -335,7 +335,7 @@ def _rollout(one: Rolled) -> Iterator[Child]:
         yield tag("p", f"The walker is stopped: {rollout.stopped}. All edges are control.", class_="bad")
     elif rollout.stage is not None:
         held = f", held: {rollout.held}" if rollout.held else ""
-        yield tag("p", f"{SHARES[rollout.stage] * 100 // WHOLE} % of the edges have the walker{held}.")
+        yield tag("p", f"{reach(rollout.stage)}{held}.")
     if one.danger is not None:
         yield tag("p", f"The guard would disable the walker: {one.danger.reason}.", class_="bad")
     elif rollout.stage is not None and not rollout.stopped:

@@ -13,8 +13,6 @@ import msgspec
 from depthwalker.core.guard import Trip, day_of, review
 from depthwalker.core.period import Estimate
 from depthwalker.core.rollout import (
-    SHARES,
-    WHOLE,
     Advised,
     Comparison,
     Entry,
@@ -26,6 +24,7 @@ from depthwalker.core.rollout import (
     advise,
     compare,
     in_cents,
+    reach,
     read,
 )
 from depthwalker.core.units import SECOND, Micros
@@ -118,9 +117,8 @@ def _told(standing: Standing) -> Iterator[str]:
         yield "no rollout has begun: every method runs as configured"
     else:
         yield f"stage {rollout.stage.value}, since {_when(rollout.since)}"
-        share = SHARES[rollout.stage] * 100 // WHOLE
         stopped, held = f"stopped: {rollout.stopped}; all are control", f"held: {rollout.held}"
-        yield stopped if rollout.stopped else held if rollout.held else f"{share} % of the edges have the walker"
+        yield stopped if rollout.stopped else held if rollout.held else reach(rollout.stage)
         costs = f"{_cents(found.walker_cost)} and {_cents(found.control_cost)} cents a contract"
         yield f"{found.walkers} walker's and {found.controls} control's parents on {found.days} common days: {costs}"
         yield f"walker less control, paired by day: {_interval(found.difference)} cents a contract"
