@@ -45,7 +45,7 @@ def decisions(effort: Effort) -> Table:
     """Return what reading a book, deciding on it and matching cost."""
     rows = tuple(_row(case, clocked(case.action, effort)) for case in (*_book_cases(), *_decide_cases(), *_pit_cases()))
     note = (
-        f"Books of {scene.LEVELS} levels a leg, {scene.SAMPLES} samples and {scene.TRADES} trades of history, two orders of "
+        f"Books of {scene.LEVELS} levels a leg, {scene.SAMPLES} samples and {scene.TRADES} trades of history, an order of "
         f"ours waiting. Microseconds of one call. Target: a decision with its analysis in under {DECIDE_TARGET_US}."
     )
     return Table("Core: book, decision, matching", note, ("call", "median", "min", "target"), rows)
@@ -93,7 +93,7 @@ def _policy_cases(name: PolicyName) -> tuple[Case, ...]:
         Case(f"{word}: decide, nothing due", lambda: decide(idles.state, idles.view, policy)),
         Case(f"{word}: decide at a tick, holds", lambda: decide(holds.state, holds.view, policy), DECIDE_TARGET_US),
         Case(f"{word}: decide at a tick, walks", lambda: decide(walks.state, walks.view, policy), DECIDE_TARGET_US),
-        Case(f"{word}: look, two orders of ours", lambda: _look(walks)),
+        Case(f"{word}: look, an order of ours", lambda: _look(walks)),
         Case(f"{word}: look and decide at a tick, walks", lambda: decide(walks.state, _look(walks), policy)),
     )
 
@@ -175,7 +175,7 @@ def memory() -> Table:
         (f"Book, {scene.LEVELS} levels a leg", scene.book()),
         (f"History, {scene.SAMPLES} samples and {scene.TRADES} trades", scene.history()),
         ("View", held.view),
-        ("State, two orders at work", held.state),
+        ("State, an order at work", held.state),
         ("State, finished", told.final),
         (f"Journal of {len(told.steps)} facts", tuple(step.fact for step in told.steps)),
         (f"Pit, {scene.LEVELS} queues a leg", seed(opening.yes, opening.no, Rules(grid=scene.GRID))),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lapse, Lookup, Passed, Place, woken
-from depthwalker.core.execution import SplitState, State, open_order, split_filled, total_exposure
+from depthwalker.core.execution import SplitState, State, split_filled, total_exposure
 from depthwalker.core.ledger import Order, OrderKey, Phase, Style, filled, full, settled
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Quote
@@ -39,12 +39,11 @@ def reconcile(
     commands: list[Command] = []
     for part in state.splits:
         quote = next((_capped(quote, state) for quote in quotes if quote.split == part.number), None)
-        order = open_order(state, part.number)
-        if order is not None:
-            for one in state.orders:
-                if one.key.split == part.number:
-                    wanted = None if _superfluous(one, part, state) else quote
-                    commands.extend(_keep(one, wanted, part, state, view, policy))
+        out = [order for order in state.orders if order.key.split == part.number and order.phase is not Phase.CLOSED]
+        if out:
+            for order in out:
+                wanted = None if _superfluous(order, part, state) else quote
+                commands.extend(_keep(order, wanted, part, state, view, policy))
         elif quote is not None:
             placed = _place(part, quote, headroom, state, view, policy)
             commands.extend(placed)
