@@ -92,15 +92,11 @@ def test_what_cannot_be_read_is_named_with_what_may(
     assert len(str(refused.value)) < 200
 
 
-class NumpyInteger:
-    """A whole number as numpy's int64 is one: none of Python's, but one that stands for it."""
+class Integer:
+    """A whole number as numpy's int64 is one: none of Python's, but one that stands for it; as a text it is where it lies."""
 
     def __index__(self) -> int:
         return 7
-
-    @override
-    def __str__(self) -> str:
-        return "7"
 
 
 class NumpyText(str):
@@ -110,13 +106,18 @@ class NumpyText(str):
 
 
 def test_what_is_queued_is_read_again_as_it_was_whatever_its_ids_are_made_of() -> None:
-    edge = AnEdge(cast("int", NumpyInteger()), market=AMarket(cast("str", 5), NumpyText("RIG-26-A")))
+    edge = AnEdge(cast("int", Integer()), market=AMarket(cast("str", 5), NumpyText("RIG-26-A")))
     key = UUID(int=3)
     job = read_job(edge, AMethod({}, cast("int", key)), None, None)
     assert (job.request_key, job.edge_id, job.method_id) == (f"edge 7 method {key}", 7, str(key))
     assert (job.market_id, job.ticker) == ("5", "RIG-26-A")
     assert reader(Job)(msgspec.json.encode(job)) == job
     assert type(read_job(edge, simple(), None, NumpyText("key")).request_key) is str
+
+
+def test_the_usual_key_is_the_same_in_every_process_however_an_id_writes_itself() -> None:
+    job, again = (read_job(AnEdge(cast("int", one)), AMethod({}, 3), None, None) for one in (Integer(), 7))
+    assert job.request_key == again.request_key == "edge 7 method 3"
 
 
 @pytest.mark.parametrize("wrong", [True, 7.0, b"7", "nul\0", "half \udce9"])

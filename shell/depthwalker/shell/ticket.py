@@ -51,7 +51,7 @@ def read_job(edge: Edge, method: Method, market: Market | None, request_key: str
     edge_id, method_id = _needed("edge_id", edge.edge_id), _needed("method_id", method.method_id)
     market_id = _id("market_id", place.market_id)
     return Job(
-        request_key=_text("request_key", request_key or f"edge {edge.edge_id} method {method.method_id}"),
+        request_key=_text("request_key", request_key or f"edge {edge_id} method {method_id}"),
         ticket=read_ticket(edge.side, getattr(edge, "action", "buy"), edge.position_size, edge.target_price),
         config=read_config(method),
         ticker=_text("ticker", ticker),
