@@ -1,6 +1,7 @@
-"""Loaded by each worker of a sweep's own Dask cluster: Ctrl-C is for the sweep, which ends its workers itself.
+"""What keeps Ctrl-C in a sweep on Dask readable: it is for the sweep, which ends its workers itself.
 
-A terminal sends it to all of them, and each would tell at length how it was torn from its work.
+A terminal sends it to all of them, and each would tell at length how it was torn from its work. Each worker of the sweep's own
+cluster loads this module.
 """
 
 import logging
@@ -17,6 +18,11 @@ def dask_setup(_worker: object) -> None:
     logging.getLogger("distributed.worker").disabled = True  # of a heartbeat; that of memory, below it, is heard
     logging.getLogger("distributed.worker.state_machine").setLevel(logging.ERROR)
     sys.unraisablehook = _ignored
+
+
+def hush() -> None:
+    """Log nothing more in a sweep that was interrupted: Dask tells of every connection that closes under what it was at."""
+    logging.disable()
 
 
 def _ignored(_raised: object) -> None:

@@ -165,4 +165,8 @@ def _dask(address: str, jobs: int) -> Iterator[None]:
             )
             stack.enter_context(Client(here))
         stack.enter_context(joblib.parallel_config(backend="dask"))
-        yield
+        try:
+            yield
+        except KeyboardInterrupt:
+            deaf.hush()
+            raise
