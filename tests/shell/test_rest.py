@@ -269,7 +269,15 @@ async def test_a_clock_that_was_not_refused_is_not_corrected_by_the_way() -> Non
     assert correction(venue.rest.skew) == 0
 
 
-@pytest.mark.parametrize(("ahead", "headers"), [(3 * SECOND, {"Age": "12"}), (2 * WIDEST, {}), (0, {"Date": "soon"})])
+@pytest.mark.parametrize(
+    ("ahead", "headers"),
+    [
+        (3 * SECOND, {"Age": "12"}),
+        (2 * WIDEST, {}),
+        (0, {"Date": "soon"}),
+        (0, {"Date": f"Mon, 30 Nov {'9' * 20} 00:00:00 GMT"}),
+    ],
+)
 async def test_a_cached_answer_and_a_clock_of_another_age_are_no_clock(ahead: int, headers: Mapping[str, str]) -> None:
     _, venue = wired(ahead, headers)
 

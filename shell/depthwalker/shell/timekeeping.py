@@ -40,7 +40,7 @@ def sightings(
 def _date(text: str) -> Micros | None:
     try:
         found = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return Micros((found.replace(tzinfo=found.tzinfo or UTC) - EPOCH) // MICROSECOND)
 
