@@ -485,6 +485,14 @@ async def test_fees_that_cannot_be_read_are_trouble_and_never_a_guess() -> None:
         assert (await venue.fee_rates(MARKET)).failure() == Unknown("503")
 
 
+@pytest.mark.parametrize("multiplier", ["1E-400000", "1E+400000", "NaN", "Infinity", -1])
+async def test_a_multiplier_that_none_can_be_is_refused_and_not_written_out(multiplier: object) -> None:
+    series = {"fee_type": "quadratic", "fee_multiplier": multiplier}
+
+    async with trading((200, {"event": {"series_ticker": "S"}}), (200, {"series": series})) as (_, venue):
+        assert isinstance((await venue.fee_rates(MARKET)).failure(), Unknown)
+
+
 async def test_a_ticker_cannot_leave_its_place_in_the_path() -> None:
     async with trading((404, b"")) as (exchange, venue):
         await venue.book("../portfolio?x=1#")

@@ -7,6 +7,7 @@ from typing import Final
 from depthwalker.core.fees import STANDARD, WITH_MAKER_FEES, FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.shell.bodies import EventBody, SeriesBody
+from depthwalker.shell.exact import FINEST_EXPONENT
 from depthwalker.shell.reading import Unreadable, reading
 
 # At a multiplier of one (fact sheet, section 8).
@@ -57,10 +58,16 @@ def fee_rates(schedule: FeeSchedule) -> Outcome[FeeRates, Unreadable]:
     """Return the rates that a fee type and multiplier amount to, rounded up to a part per million."""
     if schedule.fee_type not in RATES:
         return Failure(Unreadable("fee type", f"{schedule.fee_type!r} is none of {', '.join(RATES)}"))
-    if not schedule.multiplier.is_finite() or not 0 <= schedule.multiplier <= 10:
-        return Failure(Unreadable("fee multiplier", "it is not between 0 and 10"))
+    if not _plain(schedule.multiplier):
+        return Failure(Unreadable("fee multiplier", "it is not between 0 and 10, with at most 30 decimals"))
     rates = RATES[schedule.fee_type]
     return Success(FeeRates(_scaled(rates.taker, schedule.multiplier), _scaled(rates.maker, schedule.multiplier)))
+
+
+def _plain(multiplier: Decimal) -> bool:
+    """Return whether a multiplier is one; 1E-999999999 is a short text, and a fraction that takes hours to write out."""
+    exponent = multiplier.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= FINEST_EXPONENT and 0 <= multiplier <= 10
 
 
 def _scaled(rate: int, multiplier: Decimal) -> int:
