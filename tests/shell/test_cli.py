@@ -202,6 +202,28 @@ def test_a_database_that_is_away_is_named_without_its_password(
     assert "secret" not in error
 
 
+def test_psql_is_given_the_password_where_no_other_user_can_read_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:s3cr3t@db.example:6000/book?sslmode=require")
+    monkeypatch.setenv("DEPTHWALKER_PG_BIN", str(tmp_path))
+    for name in ("postgres", "initdb", "psql"):
+        (tmp_path / name).write_text('#!/bin/sh\necho "$@"\necho "by environment: $PGPASSWORD"\n')
+        (tmp_path / name).chmod(0o700)
+
+    assert main(["db", "shell"]) == 0
+    named, password = capfd.readouterr().out.splitlines()
+    assert sorted(named.split()) == ["dbname=book", "host=db.example", "port=6000", "sslmode=require", "user=me"]
+    assert password == "by environment: s3cr3t"
+
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    (tmp_path / "psql").unlink()
+    assert main(["db", "shell"]) == 1
+    told = capfd.readouterr()
+    assert "run: psql 'user=me" in told.err
+    assert "s3cr3t" not in told.err + told.out
+
+
 def test_a_database_without_our_tables_is_not_touched(
     venue: Venue, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

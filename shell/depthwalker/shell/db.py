@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import shlex
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
 from depthwalker.shell.figures import counted
@@ -188,17 +190,25 @@ def _retain(dsn: str, *, own: bool, as_json: bool, dry_run: bool) -> int:
 
 
 def _shell(dsn: str) -> int:
-    """Run psql, the embedded server's own or the system's, until its user leaves it."""
+    """Run psql, the embedded server's own or the system's, until its user leaves it.
+
+    Its arguments, which every user of the machine can list, are without the password.
+    """
+    given = conninfo_to_dict(dsn)
+    password = given.pop("password", None)
+    named = make_conninfo("", **given)
+    environment = dict(os.environ) if password is None else {**os.environ, "PGPASSWORD": str(password)}
     try:
         psql = find_binaries() / "psql"
     except PostgresUnavailable:
         psql = Path("psql")
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's own business
     try:
-        return subprocess.run([str(psql) if psql.exists() else "psql", dsn], check=False).returncode
+        command = [str(psql) if psql.exists() else "psql", named]
+        return subprocess.run(command, env=environment, check=False).returncode
     except FileNotFoundError:
         raise Ended(
-            FAILED, f"there is no psql here: install PostgreSQL's client, then run: psql {shlex.quote(dsn)}"
+            FAILED, f"there is no psql here: install PostgreSQL's client, then run: psql {shlex.quote(named)}"
         ) from None
     finally:
         signal.signal(signal.SIGINT, before)
