@@ -48,6 +48,7 @@ from depthwalker.shell.postmaster import (
     reachable_binaries,
     unprivileged,
 )
+from depthwalker.shell.private import make_folder, opener
 
 __all__ = ["Cluster", "PostgresUnavailable", "connect_string", "default_folder", "find_binaries", "schema_path"]
 
@@ -74,7 +75,7 @@ def default_folder() -> Path:
         return Path("/var/lib/depthwalker")  # PostgreSQL's unprivileged user must be able to reach it
     try:
         state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "depthwalker"
-        state.mkdir(parents=True, exist_ok=True)
+        make_folder(state)
     except (OSError, RuntimeError):  # the latter of Path.home(), for a number without a name as containers have it
         return own(Path(tempfile.gettempdir()) / f"depthwalker-{os.geteuid()}", None)
     return state
@@ -128,11 +129,11 @@ class Cluster:
     def start(self, timeout_s: float = 30.0) -> str:
         """Start the server or attach to it; return its connection string. Raises PostgresUnavailable."""
         if self._users is None:
-            _make(self.folder)
+            make_folder(self.folder)
             self._users = os.open(self.folder / "users", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._users, fcntl.LOCK_SH)  # waits for a supervisor that is just stopping the server
-            with (self.folder / "start").open("a") as start:
+            with open(self.folder / "start", "a", opener=opener) as start:
                 fcntl.flock(start, fcntl.LOCK_EX)
                 self._serve(time.monotonic() + timeout_s)
         except BaseException:
@@ -159,13 +160,13 @@ class Cluster:
         self._reap()
 
     def _lives(self) -> bool:
-        with (self.folder / "server").open("a") as server:
+        with open(self.folder / "server", "a", opener=opener) as server:
             return not _locked(server.fileno(), fcntl.LOCK_EX)
 
     def _serve(self, deadline: float) -> None:
         launched = False
         while time.monotonic() < deadline:
-            with (self.folder / "server").open("a") as server:
+            with open(self.folder / "server", "a", opener=opener) as server:
                 if _locked(server.fileno(), fcntl.LOCK_EX):
                     if launched:
                         self._fail("PostgreSQL did not start")
@@ -236,13 +237,6 @@ class Cluster:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self._supervisor, 0)
             self._supervisor = None
-
-
-def _make(folder: Path) -> None:
-    mode = 0o755 if os.geteuid() == 0 else 0o700  # root's server runs as somebody who must get in
-    for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
-        path.mkdir(exist_ok=True)
-        path.chmod(mode)
 
 
 def _locked(file: int, kind: int) -> bool:

@@ -24,6 +24,7 @@ from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.units import Count, Micros
 from depthwalker.shell.exact import ConfigError, ConfigErrors, Table, optional, parse_table, whole
 from depthwalker.shell.postgres import default_folder
+from depthwalker.shell.private import make_folder
 
 NAME: Final = "settings"
 PREFIX: Final = "DEPTHWALKER_"
@@ -349,9 +350,10 @@ def kept_installation(directory: Path) -> str:
 
 def _draw_installation(file: Path) -> None:
     drawn = secrets.token_hex(4)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     draft = file.with_name(f"installation.{secrets.token_hex(4)}")
-    with draft.open("x", encoding="ascii") as opened:
+    draft.touch(0o644, exist_ok=False)  # no secret, but nobody else's to change
+    with draft.open("w", encoding="ascii") as opened:
         opened.write(f"{drawn}\n")
         opened.flush()
         os.fsync(opened.fileno())

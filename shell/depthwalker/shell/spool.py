@@ -8,6 +8,7 @@ from typing import Final
 
 from depthwalker.core.fact import Fact
 from depthwalker.shell.codec import Unreadable, decode, encode
+from depthwalker.shell.private import make_folder, opener
 
 LOG: Final = logging.getLogger("depthwalker")
 
@@ -43,10 +44,10 @@ class Spool:
 
     def keep(self, uuid: str, seat: Seat, facts: tuple[Fact, ...]) -> None:
         """Keep the facts of an execution that follow the seat's last entry."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         draft = self._file(uuid).with_suffix(".new")
         head = f"{seat.execution_id} {seat.epoch} {seat.next_seq}".encode()
-        with draft.open("wb") as file:
+        with open(draft, "wb", opener=opener) as file:
             file.write(b"\n".join((head, *(encode(fact) for fact in facts))))
             file.flush()
             os.fsync(file.fileno())
