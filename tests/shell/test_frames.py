@@ -112,6 +112,7 @@ def rows(*levels: tuple[int, int]) -> tuple[tuple[Price, Count], ...]:
         (read("ok", id=2, sid=4, seq=9), Acknowledged(2, 4, 9, None)),
         (read("unsubscribed", id=2, sid=4, seq=9), Unsubscribed(4)),
         (read("error", {"code": 8, "msg": "Unknown"}, id=2), Failed(8, "Unknown", 2, None, None, None)),
+        (read("error", {"code": 8, "msg": "\x1b[2J"}, id=2), Failed(8, "\ufffd[2J", 2, None, None, None)),
         (
             read("error", {"code": 16, "msg": "M", "market_ticker": "A"}, id=2, sid=4, seq=9),
             Failed(16, "M", 2, 4, 9, "A"),

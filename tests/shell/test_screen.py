@@ -381,8 +381,22 @@ def test_our_orders_are_shown_however_far_behind_they_are() -> None:
     assert visible(side[:2], 5) == side[:2]
 
 
+def test_what_is_named_is_neither_markup_nor_obeyed() -> None:
+    drawn = "\n".join(lines([lane("[/x]\x1b[2J"), lane("[red]b[/red]", *facts())], 140, 40))
+
+    assert r"[/x]\x1b[2J" in drawn
+    assert "[red]b[/red]" in drawn
+    assert "\x1b" not in drawn
+
+
 @pytest.mark.parametrize(("quiet", "written"), [(False, "[a line] of it\n"), (True, "")])
 def test_lines_are_written_as_they_are_and_not_on_a_quiet_console(quiet: bool, written: str) -> None:
     output = io.StringIO()
     show_lines(Console(file=output, quiet=quiet), "[a line] of it")
     assert output.getvalue() == written
+
+
+def test_a_line_moves_no_cursor() -> None:
+    output = io.StringIO()
+    show_lines(Console(file=output, force_terminal=True), "refused: \x1b]0;title\x07 \x9b2J\r\tend")
+    assert output.getvalue() == r"refused: \x1b]0;title\x07 \x9b2J\x0d" + "\tend\n"

@@ -380,6 +380,8 @@ def test_an_unreadable_balance_does_not_show_it(wrong: object) -> None:
         (b'{"error":"too many requests"}', ErrorWords("too many requests", "")),
         # U+0000, which the journal's JSON does not take
         (b'{"error":{"code":"a\\u0000","message":"\\u0000b"}}', ErrorWords("a\ufffd", "\ufffdb")),
+        # what a terminal obeys, and what would begin another line of a log
+        (b'{"error":{"code":"a\\u001b[2J","message":"b\\u009b2J\\nc"}}', ErrorWords("a\ufffd[2J", "b\ufffd2J c")),
         (b'{"error":{"code":"not_found","message":null,"details":{"a":1}}}', ErrorWords("not_found", "")),
         (b'{"error":{"code":"user_not_found:_12ab","message":"m"}}', ErrorWords("user_not_found", "m")),
         (b"<html>502 Bad Gateway</html>", ErrorWords("", "")),

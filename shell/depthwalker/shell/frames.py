@@ -70,6 +70,7 @@ from depthwalker.shell.reading import (
     signed_count_of,
     stamp_of,
     time_of,
+    word_of,
 )
 from depthwalker.shell.records import UNDATED, fill_of, order_of, print_of
 
@@ -165,7 +166,7 @@ def _frame(body: RareBody, at: Micros, yes_scale: bool) -> Frame:
         case UnsubscribedBody(sid):
             return Unsubscribed(sid)
         case FailedBody(msg, number, sid, seq):
-            return Failed(msg.code, msg.msg, number, sid, seq, msg.market_ticker)
+            return Failed(msg.code, word_of(msg.msg), number, sid, seq, msg.market_ticker)
         case _ as never:
             assert_never(never)
 

@@ -24,6 +24,10 @@ B = TypeVar("B", bound=Body)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 SHORT: Final = range(3, 16)
+LONGEST_WORD: Final = 300
+CONTROLS: Final = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}") | dict.fromkeys(
+    b"\t\n\r", " "
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,14 @@ def _why(wrong: ValidationError | Refused) -> str:
     first = wrong.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where}: {first['msg']}" if where else "not the documented JSON"
+
+
+def word_of(word: object) -> str:
+    """Return a text of the exchange's as a fact, a log and a terminal may hold it; nothing where it is none.
+
+    The journal's JSON takes no U+0000, and refuses all else with it; a terminal obeys what begins with U+001B or U+009B.
+    """
+    return word[:LONGEST_WORD].translate(CONTROLS) if isinstance(word, str) else ""
 
 
 def leg_of(outcome_side: str | None, book_side: str | None) -> Leg:

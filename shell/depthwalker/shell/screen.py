@@ -20,6 +20,7 @@ from depthwalker.shell.figures import percent, seconds, short_count, short_price
 from depthwalker.shell.frame import Child, Frame, Rung, Rungs
 from depthwalker.shell.happening import Happening
 from depthwalker.shell.lane import Lane
+from depthwalker.shell.voice import plain
 
 PACE_S: Final = 0.2
 NARROWEST: Final = 40
@@ -81,7 +82,7 @@ def picture(heading: str, lanes: Sequence[Lane], now: Micros, width: int, height
 
 
 def _heading(text: str) -> Text:
-    return Text(text, style="bold", no_wrap=True, overflow="ellipsis")
+    return Text(plain(text), style="bold", no_wrap=True, overflow="ellipsis")
 
 
 def fitting_columns(lanes: int, width: int) -> int:
@@ -109,7 +110,7 @@ def panel(lane: Lane, now: Micros, width: int, height: int) -> RenderableType:
     corner = lane.ended() or (f"{shown.stage}, {seconds(shown.left)} s left" if shown is not None else "")
     return Panel(
         Text("\n").join(lines[:room]),
-        title=f"[bold]{lane.name}[/bold]",
+        title=Text(plain(lane.name), style="bold"),
         subtitle=corner,
         subtitle_align="right",
         title_align="left",
@@ -187,5 +188,5 @@ def _beside(left: Text, right: Text, half: int) -> Text:
 
 def _event(event: Happening, started: Micros, *, roomy: bool) -> Text:
     stamp = f"{seconds(Micros(event.at - started)):>5} " if roomy and started else ""
-    text = event.text.replace("split ", "s")  # as the panels number them
+    text = plain(event.text).replace("split ", "s")  # as the panels number them
     return Text.assemble((stamp, "dim"), (f"{event.kind} ", STYLES.get(event.kind, "")), text)

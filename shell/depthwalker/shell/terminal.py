@@ -2,6 +2,8 @@
 
 from rich.console import Console, RenderableType
 
+from depthwalker.shell.voice import plain
+
 
 def show(console: Console, *shown: RenderableType) -> None:
     """Draw tables. Raises BrokenPipeError where nobody reads it any more: rich would end the process, with orders at rest."""
@@ -12,11 +14,11 @@ def show(console: Console, *shown: RenderableType) -> None:
 
 
 def show_lines(console: Console, *lines: str) -> None:
-    """Write lines as they are, whatever brackets they hold, on a console that is not quiet.
+    """Write lines as they are, whatever brackets or control characters they hold, on a console that is not quiet.
 
     Raises OSError where nobody reads them any more.
     """
     if console.quiet:
         return
-    console.file.write("".join(f"{line}\n" for line in lines))
+    console.file.write(plain("".join(f"{line}\n" for line in lines)))
     console.file.flush()

@@ -2,16 +2,24 @@
 
 import sys
 from contextlib import suppress
+from typing import Final
+
+CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def plain(text: str) -> str:
+    """Return a text with what a terminal would obey written out: it may be a recording's, a file's name, the exchange's."""
+    return text.translate(CONTROLS)
 
 
 def say(*lines: str) -> None:
     """Write lines to standard output, at once. Raises BrokenPipeError where nobody reads it any more."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.write(plain("".join(f"{line}\n" for line in lines)))
     sys.stdout.flush()
 
 
 def complain(*lines: str) -> None:
     """Write lines to standard error; whoever does not read it any more misses nothing that was asked for."""
     with suppress(OSError):
-        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        sys.stderr.write(plain("".join(f"{line}\n" for line in lines)))
         sys.stderr.flush()

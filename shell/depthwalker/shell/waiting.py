@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from depthwalker.shell.voice import plain
+
 
 @contextmanager
 def waiting(text: str) -> Iterator[Callable[[str], None]]:
@@ -14,7 +16,8 @@ def waiting(text: str) -> Iterator[Callable[[str], None]]:
     from rich.console import Console
     from rich.live import Live
     from rich.spinner import Spinner
+    from rich.text import Text
 
-    spinner = Spinner("dots", text)
+    spinner = Spinner("dots", Text(plain(text)))
     with Live(spinner, console=Console(stderr=True), transient=True, redirect_stdout=False):
-        yield lambda other: spinner.update(text=other)
+        yield lambda other: spinner.update(text=Text(plain(other)))

@@ -58,6 +58,7 @@ from depthwalker.shell.reading import (
     signed_count_of,
     stamp_of,
     time_of,
+    word_of,
 )
 from depthwalker.shell.records import UNDATED, fill_of, order_of, print_of
 
@@ -67,7 +68,6 @@ T = TypeVar("T")
 # would mean shard 0 to some of the documents, and an order elsewhere would rest on.
 AUTO_SHARD: Final = -1
 CENT: Final = 10_000  # microdollars
-LONGEST_WORD: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,17 +241,12 @@ def read_error(body: bytes) -> ErrorWords:
 def words_of(inner: object) -> ErrorWords:
     """Return the words of an error that is a text or an object, and empty ones of anything else."""
     if isinstance(inner, str):
-        return ErrorWords(_short(inner), "")
+        return ErrorWords(word_of(inner), "")
     if not isinstance(inner, dict):
         return ErrorWords("", "")
-    detail = next((word for key in ("details", "message", "msg") if (word := _short(inner.get(key)))), "")
-    code, _, _ = _short(inner.get("code")).partition(":")  # "user_not_found:_" and the user's id was recorded
+    detail = next((word for key in ("details", "message", "msg") if (word := word_of(inner.get(key)))), "")
+    code, _, _ = word_of(inner.get("code")).partition(":")  # "user_not_found:_" and the user's id was recorded
     return ErrorWords(code, detail)
-
-
-def _short(word: object) -> str:
-    """Return a word as a fact may hold it: the journal's JSON takes no U+0000, and refuses all else with it."""
-    return word[:LONGEST_WORD].replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(word, str) else ""
 
 
 def _market(market: MarketPart) -> Market:
