@@ -152,6 +152,15 @@ class TestControl:
             assert response.status == 400
 
 
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null"])
+async def test_a_page_in_a_browser_controls_nothing(origin: str) -> None:
+    async with desk() as me:
+        url = me.exchange.control_url
+        async with me.session.post(f"{url}/pause", data=b"{}", headers={"Origin": origin}) as response:
+            assert response.status == 404
+        assert (await me.create()).status == 201, "nothing is paused"
+
+
 async def test_no_body_of_any_request_makes_the_exchange_fail() -> None:
     """Every mutation with every kind of JSON in every field: refused or done, never a 5xx."""
     bodies: list[object] = [None, [], {}, 7, "text", {"orders": [None]}, {"orders": [{"order_id": 7}]}, {"orders": {}}]

@@ -1,7 +1,8 @@
 """The control endpoint: whoever runs the exchange says over HTTP what goes wrong, what is paused, how a market comes out.
 
-It stands under /control, beside the contract and never under it, takes no signature, and answers loopback only. Bodies are
-JSON objects, times are milliseconds, prices and multipliers decimal texts. GET /control returns `USAGE`.
+It stands under /control, beside the contract and never under it, takes no signature, and answers programs on the loopback
+only, no page in a browser. Bodies are JSON objects, times are milliseconds, prices and multipliers decimal texts. GET
+/control returns `USAGE`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -119,7 +120,8 @@ def mount(
 
 def _served(act: Act, touched: Callable[[], None]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
-        if request.remote not in _LOOPBACK:
+        # A page in a browser sends an origin, no program does.
+        if request.remote not in _LOOPBACK or "Origin" in request.headers:
             return web.Response(status=404)
         try:
             reply = act(request, await request.read() or b"{}")
