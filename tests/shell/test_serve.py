@@ -112,6 +112,15 @@ async def test_without_the_token_nothing_is_shown_and_with_it_a_cookie_remembers
     assert await pulls(postgres) == []
 
 
+@pytest.mark.parametrize("header", [b"Cookie: depthwalker=\xff", b"Authorization: Bearer \xff"])
+async def test_a_token_that_is_no_text_is_a_wrong_one(header: bytes, postgres: str) -> None:
+    async with served(postgres) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + header + b"\r\n\r\n")
+        assert (await reader.readline()).split()[1] == b"401"
+        writer.close()
+
+
 async def test_every_answer_forbids_what_a_page_does_not_need(postgres: str) -> None:
     async with served(postgres) as url, visitor() as session:
         for path in ("/", "/live.js", "/executions/1", "/absent"):

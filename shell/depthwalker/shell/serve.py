@@ -169,7 +169,7 @@ class Desk:
             borne if kind.lower() == "bearer" else "",
             request.query.get("token", ""),
         )
-        return any(hmac.compare_digest(each.encode(), self._token.encode()) for each in given)
+        return any(hmac.compare_digest(each.encode(errors="surrogateescape"), self._token.encode()) for each in given)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         if "token" in request.query:
