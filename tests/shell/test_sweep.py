@@ -12,12 +12,14 @@ from contextlib import redirect_stdout, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 import dask.config
 import psycopg
 import pytest
+from distributed import LocalCluster
 from tests.shell.test_lab_command import long_tape
+from typing_extensions import override
 
 from depthwalker.core.algorithms.table import production
 from depthwalker.core.book import Leg
@@ -370,13 +372,27 @@ def _close(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     ]
 
 
-def test_a_dask_cluster_finds_the_same_whoever_has_its_usual_port(folder: Path, tmp_path: Path) -> None:
+def test_a_dask_cluster_finds_the_same_whoever_has_its_usual_port_and_takes_no_work_of_others(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached: list[str] = []
+
+    class Noted(LocalCluster):
+        @override
+        def __enter__(self) -> Self:
+            reached.append(self.scheduler_address)
+            return super().__enter__()
+
+    monkeypatch.setattr("distributed.LocalCluster", Noted)
     assert sweep(folder, tmp_path / "joblib.json", "--out", str(tmp_path / "a.parquet")) == 0
     with socket.socket() as somebody:
         with suppress(OSError):  # somebody else has it already
             somebody.bind(("127.0.0.1", 8787))
         assert sweep(folder, tmp_path / "dask.json", "--out", str(tmp_path / "b.parquet"), "--dask") == 0
     assert rows_of(tmp_path / "dask.json") == _close(rows_of(tmp_path / "joblib.json"))
+    assert [address.partition("://")[0] for address in reached] == ["tls"], (
+        "whoever reaches a scheduler has it run anything"
+    )
 
 
 def test_a_cluster_that_is_not_there_is_told(

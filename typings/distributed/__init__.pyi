@@ -3,8 +3,10 @@ from typing import Self
 
 class LocalCluster:
     def __init__(
-        self, *, n_workers: int, threads_per_worker: int, dashboard_address: str | None, preload: str
+        self, *, n_workers: int, threads_per_worker: int, dashboard_address: str | None, preload: str, security: bool
     ) -> None: ...
+    @property
+    def scheduler_address(self) -> str: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -160,7 +160,11 @@ def _dask(address: str, jobs: int) -> Iterator[None]:
         else:
             here = stack.enter_context(
                 LocalCluster(
-                    n_workers=jobs, threads_per_worker=1, dashboard_address="127.0.0.1:0", preload=deaf.__name__
+                    n_workers=jobs,
+                    threads_per_worker=1,
+                    dashboard_address="127.0.0.1:0",
+                    preload=deaf.__name__,
+                    security=True,  # a scheduler runs what it is sent: only who has this cluster's keys may send
                 )
             )
             stack.enter_context(Client(here))
