@@ -20,6 +20,7 @@ from depthwalker.shell.ports import AmendRequest, PlaceRequest, Venue
 from depthwalker.shell.rest import MOST_PAGES, classify
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.transport import AioHttpTransport
+from depthwalker.shell.wire import AUTO_SHARD
 
 ORDERS = f"{ROOT}/portfolio/events/orders"
 
@@ -121,16 +122,24 @@ async def test_an_expiration_between_seconds_is_the_next_whole_one() -> None:
     assert exchange.requests[0].body["expiration_time"] == 2
 
 
+ANSWERED = {
+    "ticker": "T",
+    "event_ticker": "EVENT",
+    "status": "active",
+    "price_ranges": [{"start": "0.0000", "end": "1.0000", "step": "0.0100"}],
+    "close_time": "2026-06-25T16:00:00Z",
+    "exchange_index": 2,
+}
+
+
+async def test_an_answer_about_another_market_is_none() -> None:
+    async with trading((200, {"market": ANSWERED})) as (_, venue):
+        assert (await venue.market("U")).failure() == Unknown("unreadable market: it describes another market")
+        assert venue.rest.shard("T") == AUTO_SHARD
+
+
 async def test_a_market_that_names_its_shard_has_its_orders_sent_there() -> None:
-    market = {
-        "ticker": "T",
-        "event_ticker": "EVENT",
-        "status": "active",
-        "price_ranges": [{"start": "0.0000", "end": "1.0000", "step": "0.0100"}],
-        "close_time": "2026-06-25T16:00:00Z",
-        "exchange_index": 2,
-    }
-    async with trading((200, {"market": market}), (201, ACK)) as (exchange, venue):
+    async with trading((200, {"market": ANSWERED}), (201, ACK)) as (exchange, venue):
         found = (await venue.market("T")).unwrap()
         await venue.place(PLACE)
         await venue.amend(AMEND)

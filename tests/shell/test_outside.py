@@ -110,7 +110,7 @@ KINDS: Final[tuple[tuple[pa.DataType, st.SearchStrategy[object]], ...]] = (
     (pa.map_(pa.string(), pa.int64()), st.just({"a": 1})),
 )
 READERS: Final[tuple[Callable[[bytes], object], ...]] = (
-    wire.read_market,
+    lambda body: wire.read_market(body, "A"),
     wire.read_markets,
     lambda body: wire.read_book(body, AT),
     wire.read_trades,

@@ -50,6 +50,10 @@ RECORDINGS = Path(__file__).resolve().parents[3] / "shared/kalshi/recordings"
 Read = Callable[[bytes], Outcome[object, Unreadable]]
 
 
+def market(path: str) -> Read:
+    return lambda body: read_market(body, path.rpartition("/")[2])
+
+
 def ack(body: bytes) -> Outcome[object, Unreadable]:
     return read_ack(body, NOW)
 
@@ -88,7 +92,7 @@ READERS: tuple[tuple[str, str, Callable[[str], Read]], ...] = (
     ("GET", r"/markets", lambda _: read_markets),
     ("GET", r"/markets/trades", lambda _: read_trades),
     ("GET", r"/markets/[^/]+/orderbook", lambda _: book),
-    ("GET", r"/markets/[^/]+", lambda _: read_market),
+    ("GET", r"/markets/[^/]+", market),
     ("GET", r"/portfolio/orders", lambda _: read_orders),
     ("GET", r"/portfolio/orders/[^/]+", lambda _: read_order),
     ("GET", r"/portfolio/positions", lambda _: read_positions),

@@ -270,16 +270,16 @@ def test_trades_come_without_block_trades() -> None:
 
 
 def test_a_market_is_read_with_its_grid_and_shard() -> None:
-    market = read_market(body({"market": {**MARKET, "exchange_index": 2}})).unwrap()
+    market = read_market(body({"market": {**MARKET, "exchange_index": 2}}), "T-1").unwrap()
 
     assert (market.grid, market.status, market.shard) == (CENT_GRID, MarketStatus.ACTIVE, 2)
-    assert read_market(body({"market": MARKET})).unwrap().shard == AUTO_SHARD
+    assert read_market(body({"market": MARKET}), "T-1").unwrap().shard == AUTO_SHARD
 
 
 def test_a_market_whose_bands_do_not_join_is_unreadable() -> None:
     gap = [{"start": "0.0000", "end": "0.5000", "step": "0.0100"}]
 
-    assert "contiguous bands" in why(read_market(body({"market": {**MARKET, "price_ranges": gap}})))
+    assert "contiguous bands" in why(read_market(body({"market": {**MARKET, "price_ranges": gap}}), "T-1"))
 
 
 def test_a_book_is_sorted_best_first_and_dated_as_asked() -> None:

@@ -103,7 +103,7 @@ class KalshiVenue:
     async def market(self, ticker: str) -> Outcome[Market, Trouble]:
         """Return the market; an unknown ticker is Rejected not_found."""
         answer = await self.rest.get(PUBLIC, f"{ROOT}/markets/{part(ticker)}")
-        market = read_with(answer, read_market)
+        market = read_with(answer, partial(read_market, ticker=ticker))
         if isinstance(market, Success):
             found = market.unwrap()
             self.rest.note_shard(found.ticker, found.shard)

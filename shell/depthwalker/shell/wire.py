@@ -98,9 +98,18 @@ class _BookBody(msgspec.Struct, frozen=True):
     orderbook: dict[str, msgspec.Raw] | None = None
 
 
-def read_market(body: bytes) -> Outcome[Market, Unreadable]:
-    """Return the market of GET /markets/{ticker}; `shard` is AUTO_SHARD where none is named."""
-    return reading("market", MarketBody, body, lambda found: _market(found.market))
+def read_market(body: bytes, ticker: str) -> Outcome[Market, Unreadable]:
+    """Return the market of GET /markets/{ticker}; `shard` is AUTO_SHARD where none is named, another market is Unreadable.
+
+    Orders go where the answer says, and answers come by way of a cache (fact sheet, section 1).
+    """
+
+    def convert(found: MarketBody) -> Market:
+        if found.market.ticker != ticker:
+            raise Refused("it describes another market")
+        return _market(found.market)
+
+    return reading("market", MarketBody, body, convert)
 
 
 def read_markets(body: bytes) -> Outcome[Listing[Market], Unreadable]:
