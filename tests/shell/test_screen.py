@@ -384,7 +384,7 @@ def test_our_orders_are_shown_however_far_behind_they_are() -> None:
 def test_what_is_named_is_neither_markup_nor_obeyed() -> None:
     drawn = "\n".join(lines([lane("[/x]\x1b[2J"), lane("[red]b[/red]", *facts())], 140, 40))
 
-    assert r"[/x]\x1b[2J" in drawn
+    assert r"[/x]\u001b[2J" in drawn
     assert "[red]b[/red]" in drawn
     assert "\x1b" not in drawn
 
@@ -399,4 +399,4 @@ def test_lines_are_written_as_they_are_and_not_on_a_quiet_console(quiet: bool, w
 def test_a_line_moves_no_cursor() -> None:
     output = io.StringIO()
     show_lines(Console(file=output, force_terminal=True), "refused: \x1b]0;title\x07 \x9b2J\r\tend")
-    assert output.getvalue() == r"refused: \x1b]0;title\x07 \x9b2J\x0d" + "\tend\n"
+    assert output.getvalue() == r"refused: \u001b]0;title\u0007 \u009b2J\u000d" + "\tend\n"

@@ -9,7 +9,7 @@ from depthwalker.shell.cli import main
 from depthwalker.shell.voice import complain, say
 
 HOSTILE = "a\x1b]0;title\x07\x9b2J\rb\tc\u00e9"
-PLAIN = r"a\x1b]0;title\x07\x9b2J\x0db" + "\tc\u00e9"
+PLAIN = r"a\u001b]0;title\u0007\u009b2J\u000db" + "\tc\u00e9"
 
 
 def test_what_a_terminal_would_obey_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,5 +31,5 @@ def test_a_recording_that_is_refused_does_not_speak_to_the_terminal(
 
     assert main(["backtest", str(recording)]) == 2
     told = capsys.readouterr()
-    assert r"T\x1b[2J" in told.err
+    assert r"T\u001b[2J" in told.err
     assert "\x1b" not in told.err + told.out

@@ -22,4 +22,4 @@ def test_what_is_named_is_neither_markup_nor_obeyed(monkeypatch: pytest.MonkeyPa
     with waiting("reading [/markets]") as told:
         told("executing on [/tmp]/a\x1b]0;b.jsonl")
 
-    assert r"executing on [/tmp]/a\x1b]0;b.jsonl" in shown.getvalue()
+    assert r"executing on [/tmp]/a\u001b]0;b.jsonl" in shown.getvalue()

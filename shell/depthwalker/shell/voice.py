@@ -4,11 +4,11 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+CONTROLS: Final = {code: f"\\u{code:04x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
 def plain(text: str) -> str:
-    """Return a text with what a terminal would obey written out: it may be a recording's, a file's name, the exchange's."""
+    """Return a text with what a terminal would obey written out, as JSON has it too: it may be a recording's, a file's name."""
     return text.translate(CONTROLS)
 
 
