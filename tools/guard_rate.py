@@ -22,7 +22,7 @@ from depthwalker.core.parent import Action
 from depthwalker.core.policy import policy_for
 from depthwalker.core.rollout import SHARES, Arm, Assigned, Stage, bucket
 from depthwalker.core.tape import Tape
-from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Money, Price, round_div
+from depthwalker.core.units import CENT_MONEY, CONTRACT, SECOND, Count, Micros, Money, Price, round_div
 from depthwalker.shell.lab.cost import measure
 from depthwalker.shell.lab.experiment import indexed
 from depthwalker.shell.lab.indexed import Indexed
@@ -38,7 +38,6 @@ RECORDED: Final = "## On recordings\n"
 CONTROL: Final = "simple_limit"
 WALKER: Final = "dynamic_depth_walker"
 CHASE: Final = "chase"
-CENT: Final = 10_000  # microdollars
 LATENCY: Final = Micros(100_000)
 SPAN: Final = 60  # days
 EVERY: Final = 120  # seconds from parent to parent
@@ -78,8 +77,8 @@ class Found:
 WORLDS: Final = (
     World("equal to control", CONTROL, 0),
     World("the walker as it is", WALKER, 0),
-    World("the walker, a cent dearer than control", CONTROL, CENT),
-    World("the walker, two cents dearer than control", CONTROL, 2 * CENT),
+    World("the walker, a cent dearer than control", CONTROL, CENT_MONEY),
+    World("the walker, two cents dearer than control", CONTROL, 2 * CENT_MONEY),
     World("a chasing order in its place", CHASE, 0),
 )
 
@@ -232,7 +231,7 @@ def costs(sessions: Sequence[tuple[Met, ...]]) -> str:
     """Return what the players paid on average."""
     every = [one for session in sessions for one in session]
     names = (CONTROL, WALKER, CHASE)
-    means = ", ".join(f"{name} {sum(one.cost[name] for one in every) / len(every) / CENT:.2f}" for name in names)
+    means = ", ".join(f"{name} {sum(one.cost[name] for one in every) / len(every) / CENT_MONEY:.2f}" for name in names)
     return f"{len(every)} parents of {len(sessions)} sessions; mean shortfall in cents a contract: {means}."
 
 

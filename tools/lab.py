@@ -23,7 +23,7 @@ from depthwalker.core.book import Leg
 from depthwalker.core.config import DEFAULT_EXECUTION
 from depthwalker.core.parent import Action
 from depthwalker.core.policy import policy_for
-from depthwalker.core.units import CONTRACT, SECOND, Count, Micros
+from depthwalker.core.units import CENT_MONEY, CONTRACT, SECOND, Count, Micros
 from depthwalker.shell.commands.arguments import whole
 from depthwalker.shell.ending import Wrong
 from depthwalker.shell.lab.asked import capped, names_of, tape_of
@@ -47,7 +47,6 @@ CAP: Final = "2.5%,0.03"
 SEED, SYNTHETIC_SECONDS = 1, 1_800
 SOON, LATE, PARTLY = "filled before the rest is taken", "filled as the rest is taken", "not filled to the end"
 ENDS: Final = (SOON, LATE, PARTLY)
-CENT_MONEY: Final = 10_000  # microdollars
 KEPT_DIGITS: Final = 4  # of cents, basis points, seconds and shares
 ENDINGS: Final = (".gz", ".jsonl", ".parquet")
 PATTERNS: Final = ("*.jsonl.gz", "*.jsonl", "*.parquet")

@@ -17,6 +17,7 @@ Micros = NewType("Micros", int)  # UTC microseconds since the epoch, or a span o
 DOLLAR: Final = Price(10_000)
 CENT: Final = Price(100)
 CONTRACT: Final = Count(100)
+CENT_MONEY: Final = Money(10_000)
 SECOND: Final = Micros(1_000_000)
 MILLION: Final = 1_000_000  # parts per million, the scale of every ratio in the core
 

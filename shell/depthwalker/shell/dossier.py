@@ -8,6 +8,7 @@ from depthwalker.core.parent import Action
 from depthwalker.core.story import Decision, Mark, Moment, Stand, Story
 from depthwalker.core.units import (
     CENT,
+    CENT_MONEY,
     MILLION,
     SECOND,
     Micros,
@@ -167,7 +168,7 @@ def _cards(story: Story) -> Iterator[Card]:
         if cost is not None:
             yield Card(
                 "Cost",
-                f"{cost.per_contract / 10_000:+.3f} ¢",
+                f"{cost.per_contract / CENT_MONEY:+.3f} ¢",
                 f"a contract, against the mid at arrival; {drawing.money(cost.total)} $ in all",
             )
         first = "none" if metrics.first_fill is None else f"{seconds(metrics.first_fill)} s"

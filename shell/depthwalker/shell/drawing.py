@@ -8,7 +8,7 @@ from depthwalker.core.book import Ladder
 from depthwalker.core.ledger import Style
 from depthwalker.core.parent import Action
 from depthwalker.core.story import Deed, Mark, Moment, Parts, Stand, Story, paced
-from depthwalker.core.units import CENT, CONTRACT, MILLION, SECOND, Count, Micros, Money, Price
+from depthwalker.core.units import CENT, CENT_MONEY, CONTRACT, MILLION, SECOND, Count, Micros, Money, Price
 from depthwalker.shell.chart import (
     WIDE,
     Plot,
@@ -182,7 +182,7 @@ def parent_count(story: Story) -> Count:
 
 def cents_each(twice: int, count: Count) -> str:
     """Return a doubled sum of money as cents a contract, with its sign."""
-    return f"{twice * CONTRACT / (2 * count) / 10_000:+.3f}"
+    return f"{twice * CONTRACT / (2 * count) / CENT_MONEY:+.3f}"
 
 
 def dollars(twice: int) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from depthwalker.core.period import Estimate
 from depthwalker.core.rollout import reach
-from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price
+from depthwalker.core.units import CENT_MONEY, DOLLAR, SECOND, Count, Micros, Price
 from depthwalker.shell.figures import counted, percent, seconds, short_count, short_price
 from depthwalker.shell.frame import Frame, Rung, Rungs
 from depthwalker.shell.live import Allowance, Flight, Landed, Live, Queued, Refusal, Rolled, Seen, Watch, age
@@ -15,7 +15,6 @@ from depthwalker.shell.page import Cell, document, figure, section, table, text
 from depthwalker.shell.rows import instant
 
 TITLE: Final = "Depthwalker"
-CENT: Final = 10_000  # microdollars
 RUNGS: Final = 5
 NONE: Final = Count(0)
 DECISIONS: Final = 10
@@ -262,7 +261,7 @@ def _past(past: tuple[Landed, ...]) -> Markup:
                 text(one.status),
                 figure(f"{short_count(one.filled)} / {short_count(one.wanted)}"),
                 figure("" if one.average is None else f"{one.average / 10_000:.4f}"),
-                figure("" if one.cost is None else f"{one.cost / CENT:+.3f}"),
+                figure("" if one.cost is None else f"{one.cost / CENT_MONEY:+.3f}"),
                 text(one.ending),
             )
             for one in past
@@ -371,7 +370,7 @@ def _interval(gap: Estimate | None) -> str:
 
 
 def _cents(micros: int | None) -> str:
-    return "none" if micros is None else f"{micros / CENT:+.2f}"
+    return "none" if micros is None else f"{micros / CENT_MONEY:+.2f}"
 
 
 def _watch(watch: Watch) -> Iterator[Child]:

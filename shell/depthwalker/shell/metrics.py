@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -12,11 +11,9 @@ from depthwalker.core.execution import State
 from depthwalker.core.projection import project
 from depthwalker.core.routing import gave_way
 from depthwalker.core.row import MetricsRow
-from depthwalker.core.units import CONTRACT, MILLION, SECOND
+from depthwalker.core.units import CENT_MONEY, CONTRACT, MILLION, SECOND
 from depthwalker.shell.listener import Listener
 from depthwalker.shell.watchers import Call, Gauges
-
-CENT: Final = 10_000  # microdollars
 
 
 class Metrics:
@@ -130,7 +127,7 @@ class Metrics:
         self._walks.inc(row.walks)
         for histogram, value, unit in (
             (self._slippage, row.slippage, MILLION),
-            (self._shortfall, None if row.shortfall is None else row.shortfall.per_contract, CENT),
+            (self._shortfall, None if row.shortfall is None else row.shortfall.per_contract, CENT_MONEY),
             (self._first_fill, row.first_fill, SECOND),
         ):
             if value is not None:

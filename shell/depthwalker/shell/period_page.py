@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from depthwalker.core.period import Estimate, Sample, Summary, summarise
-from depthwalker.core.units import MILLION, SECOND, Micros
+from depthwalker.core.units import CENT_MONEY, MILLION, SECOND, Micros
 from depthwalker.shell.comparison import Entrant, Mean, costs
 from depthwalker.shell.figures import short_count, signed_percent
 from depthwalker.shell.markup import Child, tag
@@ -14,7 +14,6 @@ from depthwalker.shell.rows import instant
 
 HEADINGS: Final = ("fill", "slippage", "fee ¢", "last fill s", "walks", "calls", "blocks")
 LISTED: Final = 500
-CENT: Final = 10_000  # microdollars
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +65,13 @@ def _plain(one: Summary) -> dict[str, object]:
         "executions": one.executions,
         "costed": one.costed,
         "blocks": one.blocks,
-        "shortfall_cents": None if one.cost is None else one.cost.mean / CENT,
+        "shortfall_cents": None if one.cost is None else one.cost.mean / CENT_MONEY,
         "shortfall_cents_ci": None
         if one.cost is None or one.cost.low is None or one.cost.high is None
-        else [one.cost.low / CENT, one.cost.high / CENT],
+        else [one.cost.low / CENT_MONEY, one.cost.high / CENT_MONEY],
         "fill_rate": one.fill_rate / MILLION,
         "slippage": None if one.slippage is None else one.slippage / MILLION,
-        "fee_cents": None if one.fee is None else one.fee / CENT,
+        "fee_cents": None if one.fee is None else one.fee / CENT_MONEY,
         "walks": one.walks / 1000,
         "calls": None if one.calls is None else one.calls / 1000,
         "seconds_to_last_fill": None if one.last_fill is None else one.last_fill / SECOND,
@@ -122,7 +121,7 @@ def _entrant(one: Summary) -> Entrant:
         cells=(
             f"{one.fill_rate / 10_000:.1f} %",
             "" if one.slippage is None else signed_percent(one.slippage),
-            "" if one.fee is None else f"{one.fee / CENT:.3f}",
+            "" if one.fee is None else f"{one.fee / CENT_MONEY:.3f}",
             "" if one.last_fill is None else f"{one.last_fill / SECOND:.1f}",
             f"{one.walks / 1000:.1f}",
             "" if one.calls is None else f"{one.calls / 1000:.1f}",
@@ -133,7 +132,9 @@ def _entrant(one: Summary) -> Entrant:
 
 def _mean(found: Estimate) -> Mean:
     low, high = found.low, found.high
-    return Mean(found.mean / CENT, None if low is None else low / CENT, None if high is None else high / CENT)
+    return Mean(
+        found.mean / CENT_MONEY, None if low is None else low / CENT_MONEY, None if high is None else high / CENT_MONEY
+    )
 
 
 def _listed(ended: Sequence[Ended]) -> Child:
@@ -160,7 +161,7 @@ def _listed(ended: Sequence[Ended]) -> Child:
                 text(each.sample.algorithm.value),
                 text(each.status),
                 figure(f"{short_count(each.sample.filled)} / {short_count(each.sample.wanted)}"),
-                figure("" if each.sample.cost is None else f"{each.sample.cost / CENT:+.3f}"),
+                figure("" if each.sample.cost is None else f"{each.sample.cost / CENT_MONEY:+.3f}"),
                 figure("" if each.sample.slippage is None else signed_percent(each.sample.slippage)),
                 figure(str(each.sample.walks)),
             )

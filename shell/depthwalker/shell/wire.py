@@ -26,7 +26,7 @@ from depthwalker.core.book import Book, Ladder, best_first
 from depthwalker.core.grid import Band, PriceGrid, parse_grid
 from depthwalker.core.ids import parse_client_id
 from depthwalker.core.outcome import Failure, Outcome, Success
-from depthwalker.core.units import Count, Micros, Money
+from depthwalker.core.units import CENT_MONEY, Count, Micros, Money
 from depthwalker.shell.bodies import (
     AckBody,
     BalanceBody,
@@ -67,7 +67,6 @@ T = TypeVar("T")
 # The market names no exchange_index, or has not been read: the exchange finds its shard. What names an order says so; left out it
 # would mean shard 0 to some of the documents, and an order elsewhere would rest on.
 AUTO_SHARD: Final = -1
-CENT: Final = 10_000  # microdollars
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +232,7 @@ def read_balance(body: bytes) -> Outcome[Money, Unreadable]:
 
     def convert(found: BalanceBody) -> Money:
         dollars = found.balance_dollars
-        return Money(found.balance * CENT) if dollars is None else money_of(dollars)
+        return Money(found.balance * CENT_MONEY) if dollars is None else money_of(dollars)
 
     return reading("balance", BalanceBody, body, convert)
 

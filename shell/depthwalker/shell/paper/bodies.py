@@ -7,6 +7,7 @@ from depthwalker.core.book import Leg
 from depthwalker.core.pit import NEVER
 from depthwalker.core.units import (
     CENT,
+    CENT_MONEY,
     DOLLAR,
     SECOND,
     Count,
@@ -24,7 +25,6 @@ from depthwalker.shell.paper.reply import time_text
 
 SIDES: Final = {Leg.YES: "bid", Leg.NO: "ask"}
 _ACTIONS: Final = {Leg.YES: "buy", Leg.NO: "sell"}
-_CENT_MONEY: Final = 10_000
 
 
 def created(order: Kept, fills: list[FillRecord], at: Micros) -> dict[str, object]:
@@ -131,9 +131,9 @@ def balance(ledger: Ledger, portfolio: Money, at: Micros) -> dict[str, object]:
     """Return the cash, its cents truncated; the whole of it stands on shard 0."""
     dollars = format_money(ledger.cash)[:-2]
     return {
-        "balance": ledger.cash // _CENT_MONEY,
+        "balance": ledger.cash // CENT_MONEY,
         "balance_dollars": dollars,
-        "portfolio_value": portfolio // _CENT_MONEY,
+        "portfolio_value": portfolio // CENT_MONEY,
         "updated_ts": at // SECOND,
         "balance_breakdown": [{"exchange_index": 0, "balance": dollars}],
     }
@@ -157,7 +157,7 @@ def settlement(paid: Settlement) -> dict[str, object]:
         "yes_total_cost_dollars": format_money(Money(paid.cost if yes else 0)),
         "no_count_fp": format_count(Count(no)),
         "no_total_cost_dollars": format_money(Money(paid.cost if no else 0)),
-        "revenue": paid.revenue // _CENT_MONEY,
+        "revenue": paid.revenue // CENT_MONEY,
         "settled_time": time_text(paid.at),
         "fee_cost": format_money(Money(paid.fees + paid.residue)),
         "value": paid.value // CENT,

@@ -2,14 +2,13 @@
 
 from depthwalker.core.answer import OrderStatus
 from depthwalker.core.pit import book, queue_ahead
-from depthwalker.core.units import Count, Micros, Money, format_count, value
+from depthwalker.core.units import CENT_MONEY, Count, Micros, Money, format_count, value
 from depthwalker.shell.paper import bodies
 from depthwalker.shell.paper.exchange import Exchange
 from depthwalker.shell.paper.pages import Query, fits, instants, names, number, page, primary
 from depthwalker.shell.paper.reply import Reply, answer, not_found, refusal, time_text
 from depthwalker.shell.paper.venue_reads import archived_before
 
-_CENT_MONEY = 10_000
 _MOST_EVENTS = 10
 _ARCHIVE_FILTERS = ("ticker", "max_ts", "limit", "cursor")
 
@@ -163,7 +162,7 @@ def resting_value(exchange: Exchange, account: str) -> Reply:
     """Return what the resting orders would cost, in whole cents."""
     exchange.advance()
     total = sum(value(kept.price, kept.remaining) for kept in exchange.ledgers[account].resting())
-    return answer({"total_resting_order_value": total // _CENT_MONEY})
+    return answer({"total_resting_order_value": total // CENT_MONEY})
 
 
 def as_of(exchange: Exchange, lag: Micros) -> Reply:
