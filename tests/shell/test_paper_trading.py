@@ -132,7 +132,7 @@ async def test_paper_is_the_evidence_of_the_paper_stage_and_of_no_other(
         parents(postgres, ON_PAPER, (1, 2), walker="1", control="2")
     async with PostgresStore(postgres) as store:
         found = await look_at(store, ME, Micros(time.time_ns() // 1_000))
-        rows = await evidence.parents(store, ME, found.rollout)
+        rows = await evidence.parents(store.assigned, ME, found.rollout)
     assert sum(one.arm is Arm.WALKER for one in rows) == found.found.walkers == counted
 
 

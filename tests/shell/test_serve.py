@@ -32,6 +32,7 @@ from depthwalker.core.rollout import Entry, Move, Stage, advise, compare, read
 from depthwalker.core.units import Count, Micros, Price
 from depthwalker.shell.archive import Archive
 from depthwalker.shell.cli import main
+from depthwalker.shell.evidence import Standing
 from depthwalker.shell.journal import Pulled
 from depthwalker.shell.live import (
     Allowance,
@@ -368,13 +369,7 @@ async def test_a_rollout_is_shown_with_its_arms_and_what_the_guard_has_against_i
         (rolled,) = live.rollouts
         async with PostgresStore(postgres) as store:
             told = await look_at(store, "me", live.now)
-        assert (rolled.rollout, rolled.found, rolled.advised, rolled.danger, rolled.entries) == (
-            told.rollout,
-            told.found,
-            told.advised,
-            told.danger,
-            told.entries,
-        )
+        assert rolled.standing == told
         shown = fragments(live)["rollout"]
         for words in ("me: stage 10 %, since", "10 % of the edges have the walker", "nothing against", "Advice: "):
             assert words in shown, words
@@ -413,7 +408,8 @@ def test_everything_from_outside_is_escaped() -> None:
 def _rolled(nasty: str) -> Rolled:
     entries = (Entry(1, Micros(1), Move.STOP, Stage.TENTH, nasty, nasty),)
     rollout = replace(read(entries), held=nasty)
-    return Rolled(nasty, rollout, compare(()), advise(rollout, compare(()), Micros(1)), Trip(nasty), entries)
+    advised = advise(rollout, compare(()), Micros(1))
+    return Rolled(nasty, Standing(rollout, compare(()), advised, Trip(nasty), entries))
 
 
 def test_spans_are_told_in_their_largest_unit() -> None:

@@ -13,29 +13,16 @@ from psycopg.rows import TupleRow
 
 from depthwalker.core.book import Ladder
 from depthwalker.core.execution import START, State, evolve
-from depthwalker.core.guard import Trip, day_of, review
-from depthwalker.core.rollout import (
-    Advised,
-    Arm,
-    Assigned,
-    Comparison,
-    Entry,
-    Move,
-    Rollout,
-    Stage,
-    advise,
-    compare,
-    read,
-)
+from depthwalker.core.rollout import Arm, Assigned, Entry, Move, Stage
 from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Money, Price, parse_price
 from depthwalker.shell import codec
 from depthwalker.shell.archive import Archive
 from depthwalker.shell.codec import Unreadable
+from depthwalker.shell.evidence import Standing, standing_of
 from depthwalker.shell.frame import Frame, frame
 from depthwalker.shell.happening import Happening, happenings
 from depthwalker.shell.journal import Pulled, StoreError
 from depthwalker.shell.queries import ASSIGNED, NOW, ROLLOUT, SWITCH
-from depthwalker.shell.settings import PAPER
 
 BOOKS_SHOWN: Final = 12
 REFUSED: Final = 10
@@ -186,14 +173,10 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True)
 class Rolled:
-    """An account's rollout, its arms beside each other, what that advises, and what the guard would trip on today."""
+    """An account's rollout."""
 
     account: str
-    rollout: Rollout
-    found: Comparison
-    advised: Advised
-    danger: Trip | None
-    entries: tuple[Entry, ...]
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,17 +253,15 @@ class Lookout:
         found = await self._archive.rows(ROLLOUT, account)
         entries = tuple(Entry(number, at, Move(move), Stage(stage), *rest) for number, at, move, stage, *rest in found)
         at, before = self._rolled.get(account, (Micros(0), None))
-        if before is not None and before.entries == entries and now - at < SELDOM:
+        if before is not None and before.standing.entries == entries and now - at < SELDOM:
             return before
-        rollout = read(entries)
-        on_paper = rollout.stage is Stage.PAPER  # as evidence.parents has it
-        rows = await self._archive.rows(ASSIGNED, account + PAPER, rollout.since) if on_paper else []
-        rows = rows or await self._archive.rows(ASSIGNED, account, rollout.since)
-        parents = tuple(Assigned(Arm(arm), *rest) for arm, *rest in rows)
-        arms = compare(parents)
-        rolled = Rolled(account, rollout, arms, advise(rollout, arms, now), review(parents, day_of(now)), entries)
+        rolled = Rolled(account, await standing_of(self._assigned, account, entries, now))
         self._rolled[account] = now, rolled
         return rolled
+
+    async def _assigned(self, account: str, since: Micros) -> tuple[Assigned, ...]:
+        rows = await self._archive.rows(ASSIGNED, account, since)
+        return tuple(Assigned(Arm(arm), *rest) for arm, *rest in rows)
 
     async def _watched(self, now: Micros) -> Watch:
         if now - self._watch.at >= SELDOM:

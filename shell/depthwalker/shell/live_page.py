@@ -327,7 +327,8 @@ def _rollouts(rollouts: tuple[Rolled, ...]) -> Iterator[Child]:
 
 
 def _rollout(one: Rolled) -> Iterator[Child]:
-    rollout, found = one.rollout, one.found
+    standing = one.standing
+    rollout, found = standing.rollout, standing.found
     stage = "not begun" if rollout.stage is None else f"stage {rollout.stage.value}, since {_when(rollout.since)} UTC"
     yield tag("p", tag("strong", f"{one.account}: {stage}."))
     if rollout.stopped:
@@ -335,15 +336,15 @@ def _rollout(one: Rolled) -> Iterator[Child]:
     elif rollout.stage is not None:
         held = f", held: {rollout.held}" if rollout.held else ""
         yield tag("p", f"{reach(rollout.stage)}{held}.")
-    if one.danger is not None:
-        yield tag("p", f"The guard would disable the walker: {one.danger.reason}.", class_="bad")
+    if standing.danger is not None:
+        yield tag("p", f"The guard would disable the walker: {standing.danger.reason}.", class_="bad")
     elif rollout.stage is not None and not rollout.stopped:
         yield tag("p", "The guard has nothing against the walker.", class_="soft")
     yield tag(
         "p",
         f"{found.walkers} walker's and {found.controls} control's parents on {found.days} common days: "
         f"{_cents(found.walker_cost)} and {_cents(found.control_cost)} cents a contract; the walker less control "
-        f"{_interval(found.difference)}. Advice: {one.advised.advice.value} ({one.advised.reason}).",
+        f"{_interval(found.difference)}. Advice: {standing.advised.advice.value} ({standing.advised.reason}).",
     )
     yield table(
         f"Decisions about the rollout of {one.account}, the latest first",
@@ -357,7 +358,7 @@ def _rollout(one: Rolled) -> Iterator[Child]:
                 text(entry.by),
                 text(entry.reason),
             )
-            for entry in reversed(one.entries[-DECISIONS:])
+            for entry in reversed(standing.entries[-DECISIONS:])
         ),
     )
 

@@ -4,34 +4,27 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
-from depthwalker.core.guard import Trip, day_of, review
 from depthwalker.core.period import Estimate
 from depthwalker.core.rollout import (
-    Advised,
-    Comparison,
     Entry,
     Move,
     Refused,
-    Rollout,
     Stage,
     advance,
-    advise,
-    compare,
     in_cents,
     reach,
-    read,
 )
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
-from depthwalker.shell.evidence import evidence, parents
+from depthwalker.shell.evidence import Standing, evidence, standing_of
 from depthwalker.shell.journal import Store
 from depthwalker.shell.opening import open_store
 from depthwalker.shell.settings import Settings
@@ -48,17 +41,6 @@ class NotMoved(Ended):
         super().__init__(FAILED, text)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where the rollout stands: `danger` is what the guard would trip on today."""
-
-    rollout: Rollout
-    found: Comparison
-    advised: Advised
-    danger: Trip | None
-    entries: tuple[Entry, ...]
-
-
 def run_rollout(what: str, reason: str, *, anyway: bool, as_json: bool) -> int:
     """Show the rollout or make a move, and return the exit code: FAILED where the move is not made."""
     settings = Settings.load()
@@ -72,11 +54,7 @@ def run_rollout(what: str, reason: str, *, anyway: bool, as_json: bool) -> int:
 
 async def look_at(store: Store, account: str, now: Micros) -> Standing:
     """Return where an account's rollout stands. Raises StoreError."""
-    entries = await store.rollout(account)
-    rollout = read(entries)
-    counted = await parents(store, account, rollout)
-    found = compare(counted)
-    return Standing(rollout, found, advise(rollout, found, now), review(counted, day_of(now)), entries)
+    return await standing_of(store.assigned, account, await store.rollout(account), now)
 
 
 async def make(store: Store, account: str, move: Move, reason: str, now: Micros, *, anyway: bool) -> Entry:

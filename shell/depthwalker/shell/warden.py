@@ -79,7 +79,7 @@ class Warden:
         rollout = await self._rollout()
         today = day_of(self._clock.now())
         if today > self._reviewed and rollout.stage is not None and not rollout.stopped:
-            trip = review(await parents(self._store, self._account, rollout), today)
+            trip = review(await parents(self._store.assigned, self._account, rollout), today)
             self._reviewed = today
             if trip is not None:
                 await self._disable(trip)
@@ -98,7 +98,7 @@ class Warden:
             rollout = await self._rollout()
             if rollout.stage is None or rollout.stopped:
                 return
-            found = compare(await parents(self._store, self._account, rollout))
+            found = compare(await parents(self._store.assigned, self._account, rollout))
             entry = Entry(rollout.entries + 1, self._clock.now(), Move.DISABLE, rollout.stage, GUARD, trip.reason)
             if await self._store.move(self._account, entry, evidence(found)):
                 LOG.error("the walker is disabled: %s", trip.reason)
