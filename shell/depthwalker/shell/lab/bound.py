@@ -74,13 +74,11 @@ def _passive(index: Index, parent: Parent, model: QueueModel, since: int, until:
     if not takes:
         return supplies
     best = 0
-    price: Price | None = parent.grid.ceil(max(1, min(taken.floor for taken in takes)))
-    while price is not None and price <= parent.cap:
+    for price in prices_between(parent.grid, max(1, min(taken.floor for taken in takes)), parent.cap):
         passed = _passed(side, takes, price, model, since)
         if passed > best:
             supplies.append(Supply(price, passed - best, parent.rates.maker))
             best = passed
-        price = parent.grid.up(price)
     return supplies
 
 
@@ -119,12 +117,8 @@ def single_switch(index: Index, sampled: Sampled, model: QueueModel) -> Money:
     Without latency; the prices are the best bid, two below it, and every one up to the cap.
     """
     parent = sampled.parent
-    best: int | None = None
-    for price in _rests(index, parent):
-        for cost in _switched(Indexed(index, parent, model), sampled, price):
-            best = cost if best is None else min(best, cost)
-    assert best is not None
-    return Money(best)
+    costs = [_switched(Indexed(index, parent, model), sampled, price) for price in _rests(index, parent)]
+    return Money(min(cost for each in costs for cost in each))
 
 
 def _rests(index: Index, parent: Parent) -> tuple[Price, ...]:
@@ -134,7 +128,7 @@ def _rests(index: Index, parent: Parent) -> tuple[Price, ...]:
     return prices_between(parent.grid, low, parent.cap) or (parent.cap,)
 
 
-def prices_between(grid: PriceGrid, low: Price, high: Price) -> tuple[Price, ...]:
+def prices_between(grid: PriceGrid, low: int, high: Price) -> tuple[Price, ...]:
     """Return the valid prices from `low` to `high`."""
     found: list[Price] = []
     price: Price | None = grid.ceil(low)
