@@ -35,7 +35,7 @@ def sampled_of(index: Index, parent: Parent) -> Sampled:
     events = index.before(parent.started)
     leg = parent.leg
     ladders = Ladders(index.sides[leg].ladder(events), offers(index.sides[leg.other()].ladder(events)))
-    return Sampled(parent, ladders.twice_mid() or 10_000, Liquidity.THIN, True, parent.deadline)
+    return Sampled(parent, ladders.twice_mid() or 10_000, Liquidity.THIN, True)
 
 
 @given(
@@ -176,7 +176,7 @@ def schedule(index: Index, sampled: Sampled, model: QueueModel, units: tuple[Cho
         facing = exchange.offers(at)
         style = Style.TAKE if facing and facing[0][0] <= price else Style.REST
         exchange.place(OrderKey(number, 0), price, ONE, style, at)
-    facing = exchange.offers(sampled.deadline)
+    facing = exchange.offers(sampled.parent.deadline)
     left = Count(sampled.parent.count - sum(fill.count for fill in account.fills))
     paid = sum(fill.price * fill.count + fill.fee for fill in account.fills)
     parent = sampled.parent

@@ -50,7 +50,7 @@ class Bound:
 def bound(index: Index, sampled: Sampled, model: QueueModel) -> Bound:
     """Return the bound of a parent under a queue model."""
     parent = sampled.parent
-    since, until = index.before(parent.started), index.before(sampled.deadline)
+    since, until = index.before(parent.started), index.before(parent.deadline)
     inside = [*_passive(index, parent, model, since, until), *_taking(index, parent, since, until)]
     beyond = [
         Supply(price, count, parent.rates.taker)
@@ -144,7 +144,7 @@ def _switched(exchange: Indexed, sampled: Sampled, price: Price) -> list[int]:
     account, costs, now = exchange.account, list[int](), parent.started
     if not isinstance(placed, Success) and price < parent.cap:
         return costs
-    while now <= sampled.deadline:
+    while now <= parent.deadline:
         exchange.advance(now)
         paid = sum(fill.price * fill.count + fill.fee for fill in account.fills)
         left = Count(parent.count - sum(fill.count for fill in account.fills))
@@ -164,6 +164,6 @@ def _taken_now(exchange: Indexed, sampled: Sampled, left: Count, now: Micros) ->
     if reached == left:
         return cost
     side = exchange.index.sides[parent.leg.other()]
-    late = offers(side.ladder(exchange.index.before(sampled.deadline)))
+    late = offers(side.ladder(exchange.index.before(parent.deadline)))
     beyond = tuple(level for level in late if level[0] > parent.cap)
     return cost + complete(beyond, Count(left - reached), parent.rates, parent.grid.highest())

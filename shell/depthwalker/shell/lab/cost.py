@@ -72,7 +72,7 @@ def measure(exchange: Exchange, index: Index, sampled: Sampled, player: Player, 
 def cost(run: Run, exchange: Exchange, index: Index, sampled: Sampled, name: str) -> Result:
     """Return what a parent cost that was executed on this exchange; `name` is the algorithm's."""
     parent = sampled.parent
-    fills = tuple(fill for fill in run.fills if fill.at <= sampled.deadline)
+    fills = tuple(fill for fill in run.fills if fill.at <= parent.deadline)
     filled = Count(sum(fill.count for fill in fills))
     left = Count(parent.count - filled)
     reads = run.state.calls

@@ -55,7 +55,6 @@ class Sampled:
     twice_mid: int
     liquidity: Liquidity
     reachable: bool
-    deadline: Micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ def _parent(index: Index, wanted: Sampling, outcome: Leg, count: Count, at: Micr
     parent: Parent = admitted.unwrap()
     near = within(ladders.queue, BAND), within(ladders.offers, BAND)
     liquidity = categorize(*near, RECORDED_THRESHOLDS)
-    return Sampled(parent, mid, liquidity, reach(ladders.offers, parent.cap) >= count, parent.deadline)
+    return Sampled(parent, mid, liquidity, reach(ladders.offers, parent.cap) >= count)
 
 
 def mirrored(aim: Aim) -> Aim:
