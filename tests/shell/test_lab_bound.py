@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.shell.lab_tapes import drawn_tape, parent_of
 
-from depthwalker.core.book import Book, Ladders, Leg
+from depthwalker.core.book import Book, Ladders, Leg, complement
 from depthwalker.core.config import DEFAULT_EXECUTION
 from depthwalker.core.depth import Liquidity
 from depthwalker.core.fees import WITH_MAKER_FEES
@@ -21,7 +21,7 @@ from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
 from depthwalker.shell.lab.bound import bound, single_switch
 from depthwalker.shell.lab.cost import measure, twice_shortfall
 from depthwalker.shell.lab.experiment import indexed
-from depthwalker.shell.lab.index import Index, offers
+from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.indexed import Indexed
 from depthwalker.shell.lab.market import ORIGIN, QueueModel
 from depthwalker.shell.lab.parents import Sampled
@@ -34,7 +34,7 @@ MODELS = st.sampled_from(QueueModel)
 def sampled_of(index: Index, parent: Parent) -> Sampled:
     events = index.before(parent.started)
     leg = parent.leg
-    ladders = Ladders(index.sides[leg].ladder(events), offers(index.sides[leg.other()].ladder(events)))
+    ladders = Ladders(index.sides[leg].ladder(events), complement(index.sides[leg.other()].ladder(events)))
     return Sampled(parent, ladders.twice_mid() or 10_000, Liquidity.THIN, True)
 
 

@@ -130,7 +130,7 @@ def ladders(book: Book, leg: Leg) -> Ladders:
 
 def complement(bids: Ladder) -> Ladder:
     """Return the offers that the other leg's bids amount to: 1 - p, best first on either side."""
-    return tuple((Price(DOLLAR - price), count) for price, count in bids)
+    return tuple([(Price(DOLLAR - price), count) for price, count in bids])
 
 
 def without(book: Book, own: Iterable[OwnOrder]) -> Book:

@@ -8,13 +8,14 @@ of all that, and of what is offered at the horizon above the cap, is the bound; 
 
 from dataclasses import dataclass
 
+from depthwalker.core.book import complement
 from depthwalker.core.grid import PriceGrid
 from depthwalker.core.ledger import OrderKey, Style
 from depthwalker.core.outcome import Success
 from depthwalker.core.parent import Parent
 from depthwalker.core.quality import complete
 from depthwalker.core.units import DOLLAR, MILLION, SECOND, Count, Micros, Money, Price
-from depthwalker.shell.lab.index import Index, SideIndex, Taken, offers
+from depthwalker.shell.lab.index import Index, SideIndex, Taken
 from depthwalker.shell.lab.indexed import Indexed
 from depthwalker.shell.lab.market import QueueModel, shared
 from depthwalker.shell.lab.parents import Sampled
@@ -54,7 +55,7 @@ def bound(index: Index, sampled: Sampled, model: QueueModel) -> Bound:
     inside = [*_passive(index, parent, model, since, until), *_taking(index, parent, since, until)]
     beyond = [
         Supply(price, count, parent.rates.taker)
-        for price, count in offers(index.sides[parent.leg.other()].ladder(until))
+        for price, count in complement(index.sides[parent.leg.other()].ladder(until))
         if price > parent.cap
     ]
     last = Supply(parent.grid.highest(), parent.count, parent.rates.taker)
@@ -164,6 +165,6 @@ def _taken_now(exchange: Indexed, sampled: Sampled, left: Count, now: Micros) ->
     if reached == left:
         return cost
     side = exchange.index.sides[parent.leg.other()]
-    late = offers(side.ladder(exchange.index.before(parent.deadline)))
+    late = complement(side.ladder(exchange.index.before(parent.deadline)))
     beyond = tuple(level for level in late if level[0] > parent.cap)
     return cost + complete(beyond, Count(left - reached), parent.rates, parent.grid.highest())

@@ -6,11 +6,12 @@ All whole numbers (DESIGN section 7): money in microdollars, shortfall doubled b
 from dataclasses import dataclass
 
 from depthwalker.core.answer import FillRecord
+from depthwalker.core.book import complement
 from depthwalker.core.budget import CANCEL_COST, CREATE_COST
 from depthwalker.core.execution import total_walks
 from depthwalker.core.quality import MARKOUTS, complete
 from depthwalker.core.units import Count, Micros, Money
-from depthwalker.shell.lab.index import Index, offers
+from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.market import Exchange, QueueModel
 from depthwalker.shell.lab.parents import Sampled
 from depthwalker.shell.lab.players import Player
@@ -99,7 +100,7 @@ def _markout(index: Index, sampled: Sampled, fills: tuple[FillRecord, ...], span
     leg = sampled.parent.leg
     for fill in fills:
         events = index.before(Micros(fill.at + span))
-        queue, facing = index.sides[leg].ladder(events), offers(index.sides[leg.other()].ladder(events)[:1])
+        queue, facing = index.sides[leg].ladder(events), complement(index.sides[leg.other()].ladder(events)[:1])
         if queue and facing:
             gained += (queue[0][0] + facing[0][0] - 2 * fill.price) * fill.count
             counted += fill.count

@@ -9,10 +9,10 @@ from typing import Final, cast
 
 import numpy as np
 
-from depthwalker.core.book import Ladder, Leg
+from depthwalker.core.book import Ladder, Leg, complement
 from depthwalker.core.depth import BAND
 from depthwalker.core.flow import MOST_TRADES, SAMPLE_SPACING, WINDOW, Flow
-from depthwalker.core.units import DOLLAR, Count, Micros, Price
+from depthwalker.core.units import Count, Micros
 from depthwalker.shell.lab.columns import Columns, Ints, Side
 from depthwalker.shell.lab.market import ORIGIN
 
@@ -69,7 +69,7 @@ class SideIndex:
         if found is None:
             if len(self._offers) > _CACHED:
                 self._offers.clear()
-            found = self._offers[rows] = offers(self.ladder(events))
+            found = self._offers[rows] = complement(self.ladder(events))
         return found
 
     def count(self, price: int, events: int) -> int:
@@ -321,8 +321,3 @@ def _sampled(at: memoryview) -> list[int]:
 
 def _sums(counts: Ints) -> memoryview:
     return np.append(0, np.cumsum(counts)).data
-
-
-def offers(bids: Ladder) -> Ladder:
-    """Return the offers of a leg that the other one's bids amount to."""
-    return tuple([(Price(DOLLAR - price), count) for price, count in bids])

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Final
 
 from depthwalker.core.answer import Market, MarketStatus
-from depthwalker.core.book import Ladders, Leg, within
+from depthwalker.core.book import Ladders, Leg, complement, within
 from depthwalker.core.config import ExecutionConfig
 from depthwalker.core.depth import BAND, RECORDED_THRESHOLDS, Liquidity, categorize, reach
 from depthwalker.core.fees import STANDARD, FeeRates
@@ -17,7 +17,7 @@ from depthwalker.core.grid import PriceGrid
 from depthwalker.core.outcome import Success
 from depthwalker.core.parent import Action, Holding, Identity, Parent, Ticket, admit
 from depthwalker.core.units import SECOND, Count, Micros, Price
-from depthwalker.shell.lab.index import Index, offers
+from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.market import ORIGIN
 
 WIND_DOWN: Final = Micros(4 * SECOND)
@@ -87,7 +87,7 @@ def drawn(index: Index, wanted: Sampling, at: Micros) -> Iterator[Sampled | Left
 def _parent(index: Index, wanted: Sampling, outcome: Leg, count: Count, at: Micros) -> Sampled | LeftOut:
     leg = outcome if wanted.action is Action.BUY else outcome.other()
     events = index.before(at)
-    ladders = Ladders(index.sides[leg].ladder(events), offers(index.sides[leg.other()].ladder(events)))
+    ladders = Ladders(index.sides[leg].ladder(events), complement(index.sides[leg.other()].ladder(events)))
     mid = ladders.twice_mid()
     if mid is None:
         return LeftOut("no mid at arrival")
