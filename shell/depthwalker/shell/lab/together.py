@@ -163,11 +163,8 @@ def _decided(
     if not group.varying:
         return {decide(group.replay.state, view, policies[left[0]], strategy_of): left}
     found: dict[tuple[Command, ...], list[Ints]] = {}
-    while len(left):
-        watched = group.first if left is group.members else None
-        if watched is None:
-            watched = _Watched(policies[left[0]], _Reads(group.varying))
-            group.first = watched if left is group.members else group.first
+    watched = group.first = group.first or _Watched(policies[left[0]], _Reads(group.varying))
+    while True:
         reads = watched.afresh()
         commands = decide(group.replay.state, view, cast("Policy", watched), strategy_of)  # it reads as one
         if reads.ranges:
@@ -175,7 +172,9 @@ def _decided(
         alike = reads.alike(left, columns.columns)
         found.setdefault(commands, []).append(left[alike])
         left = left[~alike]
-    return {commands: np.concatenate(members) for commands, members in found.items()}
+        if not len(left):
+            return {commands: np.concatenate(members) for commands, members in found.items()}
+        watched = _Watched(policies[left[0]], _Reads(group.varying))
 
 
 def _exact(value: object) -> object:
