@@ -5,7 +5,7 @@ itself. Where it cannot be asked, executions that write wind down by themselves.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -43,18 +43,8 @@ class Sentinel:
         return "" if self.pulled is None else f"kill switch: {self.pulled.reason}"
 
     async def keep_watch(self) -> None:
-        """Obey the switch until cancelled. Nothing else ends it: what goes wrong is logged, and looked at again."""
-        away = False  # told once: two lines a second would bury all others
-        while True:
-            try:
-                await self.look()
-                away = False
-            except StoreError as error:
-                LOG.log(logging.DEBUG if away else logging.WARNING, "the kill switch cannot be read (%s)", error)
-                away = True
-            except Exception:
-                LOG.exception("the kill switch cannot be read")
-            await self._clock.sleep_until(Micros(self._clock.now() + LOOK))
+        """Obey the switch until cancelled."""
+        await keep_looking(self.look, self._clock, "the kill switch")
 
     async def look(self) -> None:
         """Read the switch, and obey it where it is newly pulled. Raises StoreError."""
@@ -69,3 +59,18 @@ class Sentinel:
         self._stop(self.reason())
         if self._groups is not None:
             await self._groups.throw()
+
+
+async def keep_looking(look: Callable[[], Awaitable[None]], clock: Clock, what: str) -> None:
+    """Look at something in the store until cancelled. Nothing else ends it: what goes wrong is logged, and looked at again."""
+    away = False  # told once: two lines a second would bury all others
+    while True:
+        try:
+            await look()
+            away = False
+        except StoreError as error:
+            LOG.log(logging.DEBUG if away else logging.WARNING, "%s cannot be read (%s)", what, error)
+            away = True
+        except Exception:
+            LOG.exception("%s cannot be read", what)
+        await clock.sleep_until(Micros(clock.now() + LOOK))

@@ -14,16 +14,15 @@ from depthwalker.core.execution import State
 from depthwalker.core.guard import Trip, day_of, inspect, review
 from depthwalker.core.projection import project
 from depthwalker.core.rollout import Arm, Entry, Move, Rollout, Stage, assign, compare, read
-from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.evidence import evidence, parents
 from depthwalker.shell.journal import Store, StoreError
 from depthwalker.shell.ports import Clock
+from depthwalker.shell.sentinel import keep_looking
 from depthwalker.shell.settings import Settings, trades_live
 from depthwalker.shell.tasks import end
 from depthwalker.shell.ticket import Job
 
 LOG: Final = logging.getLogger("depthwalker")
-LOOK: Final = Micros(SECOND // 2)
 GUARD: Final = "guard"
 
 
@@ -57,7 +56,7 @@ class Warden:
     def watch(self) -> None:
         """Begin to obey the rollout, once: an execution of one of its arms runs here, begun or taken up."""
         if self._watch is None:
-            self._watch = asyncio.create_task(self._keep_watch(), name="rollout")
+            self._watch = asyncio.create_task(keep_looking(self.look, self._clock, "the rollout"), name="rollout")
 
     async def ended(self, execution_id: int, state: State) -> None:
         """Have the guard inspect a finished execution, of an arm or of none, once a rollout has begun."""
@@ -106,16 +105,3 @@ class Warden:
 
     async def _rollout(self) -> Rollout:
         return read(await self._store.rollout(self._account))
-
-    async def _keep_watch(self) -> None:
-        away = False  # told once: two lines a second would bury all others
-        while True:
-            try:
-                await self.look()
-                away = False
-            except StoreError as error:
-                LOG.log(logging.DEBUG if away else logging.WARNING, "the rollout cannot be read (%s)", error)
-                away = True
-            except Exception:
-                LOG.exception("the rollout cannot be read")
-            await self._clock.sleep_until(Micros(self._clock.now() + LOOK))
