@@ -21,7 +21,7 @@ from depthwalker.shell.paper.exchange import Exchange
 from depthwalker.shell.paper.fault_forms import BLOWS, FRAMES, REQUESTS, blow, frame_fault, number, request_fault, told
 from depthwalker.shell.paper.faults import FRAME, HANDSHAKE, Blow, Faults, Side
 from depthwalker.shell.paper.fee_schedule import Fees
-from depthwalker.shell.paper.fields import BOOL, INT, STRING, Fields, decode, present
+from depthwalker.shell.paper.fields import BOOL, INT, STRING, Fields, decode, one_of, present
 from depthwalker.shell.paper.lifecycle import Pause
 from depthwalker.shell.paper.reply import Refusal, Reply, answer, refusal
 
@@ -168,10 +168,7 @@ def _heal(faults: Faults) -> Reply:
 
 def _partition(faults: Faults, body: bytes) -> Reply:
     fields = decode(body, "Partition", {"side": STRING, "key_id": STRING})
-    try:
-        side = Side(fields.get("side"))
-    except ValueError as error:
-        raise refusal(400, "invalid_parameters", "side is requests or answers") from error
+    side = one_of(Side, fields, "side", "side is requests or answers")
     faults.partition(side, str(fields.get("key_id", "")))
     return _done()
 
@@ -182,11 +179,8 @@ def _skew(faults: Faults, body: bytes) -> Reply:
 
 
 def _pause(act: Callable[[Exchange, Pause, int | None], None], exchange: Exchange, body: bytes) -> Reply:
-    fields = decode(body, "Pause", {"what": STRING, "shard": INT})
-    try:
-        what = Pause(fields.get("what", Pause.TRADING.value))
-    except ValueError as error:
-        raise refusal(400, "invalid_parameters", "what is trading or exchange") from error
+    fields = {"what": Pause.TRADING.value} | decode(body, "Pause", {"what": STRING, "shard": INT})
+    what = one_of(Pause, fields, "what", "what is trading or exchange")
     act(exchange, what, number(fields, "shard", 0) if "shard" in fields else None)
     return _done()
 

@@ -6,7 +6,8 @@ shape of error is that of the exchange's JSON decoder.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from enum import Enum
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -16,6 +17,7 @@ from depthwalker.core.pit import NEVER
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price, parse_count, parse_price
 from depthwalker.shell.paper.reply import refusal, undecodable
 
+E = TypeVar("E", bound=Enum)
 Fields: TypeAlias = dict[str, object]
 STRING, BOOL, INT = "string", "bool", "int64"
 _CLIENT_ID: Final = re.compile(r"[-\w:+=/]{0,64}", re.ASCII)
@@ -98,6 +100,14 @@ def count(fields: Fields, name: str = "count", least: int = 1) -> Count:
             return found
         case _:
             raise refusal(400, "invalid_order_size")
+
+
+def one_of(kind: type[E], fields: Fields, name: str, allowed: str = "") -> E:
+    """Return the member of an enumeration that a field names; the refusal says what is `allowed`, or else the field's name."""
+    try:
+        return kind(fields.get(name))
+    except ValueError as error:
+        raise refusal(400, "invalid_parameters", allowed or name) from error
 
 
 def client_id(fields: Fields, name: str) -> str:

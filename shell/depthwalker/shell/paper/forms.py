@@ -126,8 +126,8 @@ def create_form(fields: Fields) -> CreateForm:
         leg=leg,
         price=read.price(fields, leg),
         count=read.count(fields),
-        time_in_force=_time_in_force(str(fields["time_in_force"])),
-        self_trade=_self_trade(str(fields["self_trade_prevention_type"])),
+        time_in_force=read.one_of(TimeInForce, fields, "time_in_force"),
+        self_trade=read.one_of(SelfTrade, fields, "self_trade_prevention_type"),
         expires=_expiry(fields) or NEVER,
         post_only=bool(fields.get("post_only")),
         reduce_only=bool(fields.get("reduce_only")),
@@ -183,17 +183,3 @@ def _expiry(fields: Fields) -> Micros | None:
     if expires is not None and _LATEST < expires != NEVER:
         raise refusal(400, "invalid_parameters", "expiration_time must be in seconds")
     return expires
-
-
-def _time_in_force(text: str) -> TimeInForce:
-    try:
-        return TimeInForce(text)
-    except ValueError as error:
-        raise refusal(400, "invalid_parameters", "time_in_force") from error
-
-
-def _self_trade(text: str) -> SelfTrade:
-    try:
-        return SelfTrade(text)
-    except ValueError as error:
-        raise refusal(400, "invalid_parameters", "self_trade_prevention_type") from error
