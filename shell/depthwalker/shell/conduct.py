@@ -6,8 +6,7 @@ What a store or an exchange does meanwhile never loses an execution: it is retri
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Final, assert_never
@@ -61,7 +60,7 @@ from depthwalker.shell.runner import Runner
 from depthwalker.shell.sentinel import Sentinel
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.spool import Seat, Spool
-from depthwalker.shell.tasks import end, wait
+from depthwalker.shell.tasks import beside, wait
 from depthwalker.shell.ticket import Job, job_of, refuse_another
 from depthwalker.shell.troubles import Troubles
 from depthwalker.shell.warden import Warden
@@ -191,7 +190,7 @@ class Conductor:
         if isinstance(begun, Attached):
             return await self._join(job, begun.execution_id)
         try:
-            async with _beside(self._renew(begun.seat)):
+            async with beside(self._renew(begun.seat)):
                 return await self._run(job, begun)
         except LeaseLost as lost:
             LOG.warning("%s; waiting for it", lost)
@@ -442,9 +441,9 @@ class Conductor:
         seat = Seat(execution_id, claimed.epoch, len(claimed.facts) + 1)
         state = reduce(evolve, claimed.facts, START)
         async with (
-            _beside(self._renew(seat)),
-            _beside(self._learn(state.parent.ticker)),
-            _beside(self._trigger(claimed.former)) as triggering,
+            beside(self._renew(seat)),
+            beside(self._learn(state.parent.ticker)),
+            beside(self._trigger(claimed.former)) as triggering,
         ):
             await wait({triggering}, self._clock, Micros(self._clock.now() + TRIGGER_PATIENCE))
             feed = self._markets.resumed(state)
@@ -494,16 +493,6 @@ class Conductor:
 
     def _own_orders(self, ticker: str, besides: Runner) -> tuple[OwnOrder, ...]:
         return own_orders(runners(self._conducts, ticker), besides)
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator["asyncio.Task[None]"]:
-    """Have something done meanwhile, and no longer."""
-    task = asyncio.create_task(work)
-    try:
-        yield task
-    finally:
-        await end(task)
 
 
 def runners(conducts: Mapping[str, Conduct], ticker: str | None = None) -> tuple[Runner, ...]:

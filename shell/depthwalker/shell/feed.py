@@ -18,7 +18,7 @@ from depthwalker.core.flow import NO_HISTORY, WINDOW, History, observe, record, 
 from depthwalker.core.outcome import Outcome, Success
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.ports import Clock, Venue
-from depthwalker.shell.tasks import end, wait
+from depthwalker.shell.tasks import beside, end, wait
 
 LOG: Final = logging.getLogger("depthwalker")
 MARKET_INTERVAL: Final = Micros(10 * SECOND)
@@ -161,12 +161,9 @@ class Feed:
         if self._clock.now() - self.book.at > self._interval:
             if not self.wanted:
                 self._forget_old_trades(WINDOW)
-            trades = asyncio.create_task(self._read_trades_unless_told())
-            try:
+            async with beside(self._read_trades_unless_told()) as trades:
                 await self._read_book()
                 await wait({trades}, self._clock, Micros(self._clock.now() + FLOW_WAIT))
-            finally:
-                await end(trades)
         return self.book
 
     def hurry(self) -> None:

@@ -5,7 +5,8 @@ Python 3.12) may return what came at the very moment that it was cancelled. Whoe
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from typing import Final
 
 from depthwalker.core.units import Micros
@@ -21,6 +22,16 @@ async def end(*tasks: "asyncio.Task[object] | asyncio.Task[None]") -> None:
             task.cancel()
         await asyncio.wait(left, timeout=AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[None, None, None]) -> AsyncIterator["asyncio.Task[None]"]:
+    """Have something done meanwhile, and no longer."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        await end(task)
 
 
 async def wait(tasks: "Iterable[asyncio.Task[object]]", clock: Clock, until: Micros) -> None:

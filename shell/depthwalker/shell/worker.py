@@ -18,7 +18,7 @@ from depthwalker.shell.engine import Engine
 from depthwalker.shell.job_queue import JobQueue, Standing, Taken
 from depthwalker.shell.journal import StoreError
 from depthwalker.shell.ports import Clock
-from depthwalker.shell.tasks import end
+from depthwalker.shell.tasks import beside, end
 
 LOG: Final = logging.getLogger("depthwalker")
 LEASE: Final = Micros(30 * SECOND)
@@ -58,8 +58,7 @@ class Worker:
 
     async def run(self, *, drain: bool = False) -> None:
         """Work until stopped, or with `drain` until the queue is empty."""
-        beside = [asyncio.create_task(self._hold()), asyncio.create_task(self._listen())]
-        try:
+        async with beside(self._hold()), beside(self._listen()):
             while not self._stopping:
                 self._awake.clear()
                 try:
@@ -70,8 +69,6 @@ class Worker:
                     LOG.warning("the queue cannot be read (%s)", error)
                 await self._awake.wait()
             await self._leave()
-        finally:
-            await end(*beside)
 
     async def _leave(self) -> None:
         """Wait for what winds down; what another worker executes is left to it."""
