@@ -9,7 +9,7 @@ execution and returns the same trade. Cancelling a call winds the execution down
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial, reduce
@@ -159,6 +159,10 @@ class Engine:
         chosen = settings or Settings.load()
         time = clock or SystemClock()
         async with AsyncExitStack() as stack:
+
+            def meanwhile(work: Coroutine[None, None, None]) -> None:
+                stack.push_async_callback(end, asyncio.create_task(work))
+
             if store is None:
                 store = await open_store(stack, dsn or chosen.database_url or await embedded_server(stack, chosen))
             watchers, serve = watching_as(chosen)
@@ -171,26 +175,24 @@ class Engine:
             engine = cls(chosen, venue, store, time, chance or SystemChance(), on_turn, dialler, watchers)
             engine._limiter.govern(venue.rest)
             stack.push_async_callback(engine._limiter.give_back)
-            stack.push_async_callback(end, asyncio.create_task(engine._limiter.keep_reserve()))
+            meanwhile(engine._limiter.keep_reserve())
             if chosen.calls_per_minute is None:  # else a budget is named, and no call is spent on what can do without
-                stack.push_async_callback(end, asyncio.create_task(keep_warm(venue, time)))
+                meanwhile(keep_warm(venue, time))
             if key is not None and chosen.calls_per_minute is None:
-                learning = asyncio.create_task(keep_rates(KalshiAccount(venue.rest), engine._limiter, time))
-                stack.push_async_callback(end, learning)
+                meanwhile(keep_rates(KalshiAccount(venue.rest), engine._limiter, time))
             if engine._socket is not None:
                 engine._socket.start()
                 stack.push_async_callback(engine._socket.close)
             if key is not None and engine._groups is not None:
                 stack.push_async_callback(engine._groups.leave)
-                stack.push_async_callback(end, asyncio.create_task(engine._groups.show_life()))
+                meanwhile(engine._groups.show_life())
             stack.push_async_callback(engine.close)
             stack.push_async_callback(engine._warden.close)
-            stack.push_async_callback(end, asyncio.create_task(engine._sentinel.keep_watch()))
+            meanwhile(engine._sentinel.keep_watch())
             await journal_spool(Spool(chosen.state_directory / "spool"), store)
             if key is not None and chosen.recovery is not Recovering.OFF:
                 adopt = partial(engine._adopt, wind_down=chosen.recovery is Recovering.WIND_DOWN)
-                watching = asyncio.create_task(engine._recovery.keep_watch(adopt, chosen.strays))
-                stack.push_async_callback(end, watching)
+                meanwhile(engine._recovery.keep_watch(adopt, chosen.strays))
             if serve is not None:
                 gauges = Gauges(engine._running, engine._limiter.calls_left, lambda: bool(engine._sentinel.reason()))
                 engine.metrics_port = await stack.enter_async_context(serve(gauges))
