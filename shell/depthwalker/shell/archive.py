@@ -64,11 +64,10 @@ class Archive:
 
     async def period(self, span: Micros, *, paper: bool = False) -> Period:
         """Return what ended within a span until now, by the database's clock: of real trades, or on paper."""
-        clock = await self._database.one(NOW)
-        assert clock is not None
+        (now,) = await self._database.sole(NOW)
         found = await self._database.all(ENDED, timedelta(microseconds=span), paper, MOST + 1)
         ended = tuple(_ended(row) for row in found[:MOST])
-        return Period(Micros(clock[0] - span), Micros(clock[0]), ended, cut=len(found) > MOST, paper=paper)
+        return Period(Micros(now - span), Micros(now), ended, cut=len(found) > MOST, paper=paper)
 
 
 def _ended(row: TupleRow) -> Ended:

@@ -119,8 +119,7 @@ class JobQueue:
 
     async def waiting(self) -> int:
         """Return how many have not ended."""
-        row = await self._database.one(WAITING, self._account)
-        assert row is not None
+        row = await self._database.sole(WAITING, self._account)
         return int(row[0])
 
     @asynccontextmanager

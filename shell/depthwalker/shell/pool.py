@@ -129,6 +129,11 @@ class Database:
         """Return the first row."""
         return next(iter(await self.all(query, *values)), None)
 
+    async def sole(self, query: LiteralString, *values: object) -> TupleRow:
+        """Return the row of a statement that always has one."""
+        (row,) = await self.all(query, *values)
+        return row
+
     async def all(self, query: LiteralString, *values: object) -> list[TupleRow]:
         """Return the rows. The statement may run twice: once more on another connection, when the first one is lost."""
 

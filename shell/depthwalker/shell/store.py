@@ -134,9 +134,7 @@ class PostgresStore:
 
         Raises codec.Unreadable, and leaves it to others, where another version wrote its journal.
         """
-        row = await self._database.one(CLAIM, execution_id, owner, _span(ttl))
-        assert row is not None
-        claimed, epoch, holder, until, former = row
+        claimed, epoch, holder, until, former = await self._database.sole(CLAIM, execution_id, owner, _span(ttl))
         if not claimed:
             return HeldBy(holder, until)
         try:
@@ -158,10 +156,9 @@ class PostgresStore:
     ) -> Appended | Superseded:
         """Make facts durable as entries `first_seq` and on, with the rows of the state after them."""
         entries, after = codec.encode_all(facts).decode(), rows(projection, facts).decode()
-        row = await self._database.one(
+        row = await self._database.sole(
             "SELECT depthwalker_append(%s, %s, %s, %s, %s)", execution_id, epoch, first_seq, entries, after
         )
-        assert row is not None
         if row[0] == "superseded":
             return Superseded()
         return Appended(first_seq + len(facts) - 1, repeated=row[0] == "already")
@@ -216,10 +213,9 @@ class PostgresStore:
         trades: Sequence[TradePrint] = (),
     ) -> int:
         """Keep the book, ten levels a side; return the snapshot's number. Raises MissingRow."""
-        row = await self._database.one(
+        row = await self._database.sole(
             "SELECT depthwalker_snapshot(%s)", _json(snapshot_row(ticker, market_id, book, at, trades))
         )
-        assert row is not None
         return int(row[0])
 
     async def refused(self, account: str, ticker: str, request_key: str, kind: str, message: str) -> None:
@@ -236,8 +232,7 @@ class PostgresStore:
 
     async def paper_run(self, prefix: str) -> tuple[int, int, Micros | None]:
         """Return how many parents of a paper run there are, the last one's number, and when the first began."""
-        row = await self._database.one(PAPER_RUN, prefix, prefix, prefix)
-        assert row is not None
+        row = await self._database.sole(PAPER_RUN, prefix, prefix, prefix)
         return row[0], row[1], row[2]
 
     @asynccontextmanager
@@ -254,8 +249,7 @@ class PostgresStore:
 
     async def installation(self) -> str:
         """Return eight hex digits, drawn once for this database and kept."""
-        row = await self._database.one("SELECT depthwalker_installation_id()")
-        assert row is not None
+        row = await self._database.sole("SELECT depthwalker_installation_id()")
         return str(row[0])
 
     async def _lease(self, execution_id: int, epoch: int, ttl: Micros) -> bool:
@@ -316,14 +310,12 @@ class PostgresStore:
 
     async def walkers(self, account: str, before: int) -> int:
         """Return how many executions of the account walk, or may, that began before this one."""
-        row = await self._database.one(WALKERS, account, before)
-        assert row is not None
+        row = await self._database.sole(WALKERS, account, before)
         return int(row[0])
 
     async def troubles(self, account: str, worker: str, since: Micros) -> int:
         """Return how many requests of the account's other workers have failed since an instant, by their journals."""
-        row = await self._database.one(TROUBLES, account, worker, since, since, since)
-        assert row is not None
+        row = await self._database.sole(TROUBLES, account, worker, since, since, since)
         return int(row[0])
 
     async def keep_group(self, account: str, group: WorkerGroup) -> None:
@@ -356,7 +348,7 @@ class PostgresStore:
         self, account: str, bucket: str, worker: str, ask: TokenAsk, rate: Bucket, ttl: Micros
     ) -> TokenBlock:
         """As the protocol says; it refills by the database's clock, and only beside what is leased."""
-        row = await self._database.one(
+        row = await self._database.sole(
             LEASE_TOKENS,
             account,
             bucket,
@@ -370,7 +362,6 @@ class PostgresStore:
             rate.capacity,
             _span(ttl),
         )
-        assert row is not None
         return TokenBlock(row[0], row[1], Micros(row[2]), row[3])
 
 
