@@ -164,7 +164,8 @@ class Engine:
                 stack.push_async_callback(end, asyncio.create_task(work))
 
             if store is None:
-                store = await open_store(stack, dsn or chosen.database_url or await embedded_server(stack, chosen))
+                url = dsn or chosen.database_url or await embedded_server(stack, chosen)
+                store = await stack.enter_async_context(open_store(url))
             watchers, serve = watching_as(chosen)
             wire = watchers.watched(transport or AioHttpTransport(chosen.base_url), time)
             stack.push_async_callback(wire.close)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
@@ -99,8 +98,7 @@ def _queue(job: Job, settings: Settings, *, as_json: bool) -> int:
 
 
 async def _put(job: Job, settings: Settings, dsn: str) -> Entry:
-    async with AsyncExitStack() as stack:
-        store = await open_store(stack, dsn)
+    async with open_store(dsn) as store:
         return await store.queue(settings.trading_account).put(job, None)
 
 

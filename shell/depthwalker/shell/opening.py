@@ -1,7 +1,8 @@
 """Opens what an engine stands on: the database, embedded or named, and the key. Every trouble says what to do."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, assert_never
 
 from depthwalker.core.outcome import Failure, Success
@@ -42,15 +43,17 @@ def load_key(settings: Settings) -> Signer | None:
             assert_never(never)
 
 
-async def open_store(stack: AsyncExitStack, url: str) -> PostgresStore:
-    """Return the store of a database, with its schema loaded, for as long as the stack is open. Raises DatabaseTrouble."""
-    store = PostgresStore(url)
-    try:
-        await stack.enter_async_context(store)
-        await store.migrate()
-    except StoreError as error:
-        raise DatabaseTrouble(f"the database cannot be used: {error}; check DATABASE_URL") from error
-    return store
+@asynccontextmanager
+async def open_store(url: str) -> AsyncIterator[PostgresStore]:
+    """Open the store of a database, with its schema loaded. Raises DatabaseTrouble."""
+    async with AsyncExitStack() as stack:
+        store = PostgresStore(url)
+        try:
+            await stack.enter_async_context(store)
+            await store.migrate()
+        except StoreError as error:
+            raise DatabaseTrouble(f"the database cannot be used: {error}; check DATABASE_URL") from error
+        yield store
 
 
 async def embedded_server(stack: AsyncExitStack, settings: Settings) -> str:

@@ -129,8 +129,7 @@ class _Paper:
 
     async def run(self) -> Came:
         """Execute what is left of the run."""
-        async with AsyncExitStack() as stack:
-            store = await open_store(stack, self._dsn)
+        async with open_store(self._dsn) as store:
             await self._say_how_it_counts(store)
             came = await self._follower.run(self._work(store), self._interrupt)
             done, _, since = await store.paper_run(prefix(self._wish.run))

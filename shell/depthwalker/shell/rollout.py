@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Final
@@ -73,8 +72,7 @@ async def make(store: Store, account: str, move: Move, reason: str, now: Micros,
 
 async def _run(dsn: str, account: str, move: Move | None, reason: str, *, anyway: bool) -> Standing:
     clock = SystemClock()
-    async with AsyncExitStack() as stack:
-        store = await open_store(stack, dsn)
+    async with open_store(dsn) as store:
         if move is not None:
             await make(store, account, move, reason, clock.now(), anyway=anyway)
         return await look_at(store, account, clock.now())

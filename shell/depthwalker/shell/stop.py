@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
@@ -93,14 +93,8 @@ def run_release(*, as_json: bool) -> int:
     return OK
 
 
-@asynccontextmanager
-async def _store(dsn: str) -> AsyncIterator[Store]:
-    async with AsyncExitStack() as stack:
-        yield await open_store(stack, dsn)
-
-
 async def _release(dsn: str) -> bool:
-    async with _store(dsn) as store:
+    async with open_store(dsn) as store:
         return await store.release_switch(somebody())
 
 
@@ -121,7 +115,7 @@ async def _pulled_as_it_is(dsn: str, reason: str) -> Pulled | None:
 
 
 async def _pulled_brought_up(dsn: str, reason: str) -> Pulled:
-    async with _store(dsn) as store:
+    async with open_store(dsn) as store:
         return await _pull(store, reason)
 
 
@@ -138,7 +132,7 @@ async def _pull(store: Store, reason: str) -> Pulled:
 
 async def _end_all(settings: Settings | SettingsError, dsn: str, pulled: Pulled) -> Stopped:
     clock = SystemClock()
-    async with _store(dsn) as store:
+    async with open_store(dsn) as store:
         with waiting("waiting until every worker has obeyed"):
             await _obeyed(store, clock)
         recovered, trouble = None, ""
