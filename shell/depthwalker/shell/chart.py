@@ -45,9 +45,9 @@ class Plot:
         return self.width < WIDE
 
 
-def plot(width: int, height: int, xs: tuple[float, float], ys: tuple[float, float], left: int = 56) -> Plot:
+def plot(width: int, height: int, xs: tuple[float, float], ys: tuple[float, float]) -> Plot:
     """Return a plot with room for the labels of both axes."""
-    return Plot(width, height, Scale(*xs, left, width - 14), Scale(*ys, height - 26, 12))
+    return Plot(width, height, Scale(*xs, 56, width - 14), Scale(*ys, height - 26, 12))
 
 
 def ticks(low: float, high: float, most: int) -> tuple[int, ...]:

@@ -45,7 +45,7 @@ POINTED: Final = {
 
 def ladder(story: Story, width: int) -> Markup:
     """Return prices over time: the book, our orders, walks and fills, the mid, the target and the cap."""
-    area = _area(story, width, HEIGHT[width < WIDE], _prices(story), left=56)
+    area = _area(story, width, HEIGHT[width < WIDE], _prices(story))
     return svg(
         area,
         _ladder_words(story),
@@ -72,7 +72,7 @@ def queue(story: Story, width: int) -> Markup:
     """Return the contracts estimated to stand before each split's order."""
     series = {number: _ahead(story, number) for number in splits(story)}
     most = max((count for points in series.values() for _, count in points if count is not None), default=0)
-    area = _area(story, width, SMALL[width < WIDE], (0, max(CONTRACT, most)), left=56)
+    area = _area(story, width, SMALL[width < WIDE], (0, max(CONTRACT, most)))
     lines = [
         broken(
             [
@@ -92,7 +92,7 @@ def signals(story: Story, width: int) -> Markup:
     values = [value for one in story.moments for value in (one.momentum, one.pressure or 0, one.imbalance)]
     most = min(MILLION, max((abs(value) for value in values), default=0))
     most = max(MILLION // 5, most)
-    area = _area(story, width, SMALL[width < WIDE] + 30, (-most, most), left=56)
+    area = _area(story, width, SMALL[width < WIDE] + 30, (-most, most))
     columns = _columns(story, area)
     return svg(
         area,
@@ -114,7 +114,7 @@ def progress(story: Story, width: int) -> Markup:
     """Return what was filled by when, beside an even pace."""
     parent = story.parent
     most = max(parent.count, sum(mark.count for mark in story.marks))
-    area = _area(story, width, SMALL[width < WIDE], (0, most), left=56)
+    area = _area(story, width, SMALL[width < WIDE], (0, most))
     filled, total = [(area.x.start, area.y(0))], 0
     for mark in story.marks:
         total += mark.count
@@ -217,8 +217,8 @@ def _bars(parts: Parts) -> list[tuple[str, str, int, int]]:
 # Areas and axes
 
 
-def _area(story: Story, width: int, height: int, ys: tuple[float, float], left: int) -> Plot:
-    return plot(width, height, (0, max(1, _end(story) - story.parent.started)), ys, left)
+def _area(story: Story, width: int, height: int, ys: tuple[float, float]) -> Plot:
+    return plot(width, height, (0, max(1, _end(story) - story.parent.started)), ys)
 
 
 def _end(story: Story) -> Micros:
