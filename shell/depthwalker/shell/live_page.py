@@ -134,46 +134,34 @@ def _switch(live: Live) -> Markup:
 
 
 def _stop_form(form_token: str) -> Markup:
-    return tag(
-        "details",
-        tag("summary", "Stop everything"),
-        tag(
-            "form",
-            tag(
-                "p", "Every execution cancels what rests and ends, and nothing new begins until the switch is released."
-            ),
-            _hidden(form_token),
-            tag("label", "Why", tag("input", name="reason", required="", maxlength=200, autocomplete="off")),
-            _typed(CONFIRM_STOP),
-            tag("button", "Pull the kill switch", type="submit"),
-            method="post",
-            action="stop",
-        ),
-        class_="stop",
-        id="stop-form",
-    )
+    told = "Every execution cancels what rests and ends, and nothing new begins until the switch is released."
+    why = tag("label", "Why", tag("input", name="reason", required="", maxlength=200, autocomplete="off"))
+    return _form(form_token, CONFIRM_STOP, "Stop everything", told, "Pull the kill switch", why)
 
 
 def _release_form(form_token: str) -> Markup:
+    told = "Trading may go on; what has ended stays ended."
+    return _form(form_token, CONFIRM_RELEASE, "Release the kill switch", told, "Release the kill switch")
+
+
+def _form(form_token: str, word: str, title: str, told: str, button: str, *fields: Markup) -> Markup:
+    """Return a form that is sent to the address `word`, once that very word has been typed."""
     return tag(
         "details",
-        tag("summary", "Release the kill switch"),
+        tag("summary", title),
         tag(
             "form",
-            tag("p", "Trading may go on; what has ended stays ended."),
-            _hidden(form_token),
-            _typed(CONFIRM_RELEASE),
-            tag("button", "Release the kill switch", type="submit"),
+            tag("p", told),
+            tag("input", type="hidden", name="form", value=form_token),
+            *fields,
+            _typed(word),
+            tag("button", button, type="submit"),
             method="post",
-            action="release",
+            action=word,
         ),
         class_="stop",
-        id="release-form",
+        id=f"{word}-form",
     )
-
-
-def _hidden(form_token: str) -> Markup:
-    return tag("input", type="hidden", name="form", value=form_token)
 
 
 def _typed(word: str) -> Markup:
