@@ -5,16 +5,14 @@ An execution in flight is the fold of its journal, as its worker has it; only wh
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
 from typing import Final, LiteralString
 
-import msgspec
 from psycopg.rows import TupleRow
 
 from depthwalker.core.book import Ladder
 from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.rollout import Arm, Assigned, Entry, Move, Stage
-from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Money, Price, parse_price
+from depthwalker.core.units import SECOND, Count, Micros, Money, Price
 from depthwalker.shell import codec
 from depthwalker.shell.archive import Archive
 from depthwalker.shell.codec import Unreadable
@@ -23,6 +21,7 @@ from depthwalker.shell.frame import Frame, frame
 from depthwalker.shell.happening import Happening, happenings
 from depthwalker.shell.journal import Pulled, StoreError
 from depthwalker.shell.queries import ASSIGNED, NOW, ROLLOUT, SWITCH
+from depthwalker.shell.rows import read_depth
 
 BOOKS_SHOWN: Final = 12
 REFUSED: Final = 10
@@ -284,19 +283,9 @@ class Lookout:
         return Flight(number, key, ticker, owner, abandoned, shown, followed.told, followed.trouble)
 
 
-class _Level(msgspec.Struct):
-    price: str
-    quantity: Decimal
-
-
 def _seen(row: TupleRow) -> Seen:
     market, at, yes, no = row
-    return Seen(market, Micros(at), _ladder(yes), _ladder(no))
-
-
-def _ladder(text: str) -> Ladder:
-    levels = msgspec.json.decode(text, type=list[_Level])
-    return tuple((parse_price(one.price).value_or(Price(0)), Count(int(one.quantity * CONTRACT))) for one in levels)
+    return Seen(market, Micros(at), read_depth(yes), read_depth(no))
 
 
 def _folded(before: _Followed, rows: list[TupleRow]) -> _Followed:

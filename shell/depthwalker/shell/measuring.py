@@ -13,7 +13,7 @@ import psycopg
 
 from depthwalker.core.algorithms.table import production
 from depthwalker.core.answer import TradePrint, recorded
-from depthwalker.core.book import Book, Ladder, Leg
+from depthwalker.core.book import Book, Leg
 from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.fact import Fact
@@ -22,12 +22,13 @@ from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.policy import policy_for
 from depthwalker.core.projection import own_fills, project
 from depthwalker.core.quality import MARKOUTS, Match, markout
-from depthwalker.core.units import CONTRACT, DOLLAR, Count, Micros, Money, Price
+from depthwalker.core.units import Count, Micros, Money, Price
 from depthwalker.shell import codec
 from depthwalker.shell.lab.market import ORIGIN, QueueModel
 from depthwalker.shell.lab.plain import Plain
 from depthwalker.shell.lab.replay import LATENCY, Replay
 from depthwalker.shell.queries import LOAD, MEASURED, SIGHTS, UNMEASURED
+from depthwalker.shell.rows import read_depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +119,6 @@ def _columns(one: Measured) -> tuple[int | str | None, ...]:
     return (one.basic_slippage, one.basic_fill_rate, one.improvement, *one.markouts, one.note or None)
 
 
-class _Level(msgspec.Struct):
-    price: str
-    quantity: float
-
-
 class _Trade(msgspec.Struct):
     trade_id: str
     taker: Leg
@@ -134,14 +130,9 @@ class _Trade(msgspec.Struct):
 def _sight(at: int, yes: str, no: str, trades: str) -> Sight:
     prints = msgspec.json.decode(trades, type=tuple[_Trade, ...])
     return Sight(
-        Book(_ladder(yes), _ladder(no), Micros(at)),
+        Book(read_depth(yes), read_depth(no), Micros(at)),
         tuple(
             TradePrint(one.trade_id, one.taker, Price(one.yes_price), Count(one.count), Micros(one.at))
             for one in prints
         ),
     )
-
-
-def _ladder(depth: str) -> Ladder:
-    levels = msgspec.json.decode(depth, type=tuple[_Level, ...])
-    return tuple((Price(round(float(one.price) * DOLLAR)), Count(round(one.quantity * CONTRACT))) for one in levels)

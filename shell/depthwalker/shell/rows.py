@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final, TypeAlias
 
 import msgspec
@@ -24,6 +25,7 @@ from depthwalker.core.units import (
     format_count,
     format_money,
     format_price,
+    parse_price,
     round_div,
 )
 from depthwalker.core.view import LEVELS
@@ -32,6 +34,11 @@ Row: TypeAlias = dict[str, object]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLIS: Final = 1_000
+
+
+class _Level(msgspec.Struct):
+    price: str
+    quantity: Decimal
 
 
 def rows(projection: Projection, facts: Iterable[Fact]) -> bytes:
@@ -68,6 +75,12 @@ def snapshot_row(ticker: str, market_id: str | None, book: Book, at: Micros, tra
         "no_best_bid": _price(book.no[0][0] if book.no else None),
         "trades": [_trade_print(trade) for trade in trades],
     }
+
+
+def read_depth(text: str) -> Ladder:
+    """Return a side's bids, best first, from a snapshot's depth as it was written."""
+    levels = msgspec.json.decode(text, type=tuple[_Level, ...])
+    return tuple((parse_price(one.price).value_or(Price(0)), Count(int(one.quantity * CONTRACT))) for one in levels)
 
 
 def instant(micros: Micros) -> str:
