@@ -155,3 +155,9 @@ def test_our_own_order_at_the_best_is_taken_out_and_nothing_behind_it() -> None:
         (Price(40), Count(5)),
         (Price(30), Count(9)),
     )
+
+
+def test_a_price_is_framed_in_the_other_legs_terms_and_back() -> None:
+    assert Leg.YES.framed(Price(4_200)) == 4_200
+    assert Leg.NO.framed(Price(4_200)) == 5_800
+    assert Leg.NO.framed(Leg.NO.framed(Price(1))) == 1

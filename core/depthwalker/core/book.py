@@ -28,6 +28,10 @@ class Leg(Enum):
         """Return the opposite leg."""
         return Leg.NO if self is Leg.YES else Leg.YES
 
+    def framed(self, price: Price) -> Price:
+        """Return a price of this leg on the scale of YES, and the other way round."""
+        return price if self is Leg.YES else Price(DOLLAR - price)
+
 
 @dataclass(frozen=True, slots=True)
 class Book:

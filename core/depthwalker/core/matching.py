@@ -23,7 +23,7 @@ from depthwalker.core.pit import (
     with_soonest,
 )
 from depthwalker.core.reports import Amended, EndReason, Refused, Withdrawn, ended
-from depthwalker.core.units import DOLLAR, Count, Micros, Price
+from depthwalker.core.units import Count, Micros, Price
 
 NONE: Final = Count(0)
 
@@ -212,7 +212,7 @@ def _refused_terms(
 ) -> Refused | None:
     if count <= 0:
         return Refused(order_id, 400, "invalid_order_size", "count must be above 0")
-    if not pit.rules.grid.valid(price if leg is Leg.YES else DOLLAR - price):
+    if not pit.rules.grid.valid(leg.framed(price)):
         return Refused(order_id, 400, "invalid_price", "")
     if expires <= now:
         return Refused(order_id, 400, "invalid_parameters", "expiration_time must be in the future")

@@ -142,17 +142,13 @@ def _recorded(flow: Flow, before: Book, at: Micros) -> tuple[tuple[Body, ...], .
             return ((Delta(leg, price, Count(-min(count, resting(before, leg, price))), at),),)
         case Take(leg) as taken:
             return tuple(
-                (Delta(leg.other(), price, Count(-count), at), Print(_of_yes(leg.other(), price), count, leg, at))
+                (Delta(leg.other(), price, Count(-count), at), Print(leg.other().framed(price), count, leg, at))
                 for price, count in hit(before, taken)
             )
         case Replace(yes, no):
             return ((Snapshot(yes, no, at),),)
         case _ as never:
             assert_never(never)
-
-
-def _of_yes(leg: Leg, price: Price) -> Price:
-    return price if leg is Leg.YES else Price(DOLLAR - price)
 
 
 def _beside(lines: tuple[Line, ...]) -> tuple[Line, ...]:
@@ -168,7 +164,7 @@ def _beside(lines: tuple[Line, ...]) -> tuple[Line, ...]:
     for place, line in enumerate(lines):
         body, seq = line.body, line.seq
         if isinstance(body, Delta) and seq in named:
-            reports[seq, _of_yes(body.leg, body.price)] = place, body, -body.change
+            reports[seq, body.leg.framed(body.price)] = place, body, -body.change
         elif isinstance(body, Print) and (seq, body.yes_price) in reports:
             of, delta, left = reports[seq, body.yes_price]
             if body.count <= left and body.taker is not delta.leg:
@@ -240,7 +236,7 @@ def _takes(book: Book, message: tuple[Body, ...]) -> tuple[Take, ...]:
     """Return what was taken in a message that finds this book: each taker's best price first, as a sweep meets the levels."""
     prints = (body for body in message if isinstance(body, Print))
     told = ((_taker(book, print_), print_) for print_ in prints)
-    takes = (Take(taker, _of_yes(taker, print_.yes_price), print_.count) for taker, print_ in told if taker is not None)
+    takes = (Take(taker, taker.framed(print_.yes_price), print_.count) for taker, print_ in told if taker is not None)
     return tuple(sorted(takes, key=_limit))
 
 

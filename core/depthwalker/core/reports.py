@@ -10,7 +10,7 @@ from typing import TypeAlias, assert_never
 
 from depthwalker.core.book import Delta, Leg
 from depthwalker.core.pit import Order
-from depthwalker.core.units import DOLLAR, Count, Micros, Money, Price
+from depthwalker.core.units import Count, Micros, Money, Price
 
 
 class EndReason(Enum):
@@ -63,7 +63,7 @@ class Matched:
 
     def price(self, leg: Leg) -> Price:
         """Return the trade's price in the frame of a leg."""
-        return self.yes_price if leg is Leg.YES else Price(DOLLAR - self.yes_price)
+        return leg.framed(self.yes_price)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,8 +101,7 @@ def leg_of(outcome_side: str | None, book_side: str | None) -> Leg:
 
 def acquired_price(leg: Leg, yes_dollars: str) -> Price:
     """Return the price of the leg acquired from that of the YES leg."""
-    price = price_of(yes_dollars)
-    return price if leg is Leg.YES else Price(DOLLAR - price)
+    return leg.framed(price_of(yes_dollars))
 
 
 @lru_cache(maxsize=DOLLAR)

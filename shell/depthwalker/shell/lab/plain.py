@@ -226,7 +226,7 @@ class Plain:
     def _record(self, taker: Leg, price: Price, count: Count, now: Micros) -> None:
         """Print a trade at a price of our leg."""
         self._trades += 1
-        yes = price if self.account.parent.leg is Leg.YES else Price(DOLLAR - price)
+        yes = self.account.parent.leg.framed(price)
         self._history = record(self._history, (TradePrint(str(self._trades), taker, yes, count, now),))
 
 

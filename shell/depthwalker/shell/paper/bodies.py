@@ -168,7 +168,7 @@ def _averages(fills: list[FillRecord]) -> dict[str, object]:
     count = sum(one.count for one in fills)
     if not count:
         return {}
-    paid = sum(value(_yes_price(one), one.count) for one in fills)
+    paid = sum(value(one.leg.framed(one.price), one.count) for one in fills)
     fees = sum(one.fee for one in fills)
     return {
         "average_fill_price": format_price(Price(round_div(paid, count))),
@@ -176,11 +176,7 @@ def _averages(fills: list[FillRecord]) -> dict[str, object]:
     }
 
 
-def _yes_price(record: FillRecord) -> Price:
-    return record.price if record.leg is Leg.YES else Price(DOLLAR - record.price)
-
-
 def prices(leg: Leg, price: Price) -> dict[str, str]:
     """Return a price of a leg on both legs' scales."""
-    yes = price if leg is Leg.YES else Price(DOLLAR - price)
+    yes = leg.framed(price)
     return {"yes_price_dollars": format_price(yes), "no_price_dollars": format_price(Price(DOLLAR - yes))}

@@ -17,7 +17,7 @@ from depthwalker.core.crossing import Step
 from depthwalker.core.fees import FeeRates, Precision
 from depthwalker.core.pit import find
 from depthwalker.core.reports import Amended, Ended, EndReason, Event, Matched, Refused, Rested, Withdrawn, delta
-from depthwalker.core.units import DOLLAR, Micros
+from depthwalker.core.units import Micros, Price
 from depthwalker.shell.paper.fee_schedule import FeeSchedule
 from depthwalker.shell.paper.floor import Floor, Listing
 from depthwalker.shell.paper.forms import Route
@@ -128,9 +128,9 @@ class Exchange:
         if placing and (not self.trading_active or shard in self.paused_shards):
             raise refusal(409, "trading_is_paused")
 
-    def check_grid(self, floor: Floor, leg: Leg, price: int) -> None:
+    def check_grid(self, floor: Floor, leg: Leg, price: Price) -> None:
         """Refuse a price that the market's grid does not have."""
-        if not floor.pit.rules.grid.valid(price if leg is Leg.YES else DOLLAR - price):
+        if not floor.pit.rules.grid.valid(leg.framed(price)):
             raise refusal(400, "invalid_price")
 
     def live(self, ledger: Ledger, order_id: str, now: Micros, *, placing: bool, route: Route | None = None) -> Kept:

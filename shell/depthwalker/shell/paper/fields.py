@@ -14,7 +14,7 @@ import msgspec
 from depthwalker.core.book import Leg
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.pit import NEVER
-from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price, parse_count, parse_price
+from depthwalker.core.units import SECOND, Count, Micros, Price, parse_count, parse_price
 from depthwalker.shell.paper.reply import refusal, undecodable
 
 E = TypeVar("E", bound=Enum)
@@ -85,7 +85,7 @@ def price(fields: Fields, of: Leg) -> Price:
     """Return the price in the frame of a leg."""
     match parse_price(str(fields["price"])):
         case Success(found):
-            return found if of is Leg.YES else Price(DOLLAR - found)
+            return of.framed(found)
         case Failure(malformed):
             _, _, decimals = malformed.text.partition(".")
             if decimals.isdigit():

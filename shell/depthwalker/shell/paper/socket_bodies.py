@@ -10,7 +10,6 @@ from uuid import NAMESPACE_OID, uuid5
 from depthwalker.core.book import Book, Ladder, Leg
 from depthwalker.core.units import (
     CONTRACT,
-    DOLLAR,
     SECOND,
     Count,
     Micros,
@@ -219,4 +218,4 @@ def _rows(bids: Ladder, leg: Leg, *, yes_scale: bool) -> list[tuple[str, str]]:
 
 
 def _shown(price: Price, leg: Leg, *, yes_scale: bool) -> Price:
-    return Price(DOLLAR - price) if yes_scale and leg is Leg.NO else price
+    return leg.framed(price) if yes_scale else price
