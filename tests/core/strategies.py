@@ -122,9 +122,7 @@ def histories(draw: st.DrawFn, grid: PriceGrid, now: Micros = NOW) -> History:
 def own_orders(draw: st.DrawFn, grid: PriceGrid, most: int = 3) -> tuple[OwnOrder, ...]:
     """Orders of the account in the market, at prices of their own leg."""
     legs = draw(st.lists(LEGS, max_size=most))
-    return tuple(
-        OwnOrder(leg, draw(prices(grid if leg is Leg.YES else grid.complement())), draw(counts())) for leg in legs
-    )
+    return tuple(OwnOrder(leg, draw(prices(grid.of(leg))), draw(counts())) for leg in legs)
 
 
 def rooms() -> st.SearchStrategy[tuple[int | None, Price | None]]:
@@ -183,7 +181,7 @@ def market(grid: PriceGrid, status: MarketStatus = MarketStatus.ACTIVE, closes_i
 def tickets(draw: st.DrawFn, grid: PriceGrid) -> Ticket:
     """Parent orders as their user states them; the target may lie off the grid, never beyond its ends."""
     outcome = draw(LEGS)
-    own = grid if outcome is Leg.YES else grid.complement()
+    own = grid.of(outcome)
     target = draw(st.one_of(prices(own), st.integers(own.lowest(), own.highest()).map(Price)))
     return Ticket(outcome, draw(ACTIONS), draw(counts()), target)
 
@@ -220,7 +218,7 @@ def conditions(draw: st.DrawFn, parent: Parent) -> Conditions:
 @st.composite
 def views(draw: st.DrawFn, parent: Parent, now: Micros = NOW, waiting: tuple[Waiting, ...] = ()) -> View:
     """What an execution of this parent may see: books up to ten seconds old, history or none, own orders taken out."""
-    grid = parent.grid if parent.leg is Leg.YES else parent.grid.complement()
+    grid = parent.grid.of(parent.leg)
     at = Micros(now - draw(st.integers(0, 10 * SECOND)))
     book = draw(books(grid, at=at))
     history = draw(histories(grid, now))

@@ -7,6 +7,7 @@ strictly between 0 and 1 dollar.
 from dataclasses import dataclass
 from typing import Final
 
+from depthwalker.core.book import Leg
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import DOLLAR, Malformed, Price, format_price
 
@@ -77,6 +78,10 @@ class PriceGrid:
         found = self.floor(DOLLAR)
         assert found is not None
         return found
+
+    def of(self, leg: Leg) -> "PriceGrid":
+        """Return the grid of a leg's own prices where this is that of YES, and the other way round."""
+        return self if leg is Leg.YES else self.complement()
 
     def complement(self) -> "PriceGrid":
         """Return the grid of the other leg: every price p becomes 1 - p."""

@@ -18,6 +18,7 @@ from depthwalker.core.units import (
     CONTRACT,
     DOLLAR,
     MILLION,
+    SECOND,
     Count,
     Micros,
     Money,
@@ -120,11 +121,10 @@ class Identity:
 
 
 LARGEST: Final = Count(99_999_999_999_999)  # in hundredths of a contract: what the tables hold (target_quantity)
-WIND_DOWN_GRACE = Micros(5_000_000)  # DESIGN section 4, dead man's switch
+WIND_DOWN_GRACE = Micros(5 * SECOND)  # DESIGN section 4, dead man's switch
 TARGET_SNAPPED: Final = "target_snapped"
 TARGET_LOWERED: Final = "target_lowered"
 NO_ROOM_TO_WALK: Final = "no_room_to_walk"
-_SECOND = 1_000_000
 
 
 def admit(
@@ -146,7 +146,7 @@ def admit(
     if refusal is not None:
         return Failure(refusal)
     leg = ticket.leg()
-    grid = market.grid if leg is Leg.YES else market.grid.complement()
+    grid = market.grid.of(leg)
     bound = ticket.framed(_bound(ticket, config))
     highest = grid.floor(bound)
     cap = _affordable(highest, grid, rates, config.max_cost)
@@ -176,7 +176,7 @@ def admit(
             started=now,
             wind_down=Micros(deadline - min(wind_down, config.timeout // 4)),
             deadline=deadline,
-            expires=Micros(-(-(deadline + wind_down + WIND_DOWN_GRACE) // _SECOND) * _SECOND),
+            expires=Micros(ceil_div(deadline + wind_down + WIND_DOWN_GRACE, SECOND) * SECOND),
             notes=notes,
         )
     )
@@ -206,8 +206,8 @@ def _refusal(ticket: Ticket, market: Market, config: ExecutionConfig, holding: H
     if market.close_time <= now + config.timeout:
         return Refusal(
             RefusalKind.CLOSES_TOO_SOON,
-            f"market {market.ticker} closes in {max(0, (market.close_time - now) // _SECOND)} s; "
-            f"order_timeout_seconds is {config.timeout // _SECOND} and must be shorter than that",
+            f"market {market.ticker} closes in {max(0, (market.close_time - now) // SECOND)} s; "
+            f"order_timeout_seconds is {config.timeout // SECOND} and must be shorter than that",
         )
     if not 0 < ticket.count <= LARGEST:
         bound = "at least 0.01 contracts" if ticket.count <= 0 else f"at most {format_count(LARGEST)} contracts"
@@ -265,7 +265,7 @@ def _taken(price: Price, rates: FeeRates) -> Money:
 
 def _no_price(ticket: Ticket, market: Market, bound: Price) -> str:
     buys = ticket.action is Action.BUY
-    grid = market.grid if ticket.outcome is Leg.YES else market.grid.complement()
+    grid = market.grid.of(ticket.outcome)
     return (
         f"target {format_price(ticket.target)} allows {'at most' if buys else 'at least'} "
         f"{format_price(ticket.framed(bound))} a contract, and market {market.ticker} has no such price: its "

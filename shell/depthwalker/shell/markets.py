@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final, Protocol, TypeVar, assert_never
 
 from depthwalker.core.answer import Market, MarketStatus, Rejected, Trouble
-from depthwalker.core.book import Leg, OwnOrder
+from depthwalker.core.book import OwnOrder
 from depthwalker.core.execution import State
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
@@ -83,7 +83,7 @@ class Markets:
         if feed is not None:
             return feed
         self._presumed.add(parent.ticker)
-        grid = state.grid if parent.leg is Leg.YES else state.grid.complement()
+        grid = state.grid.of(parent.leg)
         # Taken to be open: only the exchange can refuse what it takes no more, and a cancel needs no open market.
         market = Market(parent.ticker, "", MarketStatus.ACTIVE, grid, parent.deadline, AUTO_SHARD)
         return self._open(market, parent.rates)

@@ -83,7 +83,7 @@ def _basic(state: State, sights: tuple[Sight, ...]) -> tuple[int | None, int] | 
     """Return slippage and fill rate of the parent as a plain limit order in this market, or why they are not known."""
     parent, policy = state.parent, state.policy
     assert policy is not None
-    grid = parent.grid if parent.leg is Leg.YES else parent.grid.complement()
+    grid = parent.grid.of(parent.leg)
     match tape(parent.ticker, grid, sights):
         case Failure(unplayable):
             return unplayable.reason

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, assert_never
 
-from depthwalker.core.book import Leg, OwnOrder
+from depthwalker.core.book import OwnOrder
 from depthwalker.core.command import (
     Amend,
     Burn,
@@ -213,7 +213,7 @@ class Runner:
 
     def _view(self) -> View:
         parent, feed = self.state.parent, self._feed
-        grid = feed.market.grid if parent.leg is Leg.YES else feed.market.grid.complement()
+        grid = feed.market.grid.of(parent.leg)
         walkers, most = self._walkers()
         conditions = Conditions(
             grid=grid,

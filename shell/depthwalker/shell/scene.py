@@ -122,7 +122,7 @@ def _scene(name: str, tape: Tape, history: Micros, seed: int) -> Scene:
     twice_mid, spread = seen.twice_mid(), seen.spread()
     assert twice_mid is not None
     assert spread is not None
-    grid = tape.grid if leg is Leg.YES else tape.grid.complement()
+    grid = tape.grid.of(leg)
     target = grid.floor(twice_mid // 2)
     assert target is not None
     whole = within(seen.offers, BAND) // 2 // CONTRACT * CONTRACT

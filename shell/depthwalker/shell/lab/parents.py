@@ -94,7 +94,7 @@ def _parent(index: Index, wanted: Sampling, outcome: Leg, count: Count, at: Micr
     if index.unrecorded(at, Micros(at + wanted.config.timeout)):
         return LeftOut("a gap in the recording")
     columns = index.columns
-    grid = columns.grid if leg is Leg.YES else columns.grid.complement()
+    grid = columns.grid.of(leg)
     target = _target(ladders, mid, grid, wanted.aim if wanted.action is Action.BUY else mirrored(wanted.aim))
     if target is None:
         return LeftOut("no price at the target")
