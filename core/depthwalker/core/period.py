@@ -116,7 +116,7 @@ def student(degrees: int) -> int:
 def _summary(algorithm: Algorithm, liquidity: Liquidity | None, samples: list[Sample]) -> Summary:
     costs = [(sample.cost, (sample.market, sample.day)) for sample in samples if sample.cost is not None]
     filled = sum(sample.filled for sample in samples)
-    last = _mean([sample.last_fill for sample in samples if sample.last_fill is not None])
+    last = mean_of([sample.last_fill for sample in samples if sample.last_fill is not None])
     return Summary(
         algorithm=algorithm,
         liquidity=liquidity,
@@ -125,13 +125,14 @@ def _summary(algorithm: Algorithm, liquidity: Liquidity | None, samples: list[Sa
         blocks=len({block for _, block in costs}),
         cost=estimate([cost for cost, _ in costs], [block for _, block in costs]) if costs else None,
         fill_rate=round_div(filled * MILLION, sum(sample.wanted for sample in samples)),
-        slippage=_mean([sample.slippage for sample in samples if sample.slippage is not None]),
+        slippage=mean_of([sample.slippage for sample in samples if sample.slippage is not None]),
         fee=Money(round_div(100 * sum(sample.fees for sample in samples), filled)) if filled else None,
         walks=round_div(MILLI * sum(sample.walks for sample in samples), len(samples)),
-        calls=_mean([MILLI * sample.calls for sample in samples if sample.calls is not None]),
+        calls=mean_of([MILLI * sample.calls for sample in samples if sample.calls is not None]),
         last_fill=None if last is None else Micros(last),
     )
 
 
-def _mean(values: Sequence[int]) -> int | None:
+def mean_of(values: Sequence[int]) -> int | None:
+    """Return the mean, rounded; None of nothing."""
     return round_div(sum(values), len(values)) if values else None

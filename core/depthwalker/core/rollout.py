@@ -12,8 +12,8 @@ from functools import reduce
 from itertools import pairwise
 from typing import Final, assert_never
 
-from depthwalker.core.period import LEAST_BLOCKS, MILLI, Estimate, estimate, student
-from depthwalker.core.units import SECOND, Micros, Money, root, round_div
+from depthwalker.core.period import LEAST_BLOCKS, MILLI, Estimate, estimate, mean_of, student
+from depthwalker.core.units import SECOND, Micros, Money, ceil_div, root, round_div
 
 WHOLE: Final = 10_000  # of an assignment's buckets
 WEEK: Final = Micros(7 * 86_400 * SECOND)  # the least that paper lasts
@@ -174,8 +174,8 @@ def compare(parents: Sequence[Assigned]) -> Comparison:
         walkers=len(walkers),
         controls=len(controls),
         days=len(days),
-        walker_cost=_mean([one.cost for one in walkers]),
-        control_cost=_mean([one.cost for one in controls]),
+        walker_cost=mean_of([one.cost for one in walkers]),
+        control_cost=mean_of([one.cost for one in controls]),
         difference=difference([one for one in parents if one.day in days], lambda one: one.day),
         gain=estimate([gain for _, gain in gains], [day for day, _ in gains]) if gains else None,
     )
@@ -204,7 +204,7 @@ def difference(parents: Sequence[Assigned], block: Callable[[Assigned], object])
     degrees = len(sums) - 1
     squares = sum(share * share for share in sums.values()) * len(sums)
     scale = (walkers * controls) ** 2
-    half = -(-root(student(degrees) ** 2 * squares // degrees) // (MILLI * scale))  # rounded up: never too sure
+    half = ceil_div(root(student(degrees) ** 2 * squares // degrees), MILLI * scale)  # never too sure
     return Estimate(mean, mean - half, mean + half)
 
 
@@ -216,7 +216,7 @@ def advise(rollout: Rollout, found: Comparison, now: Micros) -> Advised:
         return Advised(Advice.HOLD, f"stopped: {rollout.stopped}; advancing begins again with the paper stage")
     left = rollout.since + WEEK - now
     if rollout.stage is Stage.PAPER and left > 0:
-        hours = -(-left // (3_600 * SECOND))
+        hours = ceil_div(left, 3_600 * SECOND)
         return Advised(Advice.WAIT, f"the paper stage lasts a week at least: {hours} hours are left", gate=True)
     if rollout.held:
         return Advised(Advice.HOLD, f"held: {rollout.held}")
@@ -278,7 +278,3 @@ def _after(rollout: Rollout, entry: Entry) -> Rollout:
             return Rollout(entry.stage, rollout.since, rollout.held, entry.reason, entry.number)
         case _ as never:
             assert_never(never)
-
-
-def _mean(values: Sequence[int]) -> int | None:
-    return round_div(sum(values), len(values)) if values else None

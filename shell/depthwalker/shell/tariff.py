@@ -6,6 +6,7 @@ from typing import Final
 
 from depthwalker.core.fees import STANDARD, WITH_MAKER_FEES, FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
+from depthwalker.core.units import ceil_div
 from depthwalker.shell.bodies import EventBody, SeriesBody
 from depthwalker.shell.exact import FINEST_EXPONENT
 from depthwalker.shell.reading import Unreadable, reading
@@ -72,4 +73,4 @@ def _plain(multiplier: Decimal) -> bool:
 
 def _scaled(rate: int, multiplier: Decimal) -> int:
     numerator, denominator = multiplier.as_integer_ratio()
-    return -(-rate * numerator // denominator)
+    return ceil_div(rate * numerator, denominator)
