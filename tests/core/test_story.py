@@ -146,16 +146,16 @@ def test_each_decision_has_its_reason() -> None:
     )
 
     assert told.decisions[:3] == (
-        Decision(at(0), Deed.PLAN, 0, None, None, None, None, "admitted"),
-        Decision(at(1), Deed.PLAN, 1, None, Price(7000), Count(6000), None, "dynamic_depth_walker: enough depth"),
-        Decision(at(1), Deed.PLAN, 2, None, Price(6900), Count(4000), None, "dynamic_depth_walker: enough depth"),
+        Decision(at(0), Deed.PLAN, 0, "admitted"),
+        Decision(at(1), Deed.PLAN, 1, "dynamic_depth_walker: enough depth", price=Price(7000), count=Count(6000)),
+        Decision(at(1), Deed.PLAN, 2, "dynamic_depth_walker: enough depth", price=Price(6900), count=Count(4000)),
     )
-    assert told.decisions[3] == Decision(at(2), Deed.PLACE, 1, None, Price(7000), Count(6000), None, "join")
+    assert told.decisions[3] == Decision(at(2), Deed.PLACE, 1, "join", price=Price(7000), count=Count(6000))
     assert told.decisions[5:] == (
-        Decision(at(8), Deed.WALK, 1, Price(7000), Price(7100), Count(6000), 150_000, "pressure"),
-        Decision(at(10), Deed.MOVE, 1, Price(7100), Price(7000), Count(6000), -5, "it came to us"),
-        Decision(at(12), Deed.TAKE, 1, Price(7000), Price(7100), Count(6000), 150_000, "worth it"),
-        Decision(at(2), Deed.TAKE, 2, None, Price(7100), Count(4000), None, "the rest"),
+        Decision(at(8), Deed.WALK, 1, "pressure", Price(7000), Price(7100), Count(6000), 150_000),
+        Decision(at(10), Deed.MOVE, 1, "it came to us", Price(7100), Price(7000), Count(6000), -5),
+        Decision(at(12), Deed.TAKE, 1, "worth it", Price(7000), Price(7100), Count(6000), 150_000),
+        Decision(at(2), Deed.TAKE, 2, "the rest", price=Price(7100), count=Count(4000)),
     )
 
 
@@ -178,11 +178,11 @@ def test_a_hold_is_told_when_its_reason_changes_or_something_else_came_between()
 
     first, second = Price(7000), Price(6900)
     assert [one for one in told.decisions if one.deed is Deed.HOLD] == [
-        Decision(at(4), Deed.HOLD, 1, None, first, None, None, "quiet"),
-        Decision(at(4), Deed.HOLD, 2, None, second, None, None, "quiet"),
-        Decision(at(12), Deed.HOLD, 1, None, first, None, None, "at the cap"),
-        Decision(at(16), Deed.HOLD, 1, None, first, None, None, "at the cap"),
-        Decision(at(17), Deed.HOLD, 3, None, None, None, None, "there is no such split"),
+        Decision(at(4), Deed.HOLD, 1, "quiet", price=first),
+        Decision(at(4), Deed.HOLD, 2, "quiet", price=second),
+        Decision(at(12), Deed.HOLD, 1, "at the cap", price=first),
+        Decision(at(16), Deed.HOLD, 1, "at the cap", price=first),
+        Decision(at(17), Deed.HOLD, 3, "there is no such split"),
     ]
 
 
@@ -205,10 +205,10 @@ def test_what_else_was_done_is_told_in_words() -> None:
     )
 
     def of_split(second: int, deed: Deed, reason: str) -> Decision:
-        return Decision(at(second), deed, 1, None, None, None, None, reason)
+        return Decision(at(second), deed, 1, reason)
 
     def of_all(second: int, deed: Deed, reason: str) -> Decision:
-        return Decision(at(second), deed, 0, None, None, None, None, reason)
+        return Decision(at(second), deed, 0, reason)
 
     assert told.decisions[2:] == (
         of_split(4, Deed.CLAIM, "its outcome is unknown and it is still wanted: its id is sent again"),

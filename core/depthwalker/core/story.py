@@ -107,11 +107,11 @@ class Decision:
     at: Micros
     deed: Deed
     split: int
-    before: Price | None
-    price: Price | None
-    count: Count | None
-    momentum: int | None
     reason: str
+    before: Price | None = None
+    price: Price | None = None
+    count: Count | None = None
+    momentum: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,41 +276,37 @@ def _decided(before: State, after: State, fact: Fact) -> Iterator[Decision]:
     match fact:
         case Started(parent, _, at):
             reason = ", ".join(in_words(note, parent) for note in parent.notes) or "admitted"
-            yield _whole(at, Deed.PLAN, reason)
+            yield Decision(at, Deed.PLAN, 0, reason)
         case Planned(algorithm, reason, splits, at):
             for number, part in enumerate(splits, start=1):
                 why = f"{algorithm.value}: {in_words(reason, after.parent)}"
-                yield Decision(at, Deed.PLAN, number, None, ticket.framed(part.price), part.count, None, why)
+                yield Decision(at, Deed.PLAN, number, why, price=ticket.framed(part.price), count=part.count)
         case PlaceIntended(key, price, count, style, _, reason, at):
             deed = Deed.PLACE if style is Style.REST else Deed.TAKE
-            yield Decision(at, deed, key.split, None, ticket.framed(price), count, None, reason)
+            yield Decision(at, deed, key.split, reason, price=ticket.framed(price), count=count)
         case AmendIntended(key, _, price, total, style, _, walk, strength, reason, at):
             old = next((ticket.framed(order.price) for order in before.orders if order.key == key), None)
             deed = Deed.TAKE if style is Style.TAKE else Deed.WALK if walk else Deed.MOVE
-            yield Decision(at, deed, key.split, old, ticket.framed(price), total, strength, reason)
+            yield Decision(at, deed, key.split, reason, old, ticket.framed(price), total, strength)
         case Held(reasons, at):
             for split, reason in reasons:
                 stands = next((ticket.framed(part.price) for part in after.splits if part.number == split), None)
-                yield Decision(at, Deed.HOLD, split, None, stands, None, None, reason)
+                yield Decision(at, Deed.HOLD, split, reason, price=stands)
         case Requested(key, kind, at):
             deed, why = _REQUESTS[kind]
-            yield Decision(at, deed, key.split, None, None, None, None, after.winding or after.stop or why)
+            yield Decision(at, deed, key.split, after.winding or after.stop or why)
         case Refused(key, _, code, detail, at):
-            yield Decision(at, Deed.REFUSED, key.split, None, None, None, None, f"{code} {detail}".strip())
+            yield Decision(at, Deed.REFUSED, key.split, f"{code} {detail}".strip())
         case Resumed(worker, at):
-            yield _whole(at, Deed.TAKEN_UP, f"by {worker}")
+            yield Decision(at, Deed.TAKEN_UP, 0, f"by {worker}")
         case StopRequested(reason, at):
-            yield _whole(at, Deed.STOP, reason)
+            yield Decision(at, Deed.STOP, 0, reason)
         case WindingDown(reason, at):
-            yield _whole(at, Deed.WIND_DOWN, reason)
+            yield Decision(at, Deed.WIND_DOWN, 0, reason)
         case Finished(status, reason, at):
-            yield _whole(at, Deed.END, f"{status.value}: {reason}")
+            yield Decision(at, Deed.END, 0, f"{status.value}: {reason}")
         case _:
             pass
-
-
-def _whole(at: Micros, deed: Deed, reason: str) -> Decision:
-    return Decision(at, deed, 0, None, None, None, None, reason)
 
 
 def _parts(last: State, marks: tuple[Mark, ...]) -> Parts | None:
