@@ -95,9 +95,9 @@ def any_books(draw: st.DrawFn, grid: PriceGrid, most_levels: int = 5, at: Micros
 
 
 @st.composite
-def both_ladders(draw: st.DrawFn, grid: PriceGrid | None = None) -> Ladders:
+def both_ladders(draw: st.DrawFn) -> Ladders:
     """Our two ladders in a live book, one side of them perhaps missing."""
-    return ladders(draw(books(draw(grids()) if grid is None else grid)), draw(LEGS))
+    return ladders(draw(books(draw(grids()))), draw(LEGS))
 
 
 @st.composite

@@ -414,8 +414,8 @@ class Moment:
     def set(self) -> None:
         self._seen.set()
 
-    async def come(self, seconds: float = 10) -> None:
-        async with asyncio.timeout(seconds):
+    async def come(self) -> None:
+        async with asyncio.timeout(10):
             await self._seen.wait()
 
 

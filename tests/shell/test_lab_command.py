@@ -28,16 +28,16 @@ WIDE = Book(((Price(4_500), Count(100_000)),), ((Price(5_000), Count(100_000)),)
 ASKED = ("--horizon", "8", "--every", "7", "--count", "5")
 
 
-def long_tape(seed: int, times: int = 5) -> Tape:
-    """Return a few minutes: one minute after another."""
+def long_tape(seed: int) -> Tape:
+    """Return five minutes: one after another."""
     events: list[Event] = []
     minute = drawn_tape(seed)
-    for number in range(times):
+    for number in range(5):
         drawn = drawn_tape(seed + number)
         if number:
             events.append(Event(Micros(number * 60 * SECOND), _back(drawn)))
         events.extend(Event(Micros(event.at + number * 60 * SECOND), event.flow) for event in drawn.events)
-    return Tape("T", minute.grid, minute.opening, tuple(events), Micros(times * 60 * SECOND))
+    return Tape("T", minute.grid, minute.opening, tuple(events), Micros(5 * 60 * SECOND))
 
 
 def _back(tape: Tape) -> Replace:

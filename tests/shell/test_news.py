@@ -117,8 +117,8 @@ async def test_what_befell_a_market_is_known_at_once() -> None:
 # Executions
 
 
-def a_fill(order_id: str, trade_id: str = "t", count: int = 700) -> FillRecord:
-    return FillRecord(order_id, trade_id, TICKER, Leg.YES, Price(4_500), Count(count), Money(0), False, Micros(1))
+def a_fill(order_id: str) -> FillRecord:
+    return FillRecord(order_id, "t", TICKER, Leg.YES, Price(4_500), Count(700), Money(0), False, Micros(1))
 
 
 def a_record(order_id: str, client_order_id: str, filled: int = 0) -> OrderRecord:

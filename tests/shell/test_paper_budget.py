@@ -10,9 +10,9 @@ SIGNED = Answer(429, b'{"error":"too many requests"}')
 UNSIGNED = Answer(429, error("too_many_requests"))
 
 
-async def until_refused(me: Desk, method: str, path: str, body: object = None) -> int:
+async def until_refused(me: Desk, method: str, path: str) -> int:
     for count in range(1_000):
-        if await me.send(method, path, body) == SIGNED:
+        if await me.send(method, path) == SIGNED:
             return count
     return -1
 

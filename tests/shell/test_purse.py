@@ -60,14 +60,14 @@ def none() -> int:
     return 0
 
 
-async def spend_all(one: Purse, cost: int, clock: SteppingClock, limit: int = 1_000) -> int:
-    """Return how many costs pass without a wait."""
+async def spend_all(one: Purse, clock: SteppingClock) -> int:
+    """Return how many creates pass without a wait."""
     since = clock.now()
-    for count in range(limit):
-        await one.take(cost, none)
+    for count in range(1_000):
+        await one.take(CREATE, none)
         if clock.now() > since:
             return count
-    return limit
+    return 1_000
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from((CREATE, CANCEL)), st.integers(0, 400_000)), max_size=60))
@@ -128,7 +128,7 @@ async def test_what_is_idle_goes_back_to_the_others_and_what_is_kept_for_cancels
     assert common.shared.leases["a"].tokens == 80
     await one.hold(6)
     assert common.shared.leases["a"].tokens == 6
-    assert await spend_all(other, CREATE, clock) == 7
+    assert await spend_all(other, clock) == 7
 
 
 async def test_a_lease_is_renewed_before_it_runs_out() -> None:
@@ -152,7 +152,7 @@ async def test_what_is_given_back_is_there_for_others_at_once() -> None:
     await one.hold(80)
     await one.give_back()
     await one.give_back()
-    assert await spend_all(other, CREATE, clock) == 8
+    assert await spend_all(other, clock) == 8
 
 
 async def test_tokens_of_a_lease_that_ran_out_are_not_spent_but_for_a_cancel_while_the_store_is_away() -> None:
@@ -181,7 +181,7 @@ async def test_without_the_store_a_process_goes_on_with_its_share_and_asks_again
     assert common.asked >= (clock.now() - since) // AWAY
     common.away = False
     await clock.sleep_until(Micros(clock.now() + AWAY))
-    assert await spend_all(one, CREATE, clock) >= 8
+    assert await spend_all(one, clock) >= 8
 
 
 async def test_a_store_that_hangs_delays_a_cancel_by_its_patience_at_most(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,8 +64,8 @@ async def served(dsn: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def visitor(*, token: str = TOKEN) -> AsyncIterator[aiohttp.ClientSession]:
-    bearer = {"Authorization": f"Bearer {token}"}
+async def visitor() -> AsyncIterator[aiohttp.ClientSession]:
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
     async with aiohttp.ClientSession(headers=bearer) as session:
         yield session
 
