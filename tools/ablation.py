@@ -48,6 +48,8 @@ SHARE: Final = "a value of the share that the flow has to be likely to serve, wh
 ADDED: Final = "a signal that the walker does not have, and which would have to make it cheaper"
 REASONS: Final = {
     "never waits for the flow": "dearer beyond noise in moderate markets on both halves; in all of them the few thin parents, of eight cents each, drown it",
+    "rests at the best bid instead of a tick above it": "dearer beyond noise in moderate markets on both halves",
+    "rests in the middle of the spread": "dearer beyond noise where it was tuned",
     "the sizes at the touch count for nothing": "dearer beyond noise in liquid judging markets",
     "never takes near the microprice": "dearer beyond noise where it was tuned, and in liquid judging markets",
     "a tick every 2 s instead of 4": "the specification's cadence, no signal; more ticks are more calls",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 from depthwalker.shell.lab.market import QueueModel
@@ -15,6 +16,7 @@ SPECIFIED: Final = {
     "liquid": (0.97, 50.0),
 }  # fill rate, slippage in basis points; where in reach
 SECONDS_TO_FULL, CALLS, MOST_CALLS, USUALLY = 25.0, 8.0, 20.0, 0.5
+MANY_TIMES: Final = 100  # as many parents as there are: who needs more of them knows nothing of how many
 VERDICTS: Final = {True: "met", False: "**missed**", None: "not judged"}
 COLUMNS: Final = (
     "algorithm",
@@ -40,8 +42,8 @@ HEAD: Final = """\
 every {every} seconds for 40 seconds, with 100 ms of latency, capped at {cap}. Cost is
 implementation shortfall against the mid at arrival, fees in, the rest completed at the horizon whatever the cap: cents a
 contract, lower is better. Intervals are of a block bootstrap over blocks of ten horizons, of which there must be five, as
-much wider where they are few as Student's are: they speak of other stretches of the sessions that are here, not of other days. An
-algorithm's best opponent is the one with the lowest mean on the very parents that are judged. `of the saving` is the share of what
+much wider where they are few as Student's are: they speak of other stretches of the sessions that are here, not of other days.
+Where one holds zero, it is said of how many parents like these it would be clear, were the difference the same. An algorithm's best opponent is the one with the lowest mean on the very parents that are judged. `of the saving` is the share of what
 lies between taking at once and the clairvoyant bound. Two queue models bracket the truth: `worst` (last in the queue, cancels ahead never help) and `prorata`. `in reach` is the
 mean fill rate of parents whose count was offered under the cap at arrival, for which the specification has its targets; `out of
 reach` is what the others were filled, as a share of what the bound fills of them. `under {few}` is the share of parents with fewer
@@ -86,6 +88,17 @@ class Against:
     def clear(self) -> bool | None:
         """Return whether the interval is clear of zero; None where there are too few blocks for one."""
         return None if self.low is None or self.high is None else self.low > 0 or self.high < 0
+
+    @property
+    def enough(self) -> str:
+        """Return how many parents like these would show the same difference: an interval narrows as their root grows."""
+        if self.low is None or self.high is None or self.clear or not self.less:
+            return ""
+        beyond = self.high - self.less if self.less < 0 else self.less - self.low
+        times = (beyond / self.less) ** 2
+        return (
+            "" if times > MANY_TIMES else f", of about {_rounded(self.parents * times):,} like these it would be clear"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +213,15 @@ def _beaten(result: Row, liquidity: str) -> Iterator[str]:
         _all(one.place == 1 for one in found.values()),
     )
     differences = ", ".join(f"{model} {one.opponent} {one.difference}" for model, one in found.items())
+    worst = found[QueueModel.WORST.value]
+    enough = worst.enough if worst.less < 0 else ""
     verdicts = [one.clear and one.less < 0 for one in found.values()]
     yield _target(
-        "less its best opponent, cents", "interval below zero, under both queues", differences, parents, _all(verdicts)
+        "less its best opponent, cents",
+        "interval below zero, under both queues",
+        differences + enough,
+        parents,
+        _all(verdicts),
     )
 
 
@@ -309,7 +328,7 @@ def _losses(found: list[Against]) -> Iterator[str]:
 def _noise(one: Against) -> str:
     if one.clear is None:
         return "with too few blocks for an interval"
-    return "beyond noise" if one.clear else "within noise"
+    return "beyond noise" if one.clear else f"within noise{one.enough}"
 
 
 def _excess(result: Row) -> Iterator[str]:
@@ -417,6 +436,12 @@ def _against(result: Row, file: str, liquidity: str, model: QueueModel) -> Again
         low=None if low is None else _float(low),
         high=None if high is None else _float(high),
     )
+
+
+def _rounded(count: float) -> int:
+    """Return a count to two digits."""
+    beyond_two = max(0, len(str(int(count))) - 2)
+    return ceil(round(count, -beyond_two))
 
 
 def _place(value: float, others: list[float]) -> int:

@@ -1,4 +1,4 @@
-"""The walker otherwise: without a part that no constant of the policy takes away, or with a signal that it does not have.
+"""The walker otherwise: resting elsewhere, without a part that no constant of the policy takes away, or with a signal more.
 
 A signal is put where the walker looks: in the contracts at the best bid, so that they outweigh the best offer by as much.
 """
@@ -10,17 +10,22 @@ from typing import Final, TypeAlias
 from depthwalker.core.algorithms.placing import at
 from depthwalker.core.algorithms.strategy import Strategy
 from depthwalker.core.algorithms.table import WALKER
+from depthwalker.core.algorithms.tick import due
 from depthwalker.core.book import Ladders
 from depthwalker.core.config import Algorithm
 from depthwalker.core.depth import imbalance
 from depthwalker.core.execution import State
+from depthwalker.core.ledger import Style
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Desire, Quote
-from depthwalker.core.units import MILLION, Count
+from depthwalker.core.split import Split
+from depthwalker.core.units import MILLION, Count, Price
 from depthwalker.core.view import View
 
 Table: TypeAlias = Callable[[Algorithm], Strategy]
+Place: TypeAlias = Callable[[State, Price, Price], Price | None]  # of the best bid and the best offer: where to rest
 MOST: Final = MILLION - 1
+LEVELLED: Final = ("the market moved away", "the market came to us", "at its level")
 
 
 def never_down(_: Algorithm) -> Strategy:
@@ -31,6 +36,21 @@ def never_down(_: Algorithm) -> Strategy:
 def queue_place(_: Algorithm) -> Strategy:
     """Return the walker that does not give up the first place of its queue to rest higher."""
     return replace(WALKER, desire=_holding(_gives_up_the_first_place, "it is the first of its queue"))
+
+
+def at_the_bid(_: Algorithm) -> Strategy:
+    """Return the walker that joins the best bid instead of resting one tick above it."""
+    return _resting(lambda _state, bid, _offer: bid)
+
+
+def at_the_mid(_: Algorithm) -> Strategy:
+    """Return the walker that rests in the middle of the spread where that is more than one tick above the best bid."""
+    return _resting(lambda state, bid, offer: state.grid.floor((bid + offer) // 2))
+
+
+def below_the_offer(_: Algorithm) -> Strategy:
+    """Return the walker that rests one tick below the best offer."""
+    return _resting(lambda state, _bid, offer: state.grid.down(offer))
 
 
 def by_the_mid(_: Algorithm) -> Strategy:
@@ -94,6 +114,37 @@ def _with_its_queues(seen: View, state: State, view: View) -> View:
     return replace(seen, ahead=tuple(ahead))
 
 
+def _resting(place: Place) -> Strategy:
+    """Return the walker that rests at a place of the spread, where it has more than one tick; it takes as it is."""
+
+    def found(state: State, view: View) -> Price | None:
+        bid, offer = view.best_bid(), view.best_offer()
+        if bid is None or offer is None or bid >= offer or state.grid.up(bid) == offer:
+            return None
+        return place(state, bid, offer)
+
+    def plan(state: State, view: View, policy: Policy) -> tuple[Split, ...]:
+        price, ceiling = found(state, view), min(state.parent.target, state.cap)
+        splits = WALKER.plan(state, view, policy)
+        return splits if price is None else tuple(replace(one, price=min(price, ceiling)) for one in splits)
+
+    def desire(state: State, view: View, policy: Policy) -> Desire:
+        wanted, price = WALKER.desire(state, view, policy), found(state, view)
+        if price is None or not due(state, view, policy):
+            return wanted
+        return replace(wanted, quotes=tuple(_moved(quote, min(price, state.cap), state) for quote in wanted.quotes))
+
+    return replace(WALKER, plan=plan, desire=desire)
+
+
+def _moved(quote: Quote, price: Price, state: State) -> Quote:
+    """Return a quote that rests at its level at another price; one that takes, or is held, as it is."""
+    if quote.style is not Style.REST or quote.reason not in LEVELLED:
+        return quote
+    walk = any(part.number == quote.split and price > part.price for part in state.splits)
+    return replace(quote, price=price, walk=walk)
+
+
 def _holding(held: Callable[[Quote, State, View], bool], why: str) -> Callable[[State, View, Policy], Desire]:
     def desire(state: State, view: View, policy: Policy) -> Desire:
         wanted = WALKER.desire(state, view, policy)
@@ -134,6 +185,9 @@ def _weighed(view: View, weight: int) -> View:
 
 
 OTHERWISE: Final[tuple[tuple[str, Table], ...]] = (
+    ("rests at the best bid instead of a tick above it", at_the_bid),
+    ("rests in the middle of the spread", at_the_mid),
+    ("rests a tick below the best offer", below_the_offer),
     ("never follows the market down", never_down),
     ("the sizes at the touch count for nothing", by_the_mid),
     ("waits though less is offered than was asked for", waiting),
