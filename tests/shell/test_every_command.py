@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.shell.command_line import PROGRAM, SLOW, Venue, method, order, started, trading_at
+from tests.shell.command_line import FAST, PROGRAM, SLOW, Venue, method, order, started, trading_at
 
 from depthwalker.shell.cli import main, parser_of_all
 from depthwalker.shell.commands import TABLE
@@ -224,6 +224,29 @@ def test_a_terminal_sees_what_is_waited_for_and_a_pipe_does_not(venue: Venue) ->
 
     done = subprocess.run([*PROGRAM, "replay", "--all", "--json"], capture_output=True, check=True)
     assert (json.loads(done.stdout), done.stderr) == ([], b"")
+
+
+# Standard streams that take nothing
+
+
+def test_what_the_terminal_cannot_write_is_written_otherwise(venue: Venue, tmp_path: Path) -> None:
+    words = [*order(method=method(tmp_path / "fast.json", FAST), target="0.52", key="schlüssel")]
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False, env=ascii_only)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "request key schl\\xfcssel" in done.stdout
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_keeps_no_command_from_its_work(
+    closed: str, venue: Venue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = subprocess.run(["sh", "-c", f'exec "$0" "$@" {closed}', *PROGRAM, "stop"], check=False)
+
+    assert done.returncode == 0
+    assert main(["stop", "--release"]) == 0
+    assert capsys.readouterr().out == "trading may go on\n", "it was pulled"
 
 
 # Ctrl-C, and whoever stops reading

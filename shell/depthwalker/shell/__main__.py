@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from types import FrameType
 
 INTERRUPTED = 130  # as in `ending`, which is yet to be imported
@@ -13,6 +14,9 @@ def program() -> int:
     interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not so in the background
     if interruptible:
         signal.signal(signal.SIGINT, _leave)
+    _open_what_is_closed()
+    if isinstance(sys.stdout, TextIOWrapper):  # what its encoding lacks is written as standard error writes it
+        sys.stdout.reconfigure(errors="backslashreplace")
     from depthwalker.shell.cli import main
 
     try:
@@ -28,6 +32,14 @@ def program() -> int:
         # string makes it forget.
         exec("")  # noqa: S102 - a constant
     return code
+
+
+def _open_what_is_closed() -> None:
+    """Let a standard stream that was closed (`2>&-`) lead nowhere: Python has None for it, and files would get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, mode, encoding="utf-8", errors="backslashreplace"))
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
