@@ -20,6 +20,7 @@ from depthwalker.shell.commands import TABLE
 from depthwalker.shell.ending import EXIT_CODES
 
 ROOT = Path(__file__).parents[2]
+FULL = Path("/dev/full")
 AWAY = "postgresql://me:secret@127.0.0.1:9/nothing"
 ON_THE_DATABASE = (
     ["demo", "--seconds", "5"],
@@ -227,6 +228,35 @@ def test_a_terminal_sees_what_is_waited_for_and_a_pipe_does_not(venue: Venue) ->
 
 
 # Standard streams that take nothing
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device here is always full")
+def test_what_an_execution_bought_is_told_on_standard_error_where_the_disk_is_full(
+    venue: Venue, tmp_path: Path
+) -> None:
+    words = [*order(method=method(tmp_path / "fast.json", FAST), target="0.52"), "--json"]
+    with FULL.open("w") as full:
+        done = subprocess.run([*PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == 1
+    assert '"filled_quantity": "10.00"' in done.stderr
+    assert "\nstandard output: No space left on device\n" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device here is always full")
+@pytest.mark.parametrize(
+    ("words", "code"), [(["assess", "--sideways"], 2), (["exchange"], 1), (["serve", "--port", "0"], 1)], ids=str
+)
+def test_a_full_disk_is_not_taken_for_anything_else(words: list[str], code: int, venue: Venue) -> None:
+    with FULL.open("w") as full:
+        run = [*PROGRAM, *words, "--json"]
+        done = subprocess.run(run, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=30)
+
+    assert done.returncode == code
+    assert json.loads(done.stderr.splitlines()[-1])["exit_code"] == code
+    assert "Traceback" not in done.stderr
+    assert "port" not in done.stderr.splitlines()[-1]
 
 
 def test_what_the_terminal_cannot_write_is_written_otherwise(venue: Venue, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from depthwalker.shell.lab.statistics import Estimate, estimated, ratio
 from depthwalker.shell.recording import save
 
 WIDE = Book(((Price(4_500), Count(100_000)),), ((Price(5_000), Count(100_000)),), Micros(0))
+FULL = Path("/dev/full")
 ASKED = ("--horizon", "8", "--every", "7", "--count", "5")
 
 
@@ -191,6 +192,19 @@ def test_several_counts_and_algorithms_a_policy_and_both_reports_as_files(
     assert page.read_text().startswith("<!doctype html>")
     assert run(*words, "--json") == 0
     assert json.loads(capsys.readouterr().out) == found
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device here is always full")
+def test_a_disk_that_is_full_at_the_end_costs_the_file_and_not_the_result(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (str(recording), *ASKED, "--algorithm", "take_now")
+    assert run(*words, "--json", str(FULL)) == 1
+    assert "take_now" in capsys.readouterr().out
+    assert run(*words, "--json", "--html", str(FULL)) == 1
+    told = capsys.readouterr()
+    assert {row["algorithm"] for row in json.loads(told.out)["rows"]} == {"take_now"}
+    assert told.err.endswith("/dev/full: No space left on device\n")
 
 
 def test_parents_of_a_count_that_is_given_twice_count_once(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:

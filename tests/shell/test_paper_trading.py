@@ -307,6 +307,20 @@ def test_a_run_ends_in_the_report_of_a_period_and_goes_on_with_the_same_command(
         assert json.loads(capsys.readouterr().out)["trades"] == trades
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here is always full")
+def test_a_run_is_told_of_where_its_report_cannot_be_written(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = ["paper", *words("--parents", "1", "--count", "1", "--html", "/dev/full")]
+    cannot = "its report cannot be written to /dev/full: No space left on device\n"
+    assert main(run) == 0
+    told = capsys.readouterr().out
+    assert "run week: 1 of 1 parent begun; 1 executed here\n" in told
+    assert cannot in told
+    assert main([*run, "--json"]) == 0
+    seen = capsys.readouterr()
+    assert json.loads(seen.out)["done"] == 1
+    assert cannot in seen.err
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -16,7 +16,7 @@ from typing import Final
 
 from depthwalker.shell.commands import TABLE, command
 from depthwalker.shell.ending import EXPLAINED, FAILED, INTERRUPTED, OK, UNREAD, UNRESOLVED, Ended, Wrong
-from depthwalker.shell.voice import complain, say
+from depthwalker.shell.voice import Unwritten, complain, say
 
 TRACEBACK: Final = "DEPTHWALKER_TRACEBACK"
 LOG: Final = "DEPTHWALKER_LOG"
@@ -86,6 +86,8 @@ def _tell(ended: Ended, *, as_json: bool) -> int:
             say(json.dumps({"error": str(ended), "exit_code": ended.code}))
         except BrokenPipeError:
             return _unread()
+        except Unwritten:
+            return ended.code  # which is told on standard error
     return ended.code
 
 

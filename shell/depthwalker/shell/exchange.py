@@ -32,7 +32,7 @@ from depthwalker.shell.paper.server import PREFIX
 from depthwalker.shell.profiles import PROFILES
 from depthwalker.shell.recording import load
 from depthwalker.shell.synthetic import synthesize
-from depthwalker.shell.voice import complain, say
+from depthwalker.shell.voice import Unwritten, complain, say
 from depthwalker.shell.wire import read_error
 
 CASH: Final = Money(100_000 * MILLION)
@@ -65,7 +65,7 @@ def run_exchange(stall: Stall) -> int:
         account = Account(NAME, NAME, key.public_key(), CASH)
         try:
             asyncio.run(_serve(tapes, account, file, stall))
-        except BrokenPipeError:  # of the output's reader, who has gone
+        except (BrokenPipeError, Unwritten):  # of the output
             raise
         except OSError as error:
             raise Ended(

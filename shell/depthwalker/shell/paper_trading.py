@@ -230,10 +230,9 @@ def _config(wish: Wish, settings: Settings) -> ExecutionConfig:
 def _tell(wish: Wish, came: Came, *, interrupted: bool) -> None:
     trades = [end for end in came.ends if isinstance(end, Trade)]
     failed = [end for end in came.ends if not isinstance(end, Trade)]
-    if came.period is not None and wish.html is not None:
-        wish.html.write_text(period_page(came.period), encoding="utf-8")
+    reported = _report(wish, came)
     if not wish.as_json:
-        say(*_lines(wish, came, len(trades), len(failed)))
+        say(*_lines(wish, came, len(trades), len(failed)), *reported)
         return
     fields = {
         "run": wish.run,
@@ -246,6 +245,22 @@ def _tell(wish: Wish, came: Came, *, interrupted: bool) -> None:
         "report": None if came.period is None else plain_period(came.period),
     }
     say(json.dumps(fields, indent=2))
+    complain(*reported)
+
+
+def _report(wish: Wish, came: Came) -> tuple[str, ...]:
+    """Write the run's report and say where it is; a run of a week is told of even where that cannot be written."""
+    if came.period is None or wish.html is None:
+        return ()
+    try:
+        wish.html.write_text(period_page(came.period), encoding="utf-8")
+        written = f"the report of everything on paper since it began is {wish.html}"
+    except OSError as error:
+        written = f"its report cannot be written to {wish.html}: {error.strerror}"
+    return (
+        written,
+        "more: depthwalker report --paper --since 7d; depthwalker assess --paper; depthwalker rollout status",
+    )
 
 
 def _lines(wish: Wish, came: Came, executed: int, failed: int) -> Iterator[str]:
@@ -257,9 +272,6 @@ def _lines(wish: Wish, came: Came, executed: int, failed: int) -> Iterator[str]:
         )
     )
     yield f"run {wish.run}: {came.done} of {counted(wish.parents, 'parent')} begun; {here}"
-    if came.period is not None and wish.html is not None:
-        yield f"the report of everything on paper since it began is {wish.html}"
-        yield "more: depthwalker report --paper --since 7d; depthwalker assess --paper; depthwalker rollout status"
 
 
 def _code(came: Came, *, interrupted: bool) -> int:

@@ -43,7 +43,7 @@ from depthwalker.shell.markup import joined
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.somebody import somebody
 from depthwalker.shell.store import PostgresStore
-from depthwalker.shell.voice import complain, say
+from depthwalker.shell.voice import Unwritten, complain, say
 
 TOKEN_VARIABLE: Final = "DEPTHWALKER_SERVE_TOKEN"  # noqa: S105 - its name, not its value
 SHORTEST_TOKEN: Final = 16
@@ -294,7 +294,7 @@ def run_serve(place: Place, *, as_json: bool) -> int:
     with database(settings) as dsn:
         try:
             asyncio.run(_serve(place, dsn, token, as_json=as_json))
-        except BrokenPipeError:  # of the output's reader, who has gone
+        except (BrokenPipeError, Unwritten):  # of the output
             raise
         except OSError as error:
             said = error.strerror or str(error)

@@ -12,10 +12,20 @@ def plain(text: str) -> str:
     return text.translate(CONTROLS)
 
 
+class Unwritten(OSError):
+    """Standard output takes nothing, as on a full disk. What it was to take is on standard error instead."""
+
+
 def say(*lines: str) -> None:
-    """Write lines to standard output, at once. Raises BrokenPipeError where nobody reads it any more."""
-    sys.stdout.write(plain("".join(f"{line}\n" for line in lines)))
-    sys.stdout.flush()
+    """Write lines to standard output, at once. Raises BrokenPipeError where nobody reads it any more, and Unwritten."""
+    try:
+        sys.stdout.write(plain("".join(f"{line}\n" for line in lines)))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        complain(*lines)  # what an execution bought must not be lost with the disk
+        raise Unwritten(error.errno, error.strerror, "standard output") from error
 
 
 def complain(*lines: str) -> None:

@@ -8,7 +8,7 @@ from depthwalker.core.tape import Tape
 from depthwalker.core.units import Micros
 from depthwalker.shell.backtest_page import backtest_page, results_of
 from depthwalker.shell.commands.backtest import CAP
-from depthwalker.shell.ending import OK, Wrong
+from depthwalker.shell.ending import FAILED, OK, Wrong
 from depthwalker.shell.lab.asked import BLOCK, framed, horizon_of, models_of, names_of, sampling_of, tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment
 from depthwalker.shell.lab.players import players, selectable
@@ -33,9 +33,14 @@ def run_backtest(given: argparse.Namespace) -> int:
         [name for name in measured.fill_models if name not in sampled], "no parent could be sampled"
     )
     found = report(measured) | {"refused": [{"file": name, "reason": why} for name, why in refused.items()]}
-    if given.html is not None:
-        given.html.write_text(backtest_page(results_of(json.dumps(found).encode(), "the report")), encoding="utf-8")
     tell(found, shown(found), given.json)
+    if given.html is not None:
+        page = backtest_page(results_of(json.dumps(found).encode(), "the report"))
+        try:
+            given.html.write_text(page, encoding="utf-8")
+        except OSError as error:  # said here: the JSON on standard output stays one document
+            complain(f"{given.html}: {error.strerror}")
+            return FAILED
     return OK
 
 

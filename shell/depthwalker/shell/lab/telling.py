@@ -17,5 +17,7 @@ def tell(report: Mapping[str, object], lines: Iterable[str], to: Path | None) ->
     if to == STANDARD:
         say(text)
         return
-    to.write_text(f"{text}\n", encoding="utf-8")
-    say(*lines)
+    try:
+        to.write_text(f"{text}\n", encoding="utf-8")
+    finally:
+        say(*lines)  # a disk that is full by now costs the file alone
