@@ -293,6 +293,18 @@ def test_a_picture_without_a_browser_says_what_would_do(
     assert "a picture needs Chromium or Chrome: install it" in capsys.readouterr().err
 
 
+def test_a_picture_that_cannot_be_taken_leaves_the_one_that_is_there(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (number,) = asyncio.run(kept(database, WALKED))
+    monkeypatch.setenv(browser.VARIABLE, "false")
+    (tmp_path / "picture.png").write_bytes(PNG)
+
+    assert main(["report", str(number), "--png", "picture.png"]) == 1
+    assert "took no picture: exit code 1" in capsys.readouterr().err
+    assert (tmp_path / "picture.png").read_bytes() == PNG
+
+
 @needs_browser
 def test_a_picture_is_a_png_of_the_page(database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (number,) = asyncio.run(kept(database, WALKED))

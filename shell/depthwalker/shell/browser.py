@@ -46,24 +46,24 @@ def flags(profile: Path) -> list[str]:
 
 
 def picture(page: str, out: Path) -> None:
-    """Write a PNG of a whole page, given as HTML. Raises NoPicture."""
+    """Write a PNG of a whole page, given as HTML; what is there stays until one is taken. Raises NoPicture and OSError."""
     browser = find_browser()
     if browser is None:
         raise NoPicture(
             "a picture needs Chromium or Chrome: install it (Debian, Ubuntu: apt-get install chromium), or name it in "
             f"{VARIABLE}; the page itself can be printed from any browser"
         )
-    taken = out.resolve()
-    taken.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="depthwalker-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
+        taken = folder / "page.png"
         file = folder / "page.html"
         file.write_text(page, encoding="utf-8")
         height = _height(browser, folder, page)
         size = f"--window-size={WIDTH},{height}"
         said = _run([browser, *flags(folder / "profile"), f"--screenshot={taken}", size, file.as_uri()])
-    if not taken.exists():
-        raise NoPicture(f"{browser} took no picture: {said}")
+        if not taken.exists():
+            raise NoPicture(f"{browser} took no picture: {said}")
+        shutil.copyfile(taken, out)
 
 
 def _height(browser: str, folder: Path, page: str) -> int:
