@@ -9,7 +9,7 @@ import pytest
 
 from depthwalker.core.units import SECOND
 from depthwalker.shell import settings as module
-from depthwalker.shell.settings import Settings, SettingsError, kept_installation
+from depthwalker.shell.settings import Settings, SettingsError, Strays, kept_installation
 
 DEMO = "https://external-api.demo.kalshi.co/trade-api/v2"
 PROD = "https://external-api.kalshi.com/trade-api/v2"
@@ -141,6 +141,34 @@ def test_what_earlier_versions_took_is_refused_with_what_to_do(tmp_path: Path) -
 
 def test_an_unknown_setting_is_refused_with_the_nearest_one() -> None:
     assert "settings.base_ur: there is no such key (did you mean base_url?)" in complaint(base_ur="prod")
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("GUARD_MAX_SLIPAGE_PERCENT", "guard_max_slippage_percent"),
+        ("CALLS_PER_MINUT", "calls_per_minute"),
+        ("BASEURL", "base_url"),
+        ("STRAY", "strays"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_setting_is_refused_too(variable: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=rf"settings\.{variable.lower()}: .*did you mean {meant}\?"):
+        Settings.load(environment={f"DEPTHWALKER_{variable}": "0.02"})
+
+
+def test_a_variable_that_is_gone_is_refused_as_its_key_is() -> None:
+    with pytest.raises(SettingsError, match="nothing obeyed it, and it is gone"):
+        Settings.load(environment={"DEPTHWALKER_ORDER_INTERVAL_SECONDS": "2"})
+
+
+def test_variables_of_others_that_begin_alike_are_left_alone(tmp_path: Path) -> None:
+    """Kubernetes sets these of a service called `depthwalker`; ours beside the settings are read where they are needed."""
+    others = "SERVICE_HOST SERVICE_PORT PORT PORT_9464_TCP PORT_9464_TCP_ADDR CONFIG LOG TRACEBACK SERVE_TOKEN PG_BIN PG_USER"
+    environment = {f"DEPTHWALKER_{name}": "" if name == "CONFIG" else "anything" for name in others.split()}
+    assert (
+        Settings.load(environment={**environment, "DEPTHWALKER_STATE_DIRECTORY": str(tmp_path)}).strays is Strays.REPORT
+    )
 
 
 def test_a_file_that_is_missing_or_no_toml_is_named(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Final, Self
@@ -33,6 +34,7 @@ PAPER: Final = " paper"  # behind an account's name: no account of real orders c
 DATABASE_VARIABLE: Final = "DATABASE_URL"
 # What earlier versions took: unheeded, the first would leave what it holds behind, as a pulled kill switch, without a word.
 FORMER_FOLDER: Final = "DEPTHWALKER_HOME"
+NEARLY: Final = 0.8  # as `difflib` measures: a letter or two of a setting's name
 GONE: Final = {"order_interval_seconds": "nothing obeyed it, and it is gone"}
 
 HOSTS: Final = {
@@ -379,8 +381,16 @@ def _file_keys(file: Path) -> Mapping[str, object]:
 
 
 def _environment_keys(environment: Mapping[str, str]) -> Mapping[str, object]:
-    variables = {PREFIX + key.upper(): key for key in _Keys.model_fields}
-    own = {variables[name]: text for name, text in environment.items() if name in variables and text}
+    """Return what variables set, also those that are nearly called as a setting: as unknown keys they are refused.
+
+    What else begins alike is somebody else's: Kubernetes sets such variables.
+    """
+    known = [key.upper() for key in (*_Keys.model_fields, *GONE)]
+    own = {
+        name.removeprefix(PREFIX).lower(): text
+        for name, text in environment.items()
+        if name.startswith(PREFIX) and text and get_close_matches(name.removeprefix(PREFIX), known, 1, NEARLY)
+    }
     database = environment.get(DATABASE_VARIABLE)
     return {"database_url": database, **own} if database else own
 
