@@ -283,6 +283,12 @@ def test_reading_a_report_writes_nothing(database: str) -> None:
         asyncio.run(write())
 
 
+@pytest.mark.parametrize("what", [["1"], ["--backtest", "results.json"]], ids=str)
+def test_on_paper_is_a_period_alone(what: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", *what, "--paper"]) == 2
+    assert "report --paper: it goes with --since" in capsys.readouterr().err
+
+
 def test_a_picture_without_a_browser_says_what_would_do(
     database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from depthwalker.shell.commands.arguments import output, page, span, target_file, whole
+from depthwalker.shell.ending import Wrong
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,8 @@ def run(given: argparse.Namespace) -> int:
     """Write a report."""
     from depthwalker.shell.report import Wanted, report_backtest, report_execution, report_period
 
+    if given.paper and given.since is None:
+        raise Wrong("report --paper: it goes with --since, of one execution the number says which")
     wanted = Wanted(html=given.html, png=given.png, as_json=given.json)
     if given.backtest is not None:
         return report_backtest(given.backtest, wanted)
