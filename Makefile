@@ -149,7 +149,7 @@ kalshi-demo: $(STAMP) ## check your key against Kalshi's demo exchange; TRADE=1 
 docs: $(STAMP) ## build the documentation's site in build/site; a warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict --config-file tools/site/mkdocs.yml
 
-docs-figures: $(STAMP) ## write every page and table of docs/ anew that does not depend on the machine
+docs-figures: $(STAMP) ## write the reference and the table of caps anew, from the code
 	@$(PY) -m tools.reference
 	@$(PY) tools/caps.py > docs/caps.md
 

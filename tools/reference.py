@@ -44,12 +44,14 @@ from depthwalker.shell.exact import Table
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = ROOT / "docs" / "reference"
+FOLDER_OF_STATE: Final = "`depthwalker` in `$XDG_STATE_HOME` or `~/.local/state`, for root `/var/lib/depthwalker`"
 WRITTEN: Final = "<!-- written by tools/reference.py, which `make docs-figures` runs -->\n\n"
 ABOUT: Final = """\
 Every command explains itself, with examples: `depthwalker COMMAND --help`. `depthwalker --version` names the version.
 
 * **Results** go to standard output, everything else (progress, what is being stopped, what is wrong) to standard error. Progress is
-  a bar or a live view on a terminal, and lines where there is none.
+  a bar or a live view on a terminal, and lines where there is none. What standard output does not take (the disk is full) goes to
+  standard error too, with exit code 1.
 * **`--json`** leaves one JSON document on standard output and nothing else. That holds for errors too: `{"error": "...", "exit_code":
   2}`. What runs until Ctrl-C says where it listens as one line; `worker` writes a line for each parent that has ended.
 * **Errors** are a line or two: what is wrong, and what to do. `depthwalker doctor` looks at everything that an execution stands on.
@@ -116,7 +118,7 @@ def _allowed(field: FieldInfo) -> str:
 def _default(field: FieldInfo) -> str:
     """Return a default as a person would write it; the models hold the core's whole units."""
     if field.default is PydanticUndefined:
-        return "a folder of the user's" if field.default_factory is not None else ""
+        return FOLDER_OF_STATE if field.default_factory is not None else ""
     default: object = getattr(field.default, "value", field.default)
     match default:
         case None:

@@ -17,7 +17,7 @@ from depthwalker.shell.watchers import Call, Gauges
 
 
 class Metrics:
-    """An watcher that counts, in a registry of its own."""
+    """A watcher that counts, in a registry of its own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
