@@ -5,7 +5,7 @@ from typing import Final
 
 from depthwalker.core.answer import Market, MarketStatus, TradePrint
 from depthwalker.core.book import Book, Leg
-from depthwalker.core.config import DEFAULT_EXECUTION, ExecutionConfig, PolicyName
+from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm, ExecutionConfig, PolicyName
 from depthwalker.core.depth import RECORDED_THRESHOLDS
 from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.fact import Started
@@ -67,7 +67,12 @@ def config(policy: PolicyName, timeout: Micros = DEFAULT_EXECUTION.timeout) -> E
     """Return the walker's usual configuration with room to walk: up to three cents above the target."""
     walker = replace(DEFAULT_EXECUTION.walker, policy=policy)
     return replace(
-        DEFAULT_EXECUTION, walker=walker, slippage_ppm=None, slippage_dollars=Price(3 * CENT), timeout=timeout
+        DEFAULT_EXECUTION,
+        algorithm=Algorithm.DYNAMIC_DEPTH_WALKER,
+        walker=walker,
+        slippage_ppm=None,
+        slippage_dollars=Price(3 * CENT),
+        timeout=timeout,
     )
 
 

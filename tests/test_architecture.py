@@ -49,10 +49,12 @@ EFFECTS = {"aiohttp", "asyncio", "decimal", "json", "logging", "psycopg", "pydan
 
 # A scene of the real core, as a program: `outcome` is built from everything that decides. Extend it with the core.
 SCENE = """
+from dataclasses import replace
+
 from depthwalker.core.answer import Market, MarketStatus
 from depthwalker.core.book import Delta, EMPTY, Leg, OwnOrder, Snapshot, apply
 from depthwalker.core.command import intents
-from depthwalker.core.config import DEFAULT_EXECUTION
+from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm
 from depthwalker.core.decide import decide
 from depthwalker.core.execution import START, evolve
 from depthwalker.core.fact import Started
@@ -76,7 +78,7 @@ def scene():
     ticket, holding = Ticket(Leg.NO, Action.SELL, Count(9_950), Price(4_800)), Holding(Count(99_999), Count(0))
     identity = Identity("0123abcd", "0123456789abcdef" * 2)
     parent = admit(ticket, market, STANDARD, DEFAULT_EXECUTION, holding, identity, now, SECOND).unwrap()
-    policy = policy_for(DEFAULT_EXECUTION)
+    policy = policy_for(replace(DEFAULT_EXECUTION, algorithm=Algorithm.DYNAMIC_DEPTH_WALKER))
     conditions = Conditions(parent.grid, STANDARD, 90, 0, 5, 10_000, True)
     history, own = observe(NO_HISTORY, book, now), (OwnOrder(Leg.YES, Price(4700), Count(100)),)
     state, decisions = evolve(START, Started(parent, policy, now)), []

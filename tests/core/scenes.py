@@ -33,6 +33,7 @@ TARGET: Final = Price(50 * CENT)
 CAP: Final = Price(53 * CENT)
 FIRST: Final = OrderKey(1, 0)
 SECOND_SPLIT: Final = OrderKey(2, 0)
+WALKING: Final = replace(DEFAULT_EXECUTION, algorithm=Algorithm.DYNAMIC_DEPTH_WALKER)
 
 
 def cents(number: int) -> Price:

@@ -21,8 +21,8 @@ def test_one_order_is_the_tuned_policy_s_own_and_two_are_the_specification_s() -
     assert usual_ratios(PolicyName.SPEC) == (600_000, 400_000)
 
 
-def test_the_execution_s_defaults_are_the_specification_s() -> None:
-    assert DEFAULT_EXECUTION.algorithm is Algorithm.DYNAMIC_DEPTH_WALKER
+def test_the_execution_s_defaults_are_the_specification_s_simple_execution_among_them() -> None:
+    assert DEFAULT_EXECUTION.algorithm is Algorithm.SIMPLE_LIMIT
     assert DEFAULT_EXECUTION.slippage_ppm == MILLION * 25 // 1000
     assert DEFAULT_EXECUTION.timeout == 40 * SECOND
     assert DEFAULT_EXECUTION.walker is DEFAULT_WALKER

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.scenes import WALKING
 from tests.core.strategies import NOW, configs
 
 from depthwalker.core.book import Book, Leg
@@ -34,24 +35,24 @@ def view(queue: int = 25_00, offers: int = 25_00, tokens: int = 15, walkers: int
 
 
 def disabled() -> ExecutionConfig:
-    return replace(DEFAULT_EXECUTION, walker=replace(DEFAULT_EXECUTION.walker, enabled=False))
+    return replace(WALKING, walker=replace(WALKING.walker, enabled=False))
 
 
 @pytest.mark.parametrize(
     ("config", "seen", "reason"),
     [
-        (replace(DEFAULT_EXECUTION, algorithm=SIMPLE), view(), "configured"),
+        (DEFAULT_EXECUTION, view(), "configured"),
         (disabled(), view(), "dynamic_depth_walker is disabled"),
         (
-            DEFAULT_EXECUTION,
+            WALKING,
             view(queue=24_99),
             "thin market: 49.99 contracts within five cents, min_volume_threshold is 50.00",
         ),
-        (DEFAULT_EXECUTION, view(tokens=14), "rate budget: 14 calls left, a walker needs 15"),
-        (DEFAULT_EXECUTION, view(walkers=5), "concurrency: 5 walkers run, the limit is 5"),
-        (DEFAULT_EXECUTION, view(troubles=3), "repeated errors: 3 requests of the last minute failed, 3 are too many"),
+        (WALKING, view(tokens=14), "rate budget: 14 calls left, a walker needs 15"),
+        (WALKING, view(walkers=5), "concurrency: 5 walkers run, the limit is 5"),
+        (WALKING, view(troubles=3), "repeated errors: 3 requests of the last minute failed, 3 are too many"),
         (disabled(), view(0, 0, 0, 9), "dynamic_depth_walker is disabled"),
-        (DEFAULT_EXECUTION, view(tokens=0, walkers=9), "rate budget: 0 calls left, a walker needs 15"),
+        (WALKING, view(tokens=0, walkers=9), "rate budget: 0 calls left, a walker needs 15"),
     ],
     ids=["configured", "disabled", "thin", "budget", "concurrency", "errors", "the first reason", "the next reason"],
 )
@@ -69,12 +70,12 @@ def test_twap_and_adaptive_limit_mind_the_budget_but_no_thin_market(algorithm: A
 
 
 def test_the_walker_runs_where_there_is_just_enough_of_everything() -> None:
-    assert route(DEFAULT_EXECUTION, view()) == Route(WALKER, "configured")
+    assert route(WALKING, view()) == Route(WALKER, "configured")
     assert WALKER_CALLS == 15
 
 
 def test_a_market_with_one_ladder_is_measured_by_what_it_has() -> None:
-    assert route(DEFAULT_EXECUTION, view(queue=50_00, offers=0)).algorithm is WALKER
+    assert route(WALKING, view(queue=50_00, offers=0)).algorithm is WALKER
 
 
 @given(configs(), st.booleans(), st.builds(view, *(st.integers(0, 40_00),) * 2, *(st.integers(0, 30),) * 2))
@@ -98,8 +99,8 @@ def test_the_walker_never_runs_against_the_configuration_the_budget_or_the_limit
 
 
 def test_control_of_a_rollout_is_the_plain_limit_order_and_its_other_arm_is_as_configured() -> None:
-    assert route(DEFAULT_EXECUTION, view(), Arm.CONTROL) == Route(SIMPLE, "rollout: control")
-    assert route(DEFAULT_EXECUTION, view(), Arm.WALKER) == Route(WALKER, "configured")
+    assert route(WALKING, view(), Arm.CONTROL) == Route(SIMPLE, "rollout: control")
+    assert route(WALKING, view(), Arm.WALKER) == Route(WALKER, "configured")
     assert route(disabled(), view(), Arm.WALKER).algorithm is SIMPLE
 
 

@@ -4,6 +4,7 @@ Prices and quantities are written as the specification writes them: dollars as t
 """
 
 import pytest
+from tests.core.scenes import WALKING
 from tests.core.strategies import DECI_CENT, IDENTITY, NOW, TAPERED, WIND_DOWN, market
 
 from depthwalker.core.book import EMPTY, Book, Ladder, Leg, Snapshot, apply, ladders
@@ -283,4 +284,4 @@ class TestMinVolumeThreshold:
         seen = book(levels(("0.7000", near - 20)), levels(("0.2800", 20)))
         calm = Conditions(CENT_GRID, STANDARD, tokens=90, walkers=0, max_walkers=5, ema_slippage=10_000, open=True)
         view = look(seen, NO_HISTORY, Leg.YES, dollars("0.7200"), (), (), calm, NOW)
-        assert route(DEFAULT_EXECUTION, view).algorithm.value == algorithm
+        assert route(WALKING, view).algorithm.value == algorithm

@@ -16,9 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.shell.command_line import ACCOUNT, FAST, PROGRAM, SLOW, Venue, method, order, started, trading_at
 
+from depthwalker.core.config import Algorithm
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.cli import main, parser_of_all
 from depthwalker.shell.commands import TABLE
+from depthwalker.shell.commands.arguments import ALGORITHMS
 from depthwalker.shell.ending import EXPLAINED
 from depthwalker.shell.paper import Delayed
 
@@ -73,6 +75,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
         (["execute"], "TICKER"),
         (order(outcome="maybe"), "invalid choice: 'maybe'"),
         (order(action="hold"), "invalid choice: 'hold'"),
+        (order(algorithm="walker"), "invalid choice: 'walker'"),
         (["execute", "X", "--outcome", "yes"], "--action, --count, --target"),
         (["exchange", "--profile", "deep"], "invalid choice: 'deep'"),
         (["exchange", "--port", "65536"], "from 0 to 65535"),
@@ -134,6 +137,7 @@ def test_a_bad_order_is_named(
         ),
         ("m.json", "[]", "holds no table"),
         ("m.toml", "max_walks = 3", "execution_config.max_walks"),
+        ("m.toml", "[dynamic_depth_walker]\nmax_walks = 3", "execution_config.algorithm: it is left out"),
         ("m.toml", "max_slippage_percent = 50", "allowed is a fraction of the target from 0 to 1"),
     ],
 )
@@ -246,6 +250,29 @@ def test_an_order_that_fills_says_so_and_ends_with_0(
     assert "completed: 10.00 contracts at 0." in seen
     assert "request key fills" in seen
     assert venue.resting() == 0
+
+
+@pytest.mark.parametrize(
+    ("named", "runs"),
+    [({}, "simple_limit"), ({"algorithm": "dynamic_depth_walker"}, "dynamic_depth_walker")],
+    ids=["the default", "opted into"],
+)
+def test_simple_execution_is_the_default_and_the_command_line_may_name_another(
+    named: dict[str, str], runs: str, venue: Venue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = method(tmp_path / "m.json", {"order_timeout_seconds": 2, "max_slippage_percent": "0.10"})
+
+    assert main([*order(method=file, target="0.52", **named), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["result"]["algorithm"] == runs
+
+
+def test_the_command_line_may_name_what_a_configuration_may() -> None:
+    assert tuple(algorithm.value for algorithm in Algorithm) == ALGORITHMS
+
+
+def test_the_command_line_goes_before_the_file(venue: Venue, fast: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*order(method=fast, target="0.52", algorithm="simple_limit"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["result"]["algorithm"] == "simple_limit"
 
 
 def test_the_same_key_never_buys_twice(venue: Venue, fast: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -374,7 +401,8 @@ def test_an_exchange_prints_what_to_set_and_takes_its_key_away() -> None:
 
             assert exported["DEPTHWALKER_BASE_URL"].startswith("http://127.0.0.1:")
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
-            assert any("depthwalker execute SYN-THIN-7" in line for line in lines)
+            (hint,) = (line for line in lines if "depthwalker execute SYN-THIN-7" in line)
+            assert hint.endswith(" --algorithm dynamic_depth_walker\n")
 
             process.send_signal(signal.SIGINT)
             said, _ = process.communicate(timeout=10)

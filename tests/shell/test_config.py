@@ -39,7 +39,7 @@ PRINTED: Mapping[str, object] = {
 
 
 def walker(**keys: object) -> Mapping[str, object]:
-    return {"dynamic_depth_walker": keys}
+    return {"algorithm": "dynamic_depth_walker", "dynamic_depth_walker": keys}
 
 
 def complaint(raw: Mapping[str, object]) -> str:
@@ -72,8 +72,35 @@ def test_twap_and_adaptive_limit_have_tables_of_their_own() -> None:
 
 def test_the_printed_configuration_is_the_default_but_for_the_orders_that_it_names() -> None:
     printed = parse_config(PRINTED).unwrap()
-    assert parse_config({}).unwrap() == DEFAULT_EXECUTION
-    assert replace(printed, walker=replace(printed.walker, split_ratios=(MILLION,))) == DEFAULT_EXECUTION
+    walking = parse_config({"algorithm": "dynamic_depth_walker"}).unwrap()
+    assert replace(printed, walker=replace(printed.walker, split_ratios=(MILLION,))) == walking
+
+
+def test_simple_execution_is_the_default_and_anything_advanced_is_opted_into() -> None:
+    simple = parse_config({}).unwrap()
+    assert simple == DEFAULT_EXECUTION == parse_config({"algorithm": "simple_limit"}).unwrap()
+    assert parse_config({"rollout": False, "opens_short": True}).unwrap() == replace(simple, opens_short=True)
+
+
+@pytest.mark.parametrize(
+    ("raw", "beside", "such_as"),
+    [
+        ({"dynamic_depth_walker": {"max_walks": 4}}, "dynamic_depth_walker", "dynamic_depth_walker"),
+        ({"dynamic_depth_walker": {}}, "dynamic_depth_walker", "dynamic_depth_walker"),
+        ({"twap": {"slices": 5}, "adaptive_limit": {}}, "twap and adaptive_limit", "twap"),
+        ({"adaptive_limit": {"urgency": "urgent"}, "rollout": True}, "adaptive_limit and rollout", "adaptive_limit"),
+        ({"rollout": True}, "rollout", "dynamic_depth_walker"),
+    ],
+)
+def test_what_simple_execution_does_not_go_by_is_refused_until_an_algorithm_is_named(
+    raw: Mapping[str, object], beside: str, such_as: str
+) -> None:
+    assert complaint(raw) == (
+        f"execution_config.algorithm: it is left out, and simple_limit, which runs then, does not go by {beside}; "
+        f'allowed is the one that is meant, such as "{such_as}"'
+    )
+    for algorithm in Algorithm:
+        assert parse_config({**raw, "algorithm": algorithm.value}).unwrap().algorithm is algorithm
 
 
 @pytest.mark.parametrize(("policy", "ratios"), [("tuned", (MILLION,)), ("spec", (600_000, 400_000))])
@@ -86,6 +113,7 @@ def test_decimals_texts_and_other_mappings_are_taken() -> None:
     config = parse_config(
         MappingProxyType(
             {
+                "algorithm": "dynamic_depth_walker",
                 "max_slippage_percent": Decimal("0.0250"),
                 "max_slippage_dollars": "0.02",
                 "max_cost_per_contract": 0.75,

@@ -104,6 +104,7 @@ def test_an_option_is_the_same_in_every_command() -> None:
         "--out",  # a folder of recordings, or a file
         "--json",  # the laboratory also keeps it in a file
         "--queue",  # leave it to workers, or the laboratory's model of a queue
+        "--algorithm",  # what executes an order, or who competes
     }
 
 

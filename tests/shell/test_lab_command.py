@@ -363,6 +363,7 @@ def test_what_is_wrong_is_said(words: tuple[str, ...], complaint: str, capsys: p
         ("a.toml", "algorithm = 'luck'", "allowed is"),
         ("a.json", "[1]", "holds no table"),
         ("b.json", '{"execution_config": {"order_timeout_seconds": 40}}', ""),
+        ("b.toml", "[dynamic_depth_walker]\nmax_walks = 4", 'such as "dynamic_depth_walker"'),
     ],
 )
 def test_a_policy_is_an_execution_config(

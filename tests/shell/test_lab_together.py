@@ -5,6 +5,7 @@ from itertools import product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.core.scenes import WALKING
 from tests.shell.lab_tapes import drawn_tape, parent_of
 
 from depthwalker.core.algorithms.table import production
@@ -24,7 +25,7 @@ def policies(name: PolicyName) -> list[Policy]:
     found = []
     for walks, seconds, threshold in product((0, 2, 10), (1, 2, 9), (0, 100_000)):
         walker = replace(DEFAULT_EXECUTION.walker, max_total_walks=walks, momentum_threshold=threshold, policy=name)
-        usual = policy_for(replace(DEFAULT_EXECUTION, walker=walker))
+        usual = policy_for(replace(WALKING, walker=walker))
         found.append(replace(usual, take_before=Micros(seconds * SECOND)))
     return found
 
@@ -80,6 +81,6 @@ def agree(wanted: list[Policy], seed: int, leg: Leg, model: QueueModel, sizes: i
 
 def test_policies_that_differ_where_nothing_asks_share_every_decision() -> None:
     index = Index(columns_of(flattened(drawn_tape(7))))
-    twins = [replace(policy_for(DEFAULT_EXECUTION), version=version) for version in range(5)]
+    twins = [replace(policy_for(WALKING), version=version) for version in range(5)]
     first, *others = replay_all(index, parent_of(), QueueModel.WORST, twins, production, LATENCY, told)
     assert all(other is first for other in others)

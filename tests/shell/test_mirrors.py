@@ -127,7 +127,14 @@ def test_a_run_on_live_data_fills_here_and_sends_nothing_there(
 ) -> None:
     file = tmp_path / "fast.json"
     file.write_text(
-        json.dumps({"max_slippage_percent": None, "max_slippage_dollars": "0.02", "order_timeout_seconds": 1.5})
+        json.dumps(
+            {
+                "algorithm": "dynamic_depth_walker",
+                "max_slippage_percent": None,
+                "max_slippage_dollars": "0.02",
+                "order_timeout_seconds": 1.5,
+            }
+        )
     )
     with trading_at(tmp_path, monkeypatch, postgres) as kalshi:
         monkeypatch.setenv("DEPTHWALKER_WEBSOCKET", websocket)

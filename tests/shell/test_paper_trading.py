@@ -321,6 +321,20 @@ def test_a_run_is_told_of_where_its_report_cannot_be_written(home: Path, capsys:
     assert cannot in seen.err
 
 
+def test_a_run_names_what_it_tries_or_counts_for_no_rollout(
+    home: Path, postgres: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved(postgres, "default", Stage.PAPER, 0)
+    (home / "plain.json").write_text('{"order_timeout_seconds": 2, "max_slippage_percent": "0.10"}')
+    given = words("--count", "1", "--json", method="plain.json")
+    for number, (named, complaint) in enumerate((([], True), (["--algorithm", "dynamic_depth_walker"], False)), 1):
+        assert main(["paper", *given, "--parents", str(number), *named]) in {0, 1}
+        assert ("simple_limit has no arms" in capsys.readouterr().err) is complaint
+    with psycopg.connect(postgres) as connection:
+        rows = connection.execute("SELECT arm IS NULL FROM execution_state ORDER BY execution_id").fetchall()
+    assert rows == [(True,), (False,)]
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from tests.core.scenes import WALKING
 
 from depthwalker.core.answer import OrderStatus
 from depthwalker.core.book import Book, Leg
-from depthwalker.core.config import DEFAULT_EXECUTION, Algorithm
+from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.fact import (
     Accepted,
@@ -78,7 +79,7 @@ def facts(action: Action = Action.BUY) -> tuple[Fact, ...]:
     owned = parent(action)
     low, lower, high = (Price(owned.target - less) for less in (200, 300, 100))
     return (
-        Started(owned, policy_for(DEFAULT_EXECUTION), NOW),
+        Started(owned, policy_for(WALKING), NOW),
         Planned(
             Algorithm.DYNAMIC_DEPTH_WALKER,
             "configured",

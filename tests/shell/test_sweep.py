@@ -23,6 +23,7 @@ from typing_extensions import override
 
 from depthwalker.core.algorithms.table import production
 from depthwalker.core.book import Leg
+from depthwalker.core.config import Algorithm
 from depthwalker.core.outcome import Success
 from depthwalker.core.parent import Action
 from depthwalker.core.policy import policy_for
@@ -89,6 +90,7 @@ class TestSpace:
         assert first.varied == ""
         assert (first.policy.config.slippage_dollars, first.policy.config.timeout) == (Price(300), 8 * SECOND)
         assert first.policy == replace(policy_for(first.policy.config), config=first.policy.config)
+        assert {each.policy.config.algorithm for each in (first, *others)} == {Algorithm.DYNAMIC_DEPTH_WALKER}
         assert [other.varied for other in others] == [
             f"take_before_seconds {seconds}, max_walks {walks}" for seconds in (1, 3) for walks in (0, 5)
         ]

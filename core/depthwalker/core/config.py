@@ -118,7 +118,7 @@ DEFAULT_WALKER: Final = WalkerConfig(
     policy=PolicyName.TUNED,
 )
 DEFAULT_EXECUTION: Final = ExecutionConfig(
-    algorithm=Algorithm.DYNAMIC_DEPTH_WALKER,
+    algorithm=Algorithm.SIMPLE_LIMIT,  # anything advanced is opted into (specification, Risk 4)
     slippage_ppm=25_000,
     slippage_dollars=None,
     timeout=Micros(40 * SECOND),

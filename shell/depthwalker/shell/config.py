@@ -1,6 +1,7 @@
 """A method's `execution_config`, as the specification's Configuration section prints it, made exact at once.
 
-Defaults are the specification's. Its floats stand for their shortest decimal text (0.025 is 25,000 parts per million), and
+Defaults are the specification's, whose default is simple execution: whoever gives an algorithm's table, or asks for a rollout,
+names the algorithm. Its floats stand for their shortest decimal text (0.025 is 25,000 parts per million), and
 texts such as "0.005" and Decimals are taken as well. Beyond its keys there are `max_slippage_dollars`, `opens_short`,
 `rollout` and `max_cost_per_contract` at the top, and `max_total_walks` and `policy` for the walker, and the tables `twap` and `adaptive_limit`. A wrong key, type or value is named
 with its path and with what is allowed; an unknown key is refused.
@@ -196,9 +197,17 @@ def _together(found: _Execution) -> tuple[ConfigError, ...]:
         "it is below base_increment",
         str(_Walker.model_fields["aggressive_increment"].description),
     )
+    given = [one.value for one in Algorithm if one.value in found.model_fields_set]
+    beside = [*given, *(["rollout"] if found.rollout else ())]
+    unnamed = ConfigError(
+        f"{NAME}.algorithm",
+        f"it is left out, and simple_limit, which runs then, does not go by {' and '.join(beside)}",
+        f'the one that is meant, such as "{next(iter(given), Algorithm.DYNAMIC_DEPTH_WALKER.value)}"',
+    )
     return tuple(
         error
         for error, holds in (
+            (unnamed, bool(beside) and "algorithm" not in found.model_fields_set),
             (uncapped, found.max_slippage_percent is None and found.max_slippage_dollars is None),
             (backward, walker.aggressive_increment < walker.base_increment),
         )

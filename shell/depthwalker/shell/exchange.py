@@ -160,7 +160,10 @@ def _welcome(url: str, control_url: str, tapes: list[Tape], key_file: Path) -> I
     seen = ladders(first.opening, Leg.YES)
     target = seen.offers[0][0] if seen.offers else seen.queue[0][0] if seen.queue else first.grid.lowest()
     yield "# set these in another terminal, then for example"
-    yield f"# depthwalker execute {first.ticker} --outcome yes --action buy --count 20 --target {short_price(target)}"
+    yield (
+        f"# depthwalker execute {first.ticker} --outcome yes --action buy --count 20 --target {short_price(target)} "
+        "--algorithm dynamic_depth_walker"
+    )
     yield f"# what can be made to go wrong meanwhile: curl {control_url}"
     yield "# Ctrl-C ends it"
 

@@ -50,6 +50,7 @@ class Order:
     count: str
     target: str
     method: Path | None
+    algorithm: str | None
     key: str | None
     plain: bool
     as_json: bool
@@ -135,7 +136,7 @@ def _job(order: Order) -> Job:
         raise Wrong("--key is empty: leave it out for a fresh one")
     if any(told != words(told) for told in (order.ticker, key)):
         raise Wrong("TICKER and --key must be in UTF-8")
-    return terminal_job(key, ticket, read_method(order.method), order.ticker)
+    return terminal_job(key, ticket, read_method(order.method, order.algorithm), order.ticker)
 
 
 def _read(what: str, parsed: Outcome[T, Malformed]) -> T:

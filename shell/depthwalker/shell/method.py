@@ -11,16 +11,16 @@ from depthwalker.shell.config import parse_config
 from depthwalker.shell.ending import Wrong
 
 
-def read_method(file: Path | None) -> ExecutionConfig:
+def read_method(file: Path | None, algorithm: str | None = None) -> ExecutionConfig:
     """Return the configuration in a method's file: its own keys, or those under `execution_config`. None is the defaults.
 
-    Raises Wrong.
+    An `algorithm` that is given goes before the file's. Raises Wrong.
     """
     given = {} if file is None else table_in(file, "execution_config")
     table = given.get("execution_config", given)
     if not isinstance(table, dict):
         raise Wrong(f"{file} holds no table: write the keys of execution_config")
-    match parse_config(table):
+    match parse_config(table if algorithm is None else {**table, "algorithm": algorithm}):
         case Success(config):
             return config
         case Failure(errors):

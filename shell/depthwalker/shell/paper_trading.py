@@ -17,7 +17,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 
-from depthwalker.core.config import ExecutionConfig
+from depthwalker.core.config import Algorithm, ExecutionConfig
 from depthwalker.core.rollout import Stage, read
 from depthwalker.core.schedule import Schedule
 from depthwalker.core.tape import Tape
@@ -65,6 +65,7 @@ class Wish:
     every: int
     count: int
     method: Path | None
+    algorithm: str | None
     html: Path | None
     plain: bool
     as_json: bool
@@ -199,7 +200,12 @@ class _Paper:
 
     async def _say_how_it_counts(self, store: PostgresStore) -> None:
         rollout = read(await store.rollout(self._rollout))
-        if rollout.stage is None:
+        if self._config.algorithm is Algorithm.SIMPLE_LIMIT:
+            complain(
+                "simple_limit has no arms, so nothing here counts for a rollout: name what is tried, such as "
+                "--algorithm dynamic_depth_walker"
+            )
+        elif rollout.stage is None:
             complain(
                 "no rollout has begun, so no parent has an arm: `depthwalker rollout advance` begins one, and what is "
                 "executed on paper then counts for it"
@@ -224,7 +230,7 @@ def _config(wish: Wish, settings: Settings) -> ExecutionConfig:
         )
     if wish.venue == "exchange":
         require_key(settings)
-    return read_method(wish.method)
+    return read_method(wish.method, wish.algorithm)
 
 
 def _tell(wish: Wish, came: Came, *, interrupted: bool) -> None:

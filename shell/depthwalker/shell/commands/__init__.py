@@ -37,7 +37,7 @@ TABLE: Final[Mapping[str, Entry]] = {
     "execute": Entry(
         "execute one parent order on the exchange that the settings name",
         (
-            "execute SYN-THIN-1 --outcome yes --action buy --count 50 --target 0.45",
+            "execute SYN-THIN-1 --outcome yes --action buy --count 50 --target 0.45 --algorithm dynamic_depth_walker",
             "execute SYN-THIN-1 --outcome no --action buy --count 10 --target 0.52 --method method.toml --json",
             "execute SYN-THIN-1 --outcome yes --action sell --count 5 --target 0.40 --key exit-17",
         ),
@@ -103,7 +103,7 @@ TABLE: Final[Mapping[str, Entry]] = {
     "paper": Entry(
         "execute a schedule of parents on paper: on an exchange of our own, or by live market data with simulated fills",
         (
-            "paper --every 60 --parents 100",
+            "paper --algorithm dynamic_depth_walker --every 60 --parents 100",
             "paper --run week --method method.toml --html week.html",
             "paper KXHIGHNY-26JUN11-T80 --venue feed --every 30 --json",
         ),

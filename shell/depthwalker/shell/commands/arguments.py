@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 PROFILES: Final = ("thin", "moderate", "liquid")
+ALGORITHMS: Final = ("simple_limit", "dynamic_depth_walker", "twap", "adaptive_limit")
 STANDARD: Final = Path("-")
 UNITS: Final = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 LONGEST_SPAN: Final = 3_653 * UNITS["d"]
@@ -76,6 +77,15 @@ def method(parser: argparse.ArgumentParser, *names: str) -> None:
         type=Path,
         metavar="FILE",
         help="execution_config as .toml or .json (default: its defaults)",
+    )
+
+
+def algorithm(parser: argparse.ArgumentParser) -> None:
+    """Add the algorithm of the configuration that is executed."""
+    parser.add_argument(
+        "--algorithm",
+        choices=ALGORITHMS,
+        help="what executes it (default: that of FILE; without one simple_limit)",
     )
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from depthwalker.shell.commands.arguments import method, output
+from depthwalker.shell.commands.arguments import algorithm, method, output
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,6 +13,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", required=True, metavar="N", help="contracts, with at most 2 decimals")
     parser.add_argument("--target", required=True, metavar="DOLLARS", help="target price in dollars, such as 0.48")
     method(parser)
+    algorithm(parser)
     parser.add_argument(
         "--key", metavar="REQUEST_KEY", help="calling again with the same never buys twice (default: a fresh one)"
     )
@@ -34,6 +35,7 @@ def run(given: argparse.Namespace) -> int:
             count=given.count,
             target=given.target,
             method=given.method,
+            algorithm=given.algorithm,
             key=given.key,
             plain=given.plain,
             as_json=given.json,

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from depthwalker.shell.commands.arguments import PROFILES, method, output, page, whole
+from depthwalker.shell.commands.arguments import PROFILES, algorithm, method, output, page, whole
 
 VENUES: Final = ("own", "feed", "exchange")
 REPORT: Final = Path("paper-report.html")
@@ -46,6 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--count", type=whole(1, 1_000_000), default=20, metavar="N", help="contracts of each (default: 20)"
     )
     method(parser)
+    algorithm(parser)
     page(parser, "the run's report", f"{REPORT}; none with --json")
     output(parser, live=True)
 
@@ -65,6 +66,7 @@ def run(given: argparse.Namespace) -> int:
             every=given.every,
             count=given.count,
             method=given.method,
+            algorithm=given.algorithm,
             html=given.html or (None if given.json else REPORT),
             plain=given.plain,
             as_json=given.json,
