@@ -18,6 +18,7 @@ from depthwalker.core.command import (
     Claim,
     Command,
     Finish,
+    Hold,
     Lapse,
     Lookup,
     MarkOver,
@@ -214,7 +215,7 @@ class _Player:
                 return lookup_reply(self.state, Success(orders), Success(tuple(self.exchange.fills)), self.now)
             case Claim() | Burn() | Lapse():
                 raise AssertionError("every request here is answered")
-            case Tick() | Plan() | Regrid() | Recap() | MarkOver() | WindDown() | Finish() | WaitUntil():
+            case Tick() | Hold() | Plan() | Regrid() | Recap() | MarkOver() | WindDown() | Finish() | WaitUntil():
                 return ()
             case _ as never:
                 assert_never(never)

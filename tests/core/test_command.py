@@ -13,6 +13,7 @@ from depthwalker.core.command import (
     Command,
     Finish,
     Fresh,
+    Hold,
     Lookup,
     OfferAt,
     Passed,
@@ -84,6 +85,7 @@ AMEND = Amend(FIRST, "x", 0, 1, cents(50), contracts(5), Style.REST, Count(4), T
         (WindDown("why"), (Viewed(SEEN, False, NOW), WindingDown("why", NOW))),
         (Finish(Status.FAILED, "why"), (Viewed(SEEN, False, NOW), Finished(Status.FAILED, "why", NOW))),
         (WaitUntil(after(1), ()), ()),
+        (Hold(((1, "why"),)), (Viewed(SEEN, False, NOW), Held(((1, "why"),), NOW))),
     ],
 )
 def test_what_is_journalled_before_a_command(command: Command, facts: tuple[object, ...]) -> None:

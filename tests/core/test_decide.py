@@ -28,10 +28,12 @@ from tests.core.world import GRIDS
 
 from depthwalker.core.answer import OrderStatus
 from depthwalker.core.command import (
+    Amend,
     Cancel,
     Command,
     Finish,
     Fresh,
+    Hold,
     Lookup,
     MarkOver,
     OfferAt,
@@ -56,6 +58,7 @@ from depthwalker.core.fact import (
     Fact,
     Filled,
     Finished,
+    Held,
     LookedUp,
     LookupStarted,
     MarketOver,
@@ -64,6 +67,7 @@ from depthwalker.core.fact import (
     Requested,
     Status,
     StopRequested,
+    Viewed,
     WindingDown,
 )
 from depthwalker.core.fees import FeeRates
@@ -71,6 +75,7 @@ from depthwalker.core.grid import Band, PriceGrid
 from depthwalker.core.ledger import Kind, OrderKey, Style
 from depthwalker.core.parent import Parent
 from depthwalker.core.policy import Policy
+from depthwalker.core.siblings import AGAINST
 from depthwalker.core.split import Split
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price
 from depthwalker.core.view import Passage, View
@@ -380,3 +385,61 @@ def test_where_nothing_is_in_doubt_a_market_that_is_over_changes_nothing() -> No
 
 def test_a_market_that_is_over_is_wound_down_first() -> None:
     assert decide(live(), over(), POLICY) == (WindDown("the market is not open any more"),)
+
+
+# An order of the account's own in the way
+
+
+def faced(own: int | None, at: float = 1, offers: tuple[tuple[int, int], ...] = ((52, 500), (54, 500))) -> View:
+    return replace(view(after(at), offers=offers), own_offer=None if own is None else cents(own))
+
+
+def held(state: State, commands: tuple[Command, ...]) -> State:
+    """Return the state that knows what the only command, a hold, says."""
+    (hold,) = commands
+    assert isinstance(hold, Hold)
+    return fold(Held(hold.held, after(1)), state=state)
+
+
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_whatever_the_algorithm_it_says_once_that_an_order_of_the_account_is_in_the_way(algorithm: Algorithm) -> None:
+    by = policy(algorithm=algorithm)
+    state = planned((50, 100), algorithm=algorithm)
+    assert decided(state, faced(45), by) == (Hold(((1, AGAINST),)),)
+    waiting = held(state, decided(state, faced(45), by))
+    (wait,) = decided(waiting, faced(45), by)
+    assert isinstance(wait, WaitUntil)
+    assert wait.at == after(1.25)
+    free = held(waiting, decided(waiting, faced(None, 2), by))
+    assert free == state
+    (place, *_) = decided(free, faced(None, 2), by)
+    assert isinstance(place, Place)
+    assert place.reason != AGAINST
+
+
+def test_a_tick_keeps_the_reason_and_those_of_other_splits() -> None:
+    state = fold(intended(SECOND_SPLIT, 48, 40), accepted(SECOND_SPLIT), state=planned((49, 60), (48, 40)))
+    waiting = held(state, decided(state, faced(49)))
+    tick, *_ = decided(waiting, faced(49, 4))
+    assert tick == Tick(((2, "at its level"), (1, AGAINST)))
+
+
+def test_a_split_that_only_stays_between_two_ticks_still_waits() -> None:
+    walking = replace(view(after(4), queue=((50, 500),)), own_offer=cents(51))
+    state = live()
+    waiting = held(state, decided(state, walking))
+    assert waiting.splits[0].held == AGAINST
+    (tick, *others) = decided(waiting, walking)
+    assert tick == Tick(((1, AGAINST),))
+    assert not any(isinstance(command, Amend) for command in others)
+    ticked = fold(Viewed(walking, True, after(4)), state=waiting)
+    between = replace(walking, now=after(5), book_at=after(5))
+    assert [type(command) for command in decided(ticked, between)] == [WaitUntil]
+    gone = replace(between, own_offer=None)
+    assert decided(ticked, gone) == (Hold(((1, ""),)),)
+
+
+def test_a_way_that_is_free_although_the_account_has_an_order_further_up_is_gone() -> None:
+    state = planned((50, 100), algorithm=Algorithm.SIMPLE_LIMIT)
+    waiting = held(state, decided(state, faced(50)))
+    assert decided(waiting, faced(51)) == (Hold(((1, ""),)),)

@@ -55,6 +55,7 @@ from depthwalker.core.reconcile import (
     REREAD,
     backoff,
     lookup_due,
+    opposed,
     passed_by,
     reconcile,
     replace_at,
@@ -696,3 +697,66 @@ def test_what_is_not_waited_for_is_due_from_the_beginning_of_time() -> None:
     assert retry_at(live().orders[0]) == 0
     doubtful = live(49, 100, Requested(FIRST, Kind.CANCEL, NOW), Refused(FIRST, Kind.CANCEL, "not_found", "", NOW))
     assert lookup_due(doubtful, view(), POLICY) == 0
+
+
+# An order of the account's own in the way
+
+
+def faced(own: int, at: float = 1, offers: tuple[tuple[int, int], ...] = ((52, 500), (54, 500))) -> View:
+    return replace(view(after(at), offers=offers), own_offer=cents(own))
+
+
+@pytest.mark.parametrize("style", [Style.REST, Style.TAKE])
+def test_nothing_is_placed_where_it_would_meet_an_order_of_the_account(style: Style) -> None:
+    wanted = quote(50, style)
+    assert not asked(unplaced(), wanted, seen=faced(50))
+    assert opposed(unplaced(), faced(50), (wanted,)) == (1,)
+    assert asked(unplaced(), wanted, seen=faced(51))
+    assert opposed(unplaced(), faced(51), (wanted,)) == ()
+    assert opposed(unplaced(), view(after(1)), (wanted,)) == ()
+
+
+def test_an_order_stays_where_it_is_rather_than_meet_one_of_the_account() -> None:
+    assert not asked(live(), quote(51), seen=faced(51))
+    assert opposed(live(), faced(51), (quote(51),)) == (1,)
+    assert asked(live(), quote(51), seen=faced(52)) == (amend(51),)
+    assert not asked(live(), quote(49), seen=faced(49))
+    assert opposed(live(), faced(49), (quote(49),)) == (), "it wants nothing else than it has"
+
+
+def test_what_is_offered_before_the_accounts_order_is_taken_all_the_same() -> None:
+    wanted, seen = quote(54, Style.TAKE), faced(53)
+    (placed,) = asked(unplaced(), wanted, seen=seen)
+    assert isinstance(placed, Place)
+    assert (placed.price, placed.style) == (cents(52), Style.TAKE)
+    assert opposed(unplaced(), seen, (wanted,)) == ()
+    (amended,) = asked(live(), wanted, seen=seen)
+    assert isinstance(amended, Amend)
+    assert amended.price == cents(52)
+    assert opposed(live(52), faced(53, offers=()), (wanted,)) == (1,), "and then it waits for the rest"
+
+
+def test_a_price_off_the_grid_is_judged_as_it_would_be_placed() -> None:
+    wanted = replace(quote(), price=Price(5_050))
+    assert opposed(unplaced(), faced(50), (wanted,)) == (1,)
+    assert opposed(unplaced(), faced(51), (wanted,)) == ()
+    assert opposed(unplaced(), faced(50), (replace(wanted, price=Price(50)),)) == (), "no price of the grid is under it"
+
+
+def test_no_cancel_claim_or_burn_waits_for_an_order_of_the_account() -> None:
+    seen = faced(1)
+    assert asked(live(), seen=seen) == (Cancel(FIRST, name(FIRST)),)
+    unknown = fold(intended(), lost(), state=planned((49, 100)))
+    later = replace(seen, now=after(2), book_at=after(2))
+    assert asked(unknown, quote(), seen=later) == (Claim(FIRST, cents(49), contracts(100), Style.REST),)
+    assert asked(unknown, quote(51), seen=later) == (Burn(FIRST, cents(1)),)
+    assert asked(unknown, seen=later) == (Burn(FIRST, cents(1)),)
+
+
+def test_of_two_that_hold_each_other_up_who_wants_to_take_withdraws_what_it_has_at_rest() -> None:
+    wanted, seen = quote(54, Style.TAKE), replace(faced(51), own_waits=True)
+    assert asked(live(), wanted, seen=seen) == (Cancel(FIRST, name(FIRST)),)
+    assert not asked(live(), wanted, seen=faced(51)), "nobody waits for it"
+    assert not asked(live(), quote(51), seen=seen), "it can only rest, and does"
+    assert asked(live(), wanted, seen=replace(faced(55), own_waits=True))[0] != Cancel(FIRST, name(FIRST))
+    assert not asked(unplaced(), wanted, seen=seen)

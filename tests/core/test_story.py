@@ -174,6 +174,7 @@ def test_a_hold_is_told_when_its_reason_changes_or_something_else_came_between()
         placed(FIRST),
         Held(capped, at(16)),
         Held(((3, "there is no such split"),), at(17)),
+        Held(((1, ""),), at(18)),
     )
 
     first, second = Price(7000), Price(6900)

@@ -134,6 +134,12 @@ def test_an_order_waits_for_what_is_bid_above_it_and_for_what_is_before_it_in_it
     }
 
 
+def test_a_view_says_from_which_price_on_we_would_meet_an_order_of_the_account() -> None:
+    assert (seen().own_offer, seen().own_waits) == (None, False)
+    faced = look(QUOTED, NO_HISTORY, YES, Price(9900), (), (), CALM, NOW, Price(4800), own_waits=True)
+    assert (faced.own_offer, faced.own_waits) == (4800, True)
+
+
 def test_a_level_that_is_all_ours_is_not_there() -> None:
     view = seen(own=(OwnOrder(YES, Price(4700), Count(300)),))
     assert (view.best_bid(), view.queue_near) == (4600, 500)

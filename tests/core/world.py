@@ -52,6 +52,7 @@ from depthwalker.core.policy import Policy
 from depthwalker.core.reconcile import READ_LAG
 from depthwalker.core.replay import Replayed, replay
 from depthwalker.core.reply import amend_reply, cancel_reply, create_reply, itemisation_due, lookup_reply
+from depthwalker.core.siblings import meets_own
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Money, Price
 from depthwalker.core.view import Conditions, Passage, View
 
@@ -291,6 +292,8 @@ class Pace:
     volumes: tuple[Count, ...] = ()
     rivals: Count = NOTHING
     suppliers: Count = NOTHING
+    own: Price | None = None
+    own_waits: bool = False
 
 
 class World:
@@ -413,6 +416,8 @@ class World:
                 for order in self.state.orders
                 if order.phase is Phase.LIVE and order.order_id in self.exchange.orders
             ),
+            own_offer=self.pace.own,
+            own_waits=self.pace.own_waits,
         )
 
     def _remember(self, *facts: Fact) -> None:
@@ -602,6 +607,11 @@ class World:
             self.exchange.settle()
         elif what == 17:
             self._exchange_loses()
+        elif what < 22:
+            self.pace.own = Price(self.parent.target + (self.tape.pick(5) - 1) * 100)
+            self.pace.own_waits = bool(self.tape.pick(2))
+        elif what < 24:
+            self.pace.own = None
 
     def _crash(self) -> None:
         """Throw the state away: intents are durable, of the facts after them any number may be lost."""
@@ -640,6 +650,7 @@ class World:
         if isinstance(command, Place | Amend):
             assert not state.winding, "nothing is raised after winding down"
             assert not view.trouble(self.policy.stale_after), "a bad book moves nothing"
+            assert not meets_own(command.price, view), "nothing meets an order of the account"
             identity = (command.key.split, command.key.birth if isinstance(command, Place) else command.revision)
             assert identity not in self.identities, "a new intent never reuses an id"
             self.identities.add(identity)

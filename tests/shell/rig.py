@@ -323,6 +323,12 @@ class Rig:
             step = play(floor.pit, Take(Leg.NO, Price(DOLLAR - price), Count(100 * count)), now)
             self.exchange.exchange.book(floor, floor.do(step), now)
 
+    def buy(self, price: int, count: int) -> None:
+        """Have others buy so many contracts of YES up to a price, now."""
+        floor, now = self.exchange.exchange.floor(TICKER), self.exchange.exchange.advance()
+        step = play(floor.pit, Take(Leg.YES, Price(price), Count(100 * count)), now)
+        self.exchange.exchange.book(floor, floor.do(step), now)
+
     async def settled(self, trade: Trade, *, alone: bool = True) -> State:
         """Check a finished execution against the exchange's books, and every row against the journal; return its fold."""
         state = await self.fold(trade.execution_id)

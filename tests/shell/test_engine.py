@@ -30,8 +30,12 @@ from tests.shell.rig import (
 )
 from typing_extensions import override
 
+from depthwalker.core.book import Leg
 from depthwalker.core.execution import State
 from depthwalker.core.parent import RefusalKind
+from depthwalker.core.replay import Difference, replay
+from depthwalker.core.siblings import AGAINST
+from depthwalker.core.story import tell
 from depthwalker.core.structure import STRUCTURES
 from depthwalker.core.units import SECOND, Micros, Money
 from depthwalker.shell import pool
@@ -217,6 +221,75 @@ async def test_nothing_filled_is_failed_and_has_a_trade_row_all_the_same(postgre
         assert (trade.quantity, trade.price, trade.slippage_percent) == (Decimal(0), None, None)
         assert trade.result.status == "failed"
         assert "time-out" in trade.result.reason
+
+
+# An order of the account's own in the way
+
+
+@pytest.mark.parametrize(
+    ("side", "action", "target", "method"),
+    [
+        pytest.param("no", "buy", "0.56", simple(60), id="buying NO, by taking"),
+        pytest.param("yes", "sell", "0.44", simple(60), id="selling YES, by taking"),
+        pytest.param("no", "buy", "0.55", simple(60), id="buying NO, at rest"),
+        pytest.param("no", "buy", "0.56", walker(60, policy="spec"), id="buying NO, by walking"),
+        pytest.param("yes", "sell", "0.44", walker(60, policy="spec"), id="selling YES, by walking"),
+    ],
+)
+async def test_what_would_meet_the_accounts_own_order_waits_until_that_has_gone(
+    postgres: str, tmp_path: Path, side: str, action: str, target: str, method: AMethod
+) -> None:
+    """Others bid 44, we ourselves 45: who sells at 44 meets our own order first, and the exchange cancels his."""
+    waits = Moment()
+    opposed = waits.when(lambda state: any(part.held == AGAINST for part in state.splits))
+    async with rigged(postgres, tmp_path) as rig, rig.engine(on_turn=opposed) as engine:
+        if action == "sell":
+            await rig.settled(await engine.execute_trade(AnEdge(1, "0.47", 20), simple()))
+        resting = asyncio.create_task(engine.execute_trade(AnEdge(2, "0.45", 20), simple(60)))
+        await until(lambda: bool(rig.exchange.resting(ME)))
+        calls = len(rig.wires[0].sent)
+        opposing = asyncio.create_task(engine.execute_trade(AnEdge(3, target, 20, side, action), method))
+        await waits.come()
+        await asyncio.sleep(1)  # three seconds of the exchange's
+        assert {request.method for request in rig.wires[0].sent[calls:]} <= {"GET"}, "nothing goes out in vain"
+        rig.sell(4_500, 20)
+        bought = await resting
+        assert bought.quantity == Decimal(20)
+        await rig.settled(bought, alone=False)
+        if target == "0.55":
+            await until(lambda: any(record.leg is Leg.NO for record in rig.exchange.resting(ME)))
+            rig.buy(4_500, 20)
+        done = await opposing
+        state = await rig.settled(done, alone=False)
+        assert done.quantity == Decimal(20)
+        assert AGAINST in [one.reason for one in tell(await rig.journal(done.execution_id)).decisions]
+        assert len(state.orders) == len(state.splits)
+        assert not isinstance(replay(await rig.journal(done.execution_id)), Difference)
+
+
+async def test_two_that_hold_each_other_up_at_the_end_both_take_from_others(postgres: str, tmp_path: Path) -> None:
+    """Both rest inside 44 and 47, and both want to take at once: each order would meet the other's that is at rest."""
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        one, two = await asyncio.gather(
+            engine.execute_trade(AnEdge(1, "0.45", 20), walker(12, split_ratios=[1.0])),
+            engine.execute_trade(AnEdge(2, "0.54", 20, "no"), walker(12, split_ratios=[1.0])),
+        )
+        for trade in (one, two):
+            await rig.settled(trade, alone=False)
+            assert trade.quantity == Decimal(20)
+
+
+async def test_two_that_start_at_once_against_each_other_both_end(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        trades = await asyncio.gather(
+            engine.execute_trade(AnEdge(1, "0.46", 20), walker(6)),
+            engine.execute_trade(AnEdge(2, "0.55", 20, "no"), walker(6)),
+            engine.execute_trade(AnEdge(3, "0.45", 20), simple(6)),
+            engine.execute_trade(AnEdge(4, "0.56", 20, "no"), simple(6)),
+        )
+        for trade in trades:
+            state = await rig.settled(trade, alone=False)
+            assert state.calls <= 20
 
 
 # Never twice

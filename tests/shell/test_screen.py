@@ -37,6 +37,7 @@ from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.ledger import Fill, Kind, OrderKey, Style
 from depthwalker.core.parent import Action, Parent, Ticket
 from depthwalker.core.policy import policy_for
+from depthwalker.core.siblings import AGAINST
 from depthwalker.core.split import Split
 from depthwalker.core.units import SECOND, Count, Micros, Money, Price
 from depthwalker.core.view import Conditions, View, look
@@ -277,6 +278,15 @@ def test_a_move_that_is_no_walk_is_told_too() -> None:
     held = Held(((1, "it came to us"), (2, "momentum below the threshold")), NOW)
 
     assert told(before, evolve(evolve(before, followed), held)) == ["moved split 1 0.47 -> 0.46: it came to us"]
+
+
+def test_that_an_order_of_the_account_stands_against_a_split_is_told_as_it_begins() -> None:
+    before = folded(*facts())
+    opposed = evolve(before, Held(((1, AGAINST),), NOW))
+
+    assert told(before, opposed) == ["waiting split 1: an order of this account stands against it"]
+    assert told(START, opposed)[2] == "waiting split 1: an order of this account stands against it"
+    assert told(opposed, evolve(opposed, Held(((1, AGAINST), (2, "quiet")), NOW))) == []
 
 
 def test_a_fill_is_told_once_its_price_is_known() -> None:

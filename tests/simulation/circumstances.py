@@ -15,11 +15,12 @@ A_DAY_S = 86_400.0
 
 @dataclass(frozen=True)
 class Parent:
-    """One parent order: how many contracts of YES are bought or sold, and how."""
+    """One parent order: how many contracts are bought or sold, of which outcome, and how."""
 
     size: int
     method: AMethod
     action: str = "buy"
+    side: str = "yes"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def _parent(random: Random, held: int) -> Parent:
         else simple(seconds, algorithm=random.choice(("twap", "adaptive_limit")))
     )
     sells = held > 0 and random.random() < 0.4
-    return Parent(random.randint(1, held // 2 if sells else 120), method, "sell" if sells else "buy")
+    size, opposite = random.randint(1, held // 2 if sells else 120), random.random() < 0.2
+    return Parent(size, method, "sell" if sells else "buy", "no" if opposite and not sells else "yes")
 
 
 _FILLS = quiet(*sellers(4_300, 20, 0.6, 1.1))
@@ -113,6 +115,9 @@ SCRIPTS: Mapping[str, Circumstances] = {
     "a walker rests, walks and takes the rest": _WALKS,
     "the specification's policy": Circumstances((Parent(60, walker(2, policy="spec")),), _FILLS),
     "a sale": Circumstances((Parent(40, walker(2), "sell"),), held=80),
+    "parents that acquire opposite legs": Circumstances(
+        (Parent(30, simple(3)), Parent(30, walker(3), side="no"), Parent(20, walker(2, policy="spec"), side="no"))
+    ),
     "two parents at once, one order group, by websocket": Circumstances(
         (Parent(30, walker(2)), Parent(20, simple(1))), _FILLS, groups=True, socket=True
     ),

@@ -46,7 +46,8 @@ CALM_TRIES = 4
 SETTLED_AFTER_S = 20.0  # a market that has closed
 BETWEEN_TRIES_S = 20.0
 LONGEST_S = 3_600.0
-CAPS = {Leg.YES: 5_000, Leg.NO: 6_000}  # the target of 0.45 and five cents, buying and selling
+TARGETS = {"yes": "0.45", "no": "0.55"}
+CAPS = {Leg.YES: 5_000, Leg.NO: 6_000}  # the target of 0.45 and five cents, buying and selling, and of NO at 0.55
 _identity = lru_cache(maxsize=1_000)(parse_client_id)  # the books are looked at after each request
 CLIENT_ID = re.compile(r'"(?:updated_)?client_order_id":"([^"]+)"')
 INTERRUPTIONS: dict[str, tuple[Callable[[Exchange], None], Callable[[Exchange], None]]] = {
@@ -230,7 +231,7 @@ class World:
 
     async def _execute(self, engine: Engine, key: str) -> None:
         parent = self._parents[key]
-        edge = AnEdge(1, position_size=parent.size, action=parent.action)
+        edge = AnEdge(1, TARGETS[parent.side], parent.size, parent.side, parent.action)
         with suppress(Unresolved, DatabaseTrouble, ExchangeTrouble, StoreError):
             try:
                 self._trades[key] = await engine.execute_trade(edge, parent.method, request_key=key)

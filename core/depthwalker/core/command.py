@@ -40,6 +40,13 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Remember, between two ticks, why splits wait, or that what they waited for is over (no reason)."""
+
+    held: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Run this algorithm with these splits."""
 
@@ -186,6 +193,7 @@ class WaitUntil:
 
 Command: TypeAlias = (
     Tick
+    | Hold
     | Plan
     | Place
     | Amend
@@ -237,6 +245,8 @@ def _intent(command: Command, at: Micros) -> tuple[Fact, ...]:
     match command:
         case Tick(held):
             return (Held(held, at),) if held else ()
+        case Hold(held):
+            return (Held(held, at),)
         case Plan(algorithm, reason, splits):
             return (Planned(algorithm, reason, splits, at),)
         case Place(key, price, count, style, ahead, reason):

@@ -17,6 +17,7 @@ from depthwalker.core.command import (
     Command,
     Finish,
     Fresh,
+    Hold,
     MarkOver,
     OfferAt,
     Plan,
@@ -34,22 +35,29 @@ from depthwalker.core.fact import FILLED, TIME_OUT, Status
 from depthwalker.core.ledger import Phase, settled
 from depthwalker.core.parent import recap
 from depthwalker.core.policy import Policy
+from depthwalker.core.quote import Desire
 from depthwalker.core.reconcile import (
     RECANCEL,
     look_overdue_at,
     lookup_due,
+    opposed,
     passed_by,
     reconcile,
     replace_at,
     retry_at,
+    stays,
     unproven,
 )
 from depthwalker.core.routing import route
+from depthwalker.core.siblings import AGAINST
 from depthwalker.core.units import SECOND, Count, Micros, Price, format_count
 from depthwalker.core.view import View
 
 MOST_REFUSALS: Final = 3
 PATIENCE: Final = Micros(4 * SECOND)  # the longest wait without a look
+OPPOSED_PATIENCE: Final = Micros(
+    SECOND // 4
+)  # until a look whether the account's own order has gone, which no book tells
 FATAL: Final = frozenset(
     {"insufficient_balance", "available_balance_too_low", "market_not_found", "user_not_found", "MARKET_INACTIVE"}
 )
@@ -88,11 +96,38 @@ def decide(
 
 def _work(state: State, view: View, policy: Policy, strategy: Strategy) -> tuple[Command, ...]:
     wanted = strategy.desire(state, view, policy)
+    against: tuple[int, ...] = () if view.own_offer is None else opposed(state, view, wanted.quotes)
+    changed = _changed(state, view, wanted, against)
+    if changed:
+        return (Hold(changed),)
     lookup_at = lookup_due(state, view, policy)
     orders = reconcile(state, view, policy, wanted.quotes, lookup_at)
-    tick = (Tick(wanted.held),) if strategy.ticks and due(state, view, policy) else ()
-    moments = (lookup_at, state.parent.wind_down, *strategy.moments(state, view, policy))
+    tick = (Tick(_held(wanted, against)),) if strategy.ticks and due(state, view, policy) else ()
+    again: tuple[Micros, ...] = (Micros(view.now + OPPOSED_PATIENCE),) if against else ()
+    moments = (lookup_at, state.parent.wind_down, *again, *strategy.moments(state, view, policy))
     return (*tick, *orders, _wait(state, view, policy, moments))
+
+
+def _changed(state: State, view: View, wanted: Desire, against: tuple[int, ...]) -> tuple[tuple[int, str], ...]:
+    """Return the splits that an order of the account has begun to stand against, and those that nothing of it holds any more.
+
+    Staying where it is, between two ticks, is no change of a split's mind.
+    """
+    held = [part.number for part in state.splits if part.held == AGAINST]
+    if not against and not held:
+        return ()
+    staying = [one.split for one in wanted.quotes if view.own_offer is not None and stays(state, one.split, one.price)]
+    begun = [(split, AGAINST) for split in against if split not in held]
+    over = [(split, "") for split in held if split not in against and split not in staying]
+    return (*begun, *over)
+
+
+def _held(wanted: Desire, against: tuple[int, ...]) -> tuple[tuple[int, str], ...]:
+    """Return why splits do not move: what an order of the account stands against, whatever its algorithm says."""
+    if not against:
+        return wanted.held
+    others = tuple([(split, reason) for split, reason in wanted.held if split not in against])
+    return (*others, *((split, AGAINST) for split in against))
 
 
 def _ending(state: State, view: View, policy: Policy) -> str:

@@ -18,7 +18,7 @@ from depthwalker.core.split import Split
 from depthwalker.core.units import Count, Micros, Price
 from depthwalker.core.view import View
 
-FORMAT: Final = 4  # of the journal; 1 had no passages in its views and did not name itself, 2 knew no market that is over, 3 no new cap
+FORMAT: Final = 5  # of the journal; 1 had no passages in its views and did not name itself, 2 knew no market that is over, 3 no new cap, 4 no own offer
 
 # Why an execution winds down, where the words decide what else is told of it (`routing.gave_way`, the view execution_fallbacks).
 FILLED: Final = "filled"

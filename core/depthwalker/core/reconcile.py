@@ -3,17 +3,18 @@
 A split has at most one order that is not closed, unless one comes that was told to be refused, and an order at most one mutation
 under way. An order whose outcome or record is in doubt is looked up before anything else happens to it; only its cancel goes out, too, while orders cannot be
 read. New exposure is taken on only out of headroom: the parent's count less what every order out may still fill
-(invariant 1).
+(invariant 1). No order is placed at or amended to a price at which it would meet one of the same account.
 """
 
 from dataclasses import replace
 from typing import Final
 
 from depthwalker.core.command import Amend, Burn, Cancel, Claim, Command, Lapse, Lookup, Passed, Place, woken
-from depthwalker.core.execution import SplitState, State, split_filled, total_exposure
+from depthwalker.core.execution import SplitState, State, open_order, split_filled, total_exposure
 from depthwalker.core.ledger import Order, OrderKey, Phase, Style, filled, full, settled
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Quote
+from depthwalker.core.siblings import meets_own, short_of_own
 from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.core.view import View, queue_at
 
@@ -38,11 +39,11 @@ def reconcile(
     headroom = state.parent.count - total_exposure(state)
     commands: list[Command] = []
     for part in state.splits:
-        quote = next((_capped(quote, state) for quote in quotes if quote.split == part.number), None)
+        quote = next((_allowed(quote, state, view) for quote in quotes if quote.split == part.number), None)
         out = [order for order in state.orders if order.key.split == part.number and order.phase is not Phase.CLOSED]
         if out:
             for order in out:
-                wanted = None if _superfluous(order, part, state) else quote
+                wanted = None if _superfluous(order, part, state) or _gives_way(quote, state, view) else quote
                 commands.extend(_keep(order, wanted, part, state, view, policy))
         elif quote is not None:
             placed = _place(part, quote, headroom, state, view, policy)
@@ -51,6 +52,17 @@ def reconcile(
     if not state.looking and lookup_at <= view.now:
         commands.append(Lookup())
     return tuple(commands)
+
+
+def opposed(state: State, view: View, quotes: tuple[Quote, ...]) -> tuple[int, ...]:
+    """Return the splits that are not placed or moved as wanted because an order of the account stands against that."""
+    return tuple([quote.split for quote in quotes if _opposed(_allowed(quote, state, view), state, view)])
+
+
+def stays(state: State, split: int, price: Price) -> bool:
+    """Return whether a split's order is at this price already."""
+    working = open_order(state, split)
+    return working is not None and working.price == price
 
 
 def passed_by(state: State) -> tuple[Passed, ...]:
@@ -249,12 +261,30 @@ def _superfluous(order: Order, part: SplitState, state: State) -> bool:
     return taken > 0 and taken + order.total > part.count
 
 
-def _capped(quote: Quote, state: State) -> Quote:
-    """Return the quote at the cap where it is above: whatever an algorithm wants, and though the cap has come down meanwhile."""
-    return quote if quote.price <= state.cap else replace(quote, price=state.cap)
+def _allowed(quote: Quote, state: State, view: View) -> Quote:
+    """Return the quote at the cap where it is above: whatever an algorithm wants, and though the cap has come down meanwhile.
+
+    One that takes comes short of the account's own orders, too, where that takes anything.
+    """
+    capped = quote if quote.price <= state.cap else replace(quote, price=state.cap)
+    return capped if view.own_offer is None else short_of_own(capped, state.grid, view)
+
+
+def _opposed(quote: Quote, state: State, view: View) -> bool:
+    price = state.grid.floor(quote.price)
+    return price is not None and meets_own(price, view) and not stays(state, quote.split, price)
+
+
+def _gives_way(quote: Quote | None, state: State, view: View) -> bool:
+    """Return whether a split that wants to take, but must not, holds up another execution of the account by what it has at rest."""
+    if quote is None or not view.own_waits or quote.style is Style.REST:
+        return False
+    return _opposed(quote, state, view)
 
 
 def _crosses(price: Price, style: Style, view: View) -> bool:
-    """Return whether an order that should rest would meet an offer in this book."""
+    """Return whether an order would meet one of the account's own, or, should it rest, an offer in this book."""
+    if meets_own(price, view):
+        return True
     offer = view.best_offer()
     return style is Style.REST and offer is not None and price >= offer

@@ -290,6 +290,8 @@ def _decided(before: State, after: State, fact: Fact) -> Iterator[Decision]:
             yield Decision(at, deed, key.split, reason, old, ticket.framed(price), total, strength)
         case Held(reasons, at):
             for split, reason in reasons:
+                if not reason:
+                    continue
                 stands = next((ticket.framed(part.price) for part in after.splits if part.number == split), None)
                 yield Decision(at, Deed.HOLD, split, reason, price=stands)
         case Requested(key, kind, at):

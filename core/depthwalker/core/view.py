@@ -61,7 +61,8 @@ class View:
 
     `queue_near` and `offers_near` count the contracts within five cents of the best, `reach` the offers up to the cap;
     all three from the whole book. `ahead` estimates, by split, the contracts still before our order in its queue;
-    `passages` what went by it since it joined.
+    `passages` what went by it since it joined. An order at `own_offer` or above would meet one of the account's own;
+    `own_waits`: another execution waits for that, too, until ours have gone.
     """
 
     now: Micros
@@ -74,6 +75,8 @@ class View:
     conditions: Conditions
     ahead: tuple[tuple[int, Count], ...]
     passages: tuple[Passage, ...] = ()
+    own_offer: Price | None = None
+    own_waits: bool = False
 
     def best_bid(self) -> Price | None:
         """Return the best price that others bid for our leg."""
@@ -106,8 +109,14 @@ def look(
     waiting: tuple[Waiting, ...],
     conditions: Conditions,
     now: Micros,
+    own_offer: Price | None = None,
+    *,
+    own_waits: bool = False,
 ) -> View:
-    """Return the view of one execution. `own` are all orders of the account in that market, at every price they may have."""
+    """Return the view of one execution. `own` are all orders of the account in that market, at every price they may have.
+
+    `own_offer` and `own_waits` are what `siblings` says of the account's other executions.
+    """
     seen = without(book, own)
     queue, bids = seen.bids(leg), seen.bids(leg.other())  # offers are those bids at 1 - p: only what is shown is turned
     passed = [(order, supplied(history, leg, order.price, order.since)) for order in waiting]
@@ -122,6 +131,8 @@ def look(
         conditions=conditions,
         ahead=tuple([(order.split, _ahead(order, count, queue)) for order, count in passed]),
         passages=tuple([passage for order, count in passed for passage in _passages(order, count, history)]),
+        own_offer=own_offer,
+        own_waits=own_waits,
     )
 
 

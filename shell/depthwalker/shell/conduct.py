@@ -345,7 +345,7 @@ class Conductor:
             clock=self._clock,
             limiter=self._limiter,
             walkers=lambda: (walkers, self._settings.max_concurrent),
-            others=lambda runner: self._own_orders(job.ticker, runner),
+            others=lambda runner: self._others(job.ticker, runner),
             ema_slippage=await self._ema_slippage(job.ticker),
             on_turn=self._on_turn,
             troubles=self._troubles,
@@ -491,8 +491,8 @@ class Conductor:
         except StoreError:
             return 0
 
-    def _own_orders(self, ticker: str, besides: Runner) -> tuple[OwnOrder, ...]:
-        return own_orders(runners(self._conducts, ticker), besides)
+    def _others(self, ticker: str, besides: Runner) -> tuple[Runner, ...]:
+        return tuple(runner for runner in runners(self._conducts, ticker) if runner is not besides)
 
 
 def runners(conducts: Mapping[str, Conduct], ticker: str | None = None) -> tuple[Runner, ...]:
@@ -501,9 +501,9 @@ def runners(conducts: Mapping[str, Conduct], ticker: str | None = None) -> tuple
     return tuple(runner for runner in every if ticker is None or runner.state.parent.ticker == ticker)
 
 
-def own_orders(among: tuple[Runner, ...], besides: Runner | None = None) -> tuple[OwnOrder, ...]:
+def own_orders(among: tuple[Runner, ...]) -> tuple[OwnOrder, ...]:
     """Return what a book may show of these executions."""
-    return tuple(order for runner in among if runner is not besides for order in runner.own_orders())
+    return tuple(order for runner in among for order in runner.own_orders())
 
 
 def _seated(feed: Feed, started: Started, told: Begun | Attached) -> Seated | Attached:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from depthwalker.core.execution import SplitState, State, WalkStep
 from depthwalker.core.ledger import Ending, Order, OrderKey, Phase, Style, filled
 from depthwalker.core.parent import Action, in_words
+from depthwalker.core.siblings import AGAINST
 from depthwalker.core.units import Count, Micros, Price, round_div
 from depthwalker.shell.figures import counted, short_count, short_price
 
@@ -39,6 +40,7 @@ def _told(before: State, after: State) -> Iterator[tuple[str, str]]:
     stood = {part.number: part for part in before.splits}
     for part in after.splits:
         yield from _moves(after, stood.get(part.number), part)
+        yield from _opposed(stood.get(part.number), part)
     for order in after.orders:
         yield from _order(after, known.get(order.key), order)
     for part in after.splits:
@@ -65,6 +67,12 @@ def _moves(state: State, before: SplitState | None, after: SplitState) -> Iterat
     if before is not None and not steps and after.price != before.price:
         why = f": {after.held}" if after.held else ""
         yield "moved", f"split {after.number} {_price(state, before.price)} -> {_price(state, after.price)}{why}"
+
+
+def _opposed(before: SplitState | None, after: SplitState) -> Iterator[tuple[str, str]]:
+    """Tell of an order of the account that has begun to stand against a split."""
+    if after.held == AGAINST and (before is None or before.held != AGAINST):
+        yield "waiting", f"split {after.number}: {AGAINST}"
 
 
 def _walk(state: State, part: SplitState, step: WalkStep) -> str:

@@ -21,6 +21,7 @@ from depthwalker.core.command import (
     Command,
     Finish,
     Fresh,
+    Hold,
     Lapse,
     Lookup,
     MarkOver,
@@ -42,7 +43,8 @@ from depthwalker.core.fact import BUG, STORE_AWAY, Deferred, Fact, LookedUp, Out
 from depthwalker.core.ledger import Kind, Phase, shown
 from depthwalker.core.policy import Policy
 from depthwalker.core.routing import MOST_TROUBLES
-from depthwalker.core.units import Micros
+from depthwalker.core.siblings import own_offer, own_waits
+from depthwalker.core.units import Micros, Price
 from depthwalker.core.view import Conditions, View, Waiting, look
 from depthwalker.shell.feed import Feed
 from depthwalker.shell.journal import Store, StoreError
@@ -73,15 +75,16 @@ class Runner:
         clock: Clock,
         limiter: Limiter,
         walkers: Callable[[], tuple[int, int]],
-        others: Callable[["Runner"], tuple[OwnOrder, ...]],
+        others: Callable[["Runner"], tuple["Runner", ...]],
         ema_slippage: int,
         on_turn: Callable[[State, View], None] | None = None,
         troubles: Troubles | None = None,
         elsewhere: int = 0,
     ) -> None:
-        """`walkers` gives how many other walkers run and how many may; `on_turn` is shown every state and view.
+        """`walkers` gives how many other walkers run and how many may, `others` the executions beside one in its market.
 
-        `troubles` tells what failed lately in this process, `elsewhere` what had failed in others when this execution began.
+        `on_turn` is shown every state and view. `troubles` tells what failed lately in this process, `elsewhere` what had
+        failed in others when this execution began.
         """
         self.state = state
         self._policy = policy
@@ -167,7 +170,8 @@ class Runner:
         self._inbox.clear()
         self._woken_by = None
         self._remember(news)
-        view = self._view() if news or seen is None else seen
+        # What was seen as this turn was asked for holds no more if another execution has placed or moved an order since.
+        view = self._view() if news or seen is None or (seen.own_offer, seen.own_waits) != self._siblings() else seen
         commands = self._decided(view)
         self._show(view)
         self._remember(intents(commands, view))
@@ -187,7 +191,7 @@ class Runner:
         if commands and isinstance(commands[-1], WaitUntil):
             await self._rest(commands[-1])  # whatever was sent ends in a fact, which wakes
         else:
-            if all(isinstance(command, Plan | WindDown) for command in commands):
+            if all(isinstance(command, Hold | Plan | WindDown) for command in commands):
                 self._woken_by = view  # nothing that it shows has changed by that
             await asyncio.sleep(0)  # whatever is decided, others get their turn
 
@@ -231,9 +235,15 @@ class Runner:
             for order in self.state.orders
             if order.phase is Phase.LIVE
         )
-        own = (*self.own_orders(), *self._others(self))
-        now = self._clock.now()
-        return look(feed.book, feed.history, parent.leg, self.state.cap, own, waiting, conditions, now)
+        own = (*self.own_orders(), *(order for other in self._others(self) for order in other.own_orders()))
+        offer, waits = self._siblings()
+        cap, now = self.state.cap, self._clock.now()
+        return look(feed.book, feed.history, parent.leg, cap, own, waiting, conditions, now, offer, own_waits=waits)
+
+    def _siblings(self) -> tuple[Price | None, bool]:
+        """Return from which price on an order would meet one of the account's other executions, and whether one waits for ours."""
+        leg, others = self.state.parent.leg, [other.state for other in self._others(self)]
+        return own_offer(leg, others), own_waits(leg, others)
 
     def _remember(self, facts: tuple[Fact, ...]) -> None:
         for fact in facts:
@@ -305,7 +315,7 @@ class Runner:
                 self._send(sender.look_up(lambda: self.state), LookedUp)
             case WindDown():
                 sender.call_off()
-            case Tick() | Plan() | Regrid() | Recap() | MarkOver() | Lapse() | Finish() | WaitUntil():
+            case Tick() | Hold() | Plan() | Regrid() | Recap() | MarkOver() | Lapse() | Finish() | WaitUntil():
                 pass  # their facts are all there is to them
             case _ as never:
                 assert_never(never)

@@ -21,6 +21,7 @@ from depthwalker.core.command import (
     Command,
     Finish,
     Fresh,
+    Hold,
     Lapse,
     Lookup,
     MarkOver,
@@ -139,7 +140,7 @@ class Replay:
                 self._later(Replay._look_up)
             case Claim() | Burn() | Lapse():
                 raise RuntimeError("nothing is ever in doubt on a simulated exchange")
-            case Tick() | Plan() | Regrid() | Recap() | MarkOver() | WindDown() | Finish() | WaitUntil():
+            case Tick() | Hold() | Plan() | Regrid() | Recap() | MarkOver() | WindDown() | Finish() | WaitUntil():
                 pass
             case _ as never:
                 assert_never(never)

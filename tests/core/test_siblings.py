@@ -1,0 +1,132 @@
+"""Orders of one account that would meet each other: at which price they stand against us, and what is done short of it."""
+
+from dataclasses import replace
+
+import pytest
+from tests.core.scenes import (
+    FIRST,
+    accepted,
+    after,
+    cents,
+    contracts,
+    fold,
+    intended,
+    live,
+    match,
+    parent,
+    planned,
+    record,
+    view,
+)
+
+from depthwalker.core.answer import OrderStatus
+from depthwalker.core.book import Leg
+from depthwalker.core.execution import State
+from depthwalker.core.fact import Amended, AmendIntended, Fact, Filled, Held, OutcomeUnknown, Refused, Requested
+from depthwalker.core.grid import CENT_GRID
+from depthwalker.core.ledger import Kind, Style
+from depthwalker.core.quote import Quote
+from depthwalker.core.siblings import AGAINST, meets_own, own_offer, own_waits, short_of_own
+from depthwalker.core.units import Count, Price
+
+AMENDING = AmendIntended(FIRST, 1, cents(52), contracts(100), Style.TAKE, Count(0), False, 0, "test", after(1))
+LOST_PLACE, LOST_AMEND = (OutcomeUnknown(FIRST, kind, "time-out", after(2)) for kind in (Kind.PLACE, Kind.AMEND))
+
+
+def test_a_bid_for_the_other_leg_offers_ours_at_what_is_left_to_a_dollar() -> None:
+    assert own_offer(Leg.NO, (live(49),)) == cents(51)
+    assert own_offer(Leg.YES, (live(49),)) is None, "it acquires the same leg"
+    assert own_offer(Leg.NO, ()) is None
+
+
+def test_the_best_of_all_others_counts() -> None:
+    both = fold(
+        intended(price=47), accepted(), intended(replace(FIRST, split=2), 45), state=planned((47, 60), (45, 40))
+    )
+    sells = planned((49, 100), of=parent(leg=Leg.NO))
+    assert own_offer(Leg.NO, (both, live(46), sells)) == cents(53)
+    assert own_offer(Leg.YES, (both, fold(intended(), state=sells))) == cents(51)
+
+
+@pytest.mark.parametrize(
+    ("facts", "offer"),
+    [
+        ((), 51),
+        ((accepted(),), 51),
+        ((LOST_PLACE,), 51),
+        ((Refused(FIRST, Kind.PLACE, "invalid_order", "", after(1)),), None),
+        ((accepted(), AMENDING), 48),
+        ((accepted(), AMENDING, Amended(FIRST, 1, None, after(2))), 48),
+        ((accepted(), AMENDING, Refused(FIRST, Kind.AMEND, "invalid_order", "", after(2))), 51),
+        ((accepted(), AMENDING, LOST_AMEND), 48),
+        ((accepted(), AMENDING, LOST_AMEND, record(OrderStatus.RESTING, revision=0, at=after(3))), 48),
+        ((accepted(), replace(AMENDING, price=cents(40))), 51),
+        ((accepted(), Requested(FIRST, Kind.CANCEL, after(1))), 51),
+        ((accepted(), record(OrderStatus.CANCELED, at=after(1))), None),
+        ((accepted(), Filled(match("a", 40), after(1))), 51),
+        ((accepted(), Filled(match("a", 100), after(1))), None),
+    ],
+    ids=[
+        "on its way",
+        "at rest",
+        "of unknown outcome",
+        "refused",
+        "being moved",
+        "moved",
+        "not moved",
+        "moved or not",
+        "moved or not, though its record shows the old price",
+        "being moved away",
+        "being cancelled",
+        "cancelled",
+        "filled in part",
+        "filled",
+    ],
+)
+def test_every_price_that_an_order_may_have_stands_against_us(facts: tuple[Fact, ...], offer: int | None) -> None:
+    state: State = fold(intended(), *facts, state=planned((49, 100)))
+    assert own_offer(Leg.NO, (state,)) == (None if offer is None else cents(offer))
+
+
+def test_what_takes_is_in_the_way_only_until_it_is_answered() -> None:
+    taking = fold(intended(style=Style.TAKE), state=planned((49, 100)))
+    assert own_offer(Leg.NO, (taking,)) == cents(51)
+    for answer in (accepted(), LOST_PLACE):
+        assert own_offer(Leg.NO, (fold(answer, state=taking),)) is None, "at the exchange it rests nowhere"
+
+
+def test_it_is_known_whether_one_of_the_other_side_waits_for_ours() -> None:
+    waiting = fold(Held(((1, AGAINST),), after(1)), state=live())
+    assert own_waits(Leg.NO, (live(), waiting))
+    assert not own_waits(Leg.YES, (waiting,)), "it acquires the same leg"
+    assert not own_waits(Leg.NO, (live(), fold(Held(((1, "quiet"),), after(1)), state=live())))
+
+
+def test_an_order_meets_one_of_the_account_at_its_price_or_above() -> None:
+    seen = replace(view(), own_offer=cents(51))
+    assert [meets_own(cents(price), seen) for price in (50, 51, 52)] == [False, True, True]
+    assert not meets_own(cents(99), view())
+
+
+@pytest.mark.parametrize(
+    ("own", "style", "price"),
+    [
+        (None, Style.TAKE, 54),
+        (55, Style.TAKE, 54),
+        (54, Style.TAKE, 53),
+        (53, Style.TAKE, 52),
+        (52, Style.TAKE, 54),
+        (1, Style.TAKE, 54),
+        (53, Style.REST, 54),
+    ],
+    ids=["no other", "behind it", "at its price", "behind the best offer", "at the best offer", "at the end", "rests"],
+)
+def test_what_others_offer_before_the_accounts_own_order_is_taken(own: int | None, style: Style, price: int) -> None:
+    seen = replace(view(), own_offer=None if own is None else cents(own))
+    wanted = Quote(1, cents(54), style, "test")
+    assert short_of_own(wanted, CENT_GRID, seen) == replace(wanted, price=cents(price))
+
+
+def test_where_nothing_is_offered_there_is_nothing_to_take_before_it() -> None:
+    wanted = Quote(1, cents(54), Style.TAKE, "test")
+    assert short_of_own(wanted, CENT_GRID, replace(view(offers=()), own_offer=Price(5300))) == wanted
