@@ -333,12 +333,19 @@ def test_ctrl_c_keeps_what_was_done(cluster: tuple[str, ...], folder: Path, tmp_
     assert "as it stands" in again.stdout
 
 
+def test_what_another_version_found_is_of_another_sweep(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    search, _ = search_of(folder)
+    now = search.key
+    monkeypatch.setattr("depthwalker.shell.lab.sweep.version", lambda _package: "99.0.0")
+    assert search.key != now
+
+
 def test_another_sweeps_file_is_not_touched(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "s.parquet"
     assert sweep(folder, tmp_path / "r.json", "--out", str(out)) == 0
     before = out.read_bytes()
     assert sweep(folder, tmp_path / "r.json", "--out", str(out), "--latency", "7") == 2
-    assert "is not of this sweep: name another file with --out" in capsys.readouterr().err
+    assert "is not of this sweep, or of another version: name another file with --out" in capsys.readouterr().err
     assert out.read_bytes() == before
     key = note(out, NOTE)
     assert key is not None

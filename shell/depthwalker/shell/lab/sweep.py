@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from enum import Enum
 from functools import lru_cache
 from hashlib import sha256
+from importlib.metadata import version
 from typing import Final
 
 from depthwalker.core.depth import Liquidity
@@ -58,9 +59,9 @@ class Search:
 
     @property
     def key(self) -> str:
-        """Return what tells this search from every other one: 32 hexadecimal digits."""
+        """Return what tells this search from every other one, and from itself under another version: 32 hexadecimal digits."""
         variants = tuple((variant.policy, variant.strategy_of.__qualname__) for variant in self.variants)
-        told = repr((VERSION, variants, self.sampling, self.latency, self.block))
+        told = repr((version("depthwalker"), VERSION, variants, self.sampling, self.latency, self.block))
         return sha256(told.encode()).hexdigest()[:32]
 
 
