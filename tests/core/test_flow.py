@@ -144,22 +144,24 @@ def test_a_sample_counts_both_legs_near_their_best_and_in_all(book: Book) -> Non
 
 
 @given(any_books(CENT_GRID), st.lists(st.integers(-SECOND, 100 * SECOND), max_size=20))
-def test_samples_are_never_closer_than_their_spacing_nor_older_than_the_window(book: Book, steps: list[int]) -> None:
+def test_a_half_second_has_one_sample_and_none_is_older_than_the_window(book: Book, steps: list[int]) -> None:
     history, now = NO_HISTORY, NOW
     for step in steps:
         now = Micros(now + step)
         history = observe(history, book, now)
         instants_seen = [one.at for one in history.samples]
-        assert all(later - one >= SAMPLE_SPACING for one, later in pairwise(instants_seen))
+        assert all(later // SAMPLE_SPACING > one // SAMPLE_SPACING for one, later in pairwise(instants_seen))
         assert instants_seen[-1] - instants_seen[0] < WINDOW
 
 
-def test_a_fresh_sample_is_not_repeated() -> None:
+def test_the_first_book_of_a_half_second_of_the_clock_is_its_sample() -> None:
     book = Book(((Price(4700), Count(300)),), (), NOW)
-    once = observe(NO_HISTORY, book, NOW)
+    begun = Micros(NOW - NOW % SAMPLE_SPACING)
     assert SAMPLE_SPACING * 2 == SECOND
-    assert observe(once, book, Micros(NOW + SAMPLE_SPACING - 1)) is once
-    assert len(observe(once, book, Micros(NOW + SAMPLE_SPACING)).samples) == 2
+    for first in (begun, Micros(begun + 1), Micros(begun + SAMPLE_SPACING - 1)):
+        once = observe(NO_HISTORY, book, first)
+        assert observe(once, book, Micros(begun + SAMPLE_SPACING - 1)) is once
+        assert len(observe(once, book, Micros(begun + SAMPLE_SPACING)).samples) == 2
 
 
 def test_observing_keeps_the_trades() -> None:

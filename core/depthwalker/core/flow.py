@@ -70,7 +70,7 @@ def gather(samples: tuple[Sample, ...], trades: tuple[TradePrint, ...]) -> Histo
 
 
 def observe(history: History, book: Book, at: Micros) -> History:
-    """Return the history with a sample of the book, unless the last one is fresh."""
+    """Return the history with a sample of the book, unless this half second has one."""
     if not sample_due(history, at):
         return history
     sample = Sample(
@@ -86,8 +86,8 @@ def observe(history: History, book: Book, at: Micros) -> History:
 
 
 def sample_due(history: History, at: Micros) -> bool:
-    """Return whether the last sample is old enough for another one."""
-    return not history.samples or at - history.samples[-1].at >= SAMPLE_SPACING
+    """Return whether no sample is of this half second of the clock: who begins to watch later takes the same ones."""
+    return not history.samples or at // SAMPLE_SPACING > history.samples[-1].at // SAMPLE_SPACING
 
 
 def record(history: History, prints: tuple[TradePrint, ...]) -> History:

@@ -20,7 +20,6 @@ _APART: Final = 64  # changes between two kept books, at least
 _CACHED: Final = 20_000
 _BLOCK: Final = 64  # samples that are read together
 _SOON: Final = 256  # events
-_STRIDE: Final = 64  # events looked ahead for the next sample, doubled until it is found
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +205,7 @@ class Index:
         self._silences = silences
         self._at = columns.at.data
         self.sides = {leg: SideIndex(columns.side(leg), columns, leg) for leg in Leg}
-        self._sample_at = _sampled(self._at)
+        self._sample_at = _sampled(columns.at)
         self._near = [0] * len(self._sample_at), [0] * len(self._sample_at)  # of YES, of NO
         self._volumes = [Count(0)] * len(self._sample_at)
         self._ready: set[int] = set()
@@ -303,20 +302,13 @@ def _printed(taken: Taken) -> tuple[tuple[int, int], ...]:
     return (*taken.hits, (taken.floor, lost)) if lost else taken.hits
 
 
-def _sampled(at: memoryview) -> list[int]:
-    """Return the instants at which a live history takes its samples: each the first event of half a second or more later."""
-    first, place, end = int(ORIGIN), 0, len(at)
-    found, wanted = [first], first + SAMPLE_SPACING
-    while True:
-        far = place + _STRIDE
-        while far < end and at[far] < wanted:
-            far += far - place
-        place = bisect_left(at, wanted, place, far if far < end else end)  # noqa: FURB136 - min() is a quarter dearer
-        if place == end:
-            return found
-        sample = at[place]
-        found.append(sample)
-        wanted = sample + SAMPLE_SPACING
+def _sampled(at: Ints) -> list[int]:
+    """Return the instants at which a live history takes its samples: the tape's beginning, and the first event of each half second."""
+    halves = at // SAMPLE_SPACING
+    first = np.ones(len(at), dtype=np.bool_)
+    first[:1] = halves[:1] != ORIGIN // SAMPLE_SPACING
+    first[1:] = halves[1:] != halves[:-1]
+    return [ORIGIN, *at[first].tolist()]
 
 
 def _sums(counts: Ints) -> memoryview:

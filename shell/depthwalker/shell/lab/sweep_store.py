@@ -56,7 +56,9 @@ class ParquetKept:
             except Broken as broken:
                 raise Wrong(f"{file} cannot be read: {broken}") from broken
             if said != search.key:
-                raise Wrong(f"{file} is not of this sweep, or of another version: name another file with --out, or move it away")
+                raise Wrong(
+                    f"{file} is not of this sweep, or of another version: name another file with --out, or move it away"
+                )
 
     def keep(self, found: Sequence[Found]) -> None:
         """Keep what a task found."""
