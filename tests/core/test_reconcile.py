@@ -760,3 +760,18 @@ def test_of_two_that_hold_each_other_up_who_wants_to_take_withdraws_what_it_has_
     assert not asked(live(), quote(51), seen=seen), "it can only rest, and does"
     assert asked(live(), wanted, seen=replace(faced(55), own_waits=True))[0] != Cancel(FIRST, name(FIRST))
     assert not asked(unplaced(), wanted, seen=seen)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (Deferred(FIRST, Kind.CANCEL, "429", after(1)),),
+        (lost(Kind.CANCEL, 1), record(RESTING, at=after(2)), LookedUp("", after(2))),
+    ],
+    ids=["not applied", "lost"],
+)
+def test_an_order_that_gave_way_in_vain_is_cancelled_all_the_same_once_nobody_waits_for_it(
+    answers: tuple[Fact, ...],
+) -> None:
+    state = live(49, 100, Requested(FIRST, Kind.CANCEL, after(1)), *answers)
+    assert Cancel(FIRST, name(FIRST)) in asked(state, quote(54, Style.TAKE), at=4), "no amend goes out after a cancel"

@@ -43,7 +43,9 @@ def reconcile(
         out = [order for order in state.orders if order.key.split == part.number and order.phase is not Phase.CLOSED]
         if out:
             for order in out:
-                wanted = None if _superfluous(order, part, state) or _gives_way(quote, state, view) else quote
+                # A cancel is seen through, though what it gave way to is gone: nothing else goes out about such an order.
+                goes = order.cancels or _superfluous(order, part, state) or _gives_way(quote, state, view)
+                wanted = None if goes else quote
                 commands.extend(_keep(order, wanted, part, state, view, policy))
         elif quote is not None:
             placed = _place(part, quote, headroom, state, view, policy)
@@ -222,7 +224,7 @@ def _amend(
     order: Order, quote: Quote, part: SplitState, state: State, view: View, policy: Policy
 ) -> tuple[Command, ...]:
     """Return the change of price that a quote wants of a live order; its total stays, so its exposure does too."""
-    if quote.price == order.price or order.cancels:
+    if quote.price == order.price:
         return ()
     # An order's owner may have made it larger than is wanted: an amend would ask for that anew.
     if total_exposure(state) > state.parent.count:
