@@ -443,3 +443,21 @@ def test_a_way_that_is_free_although_the_account_has_an_order_further_up_is_gone
     state = planned((50, 100), algorithm=Algorithm.SIMPLE_LIMIT)
     waiting = held(state, decided(state, faced(50)))
     assert decided(waiting, faced(51)) == (Hold(((1, ""),)),)
+
+
+def test_a_split_that_wants_what_it_has_at_a_tick_waits_for_nothing_any_more() -> None:
+    by = policy(algorithm=Algorithm.ADAPTIVE_LIMIT)
+    state = fold(intended(), accepted(), state=planned((49, 100), algorithm=Algorithm.ADAPTIVE_LIMIT))
+    wants = replace(faced(50, 4), ladders=view(queue=((50, 500),)).ladders)
+    waiting = fold(Viewed(wants, True, after(4)), state=held(state, decided(state, wants, by)))
+    back = replace(faced(52, 8), ladders=view(queue=((48, 500),)).ladders)
+    assert not [one for one in decided(waiting, replace(back, now=after(7)), by) if isinstance(one, Hold)]
+    assert decided(waiting, back, by) == (Hold(((1, ""),)),)
+
+
+def test_no_order_beyond_the_cap_is_in_the_way() -> None:
+    state = fold(intended(), accepted(), state=planned((49, 100), algorithm=Algorithm.TWAP))
+    waiting = fold(Held(((1, AGAINST),), after(1)), state=state)
+    by = policy(algorithm=Algorithm.TWAP)
+    assert not [one for one in decided(waiting, faced(53), by) if isinstance(one, Hold)]
+    assert decided(waiting, faced(54), by) == (Hold(((1, ""),)),)

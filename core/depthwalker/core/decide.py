@@ -49,7 +49,7 @@ from depthwalker.core.reconcile import (
     unproven,
 )
 from depthwalker.core.routing import route
-from depthwalker.core.siblings import AGAINST
+from depthwalker.core.siblings import AGAINST, meets_own
 from depthwalker.core.units import SECOND, Count, Micros, Price, format_count
 from depthwalker.core.view import View
 
@@ -96,27 +96,31 @@ def decide(
 
 def _work(state: State, view: View, policy: Policy, strategy: Strategy) -> tuple[Command, ...]:
     wanted = strategy.desire(state, view, policy)
+    ticks = strategy.ticks and due(state, view, policy)
     against: tuple[int, ...] = () if view.own_offer is None else opposed(state, view, wanted.quotes)
-    changed = _changed(state, view, wanted, against)
+    changed = _changed(state, view, wanted, against, ticks=ticks)
     if changed:
         return (Hold(changed),)
     lookup_at = lookup_due(state, view, policy)
     orders = reconcile(state, view, policy, wanted.quotes, lookup_at)
-    tick = (Tick(_held(wanted, against)),) if strategy.ticks and due(state, view, policy) else ()
+    tick = (Tick(_held(wanted, against)),) if ticks else ()
     again: tuple[Micros, ...] = (Micros(view.now + OPPOSED_PATIENCE),) if against else ()
     moments = (lookup_at, state.parent.wind_down, *again, *strategy.moments(state, view, policy))
     return (*tick, *orders, _wait(state, view, policy, moments))
 
 
-def _changed(state: State, view: View, wanted: Desire, against: tuple[int, ...]) -> tuple[tuple[int, str], ...]:
+def _changed(
+    state: State, view: View, wanted: Desire, against: tuple[int, ...], *, ticks: bool
+) -> tuple[tuple[int, str], ...]:
     """Return the splits that an order of the account has begun to stand against, and those that nothing of it holds any more.
 
-    Staying where it is, between two ticks, is no change of a split's mind.
+    Staying where it is, between two ticks, is no change of a split's mind, as long as that order stands within the cap.
     """
     held = [part.number for part in state.splits if part.held == AGAINST]
     if not against and not held:
         return ()
-    staying = [one.split for one in wanted.quotes if view.own_offer is not None and stays(state, one.split, one.price)]
+    waits = not ticks and meets_own(state.cap, view)
+    staying = [one.split for one in wanted.quotes if waits and stays(state, one.split, one.price)]
     begun = [(split, AGAINST) for split in against if split not in held]
     over = [(split, "") for split in held if split not in against and split not in staying]
     return (*begun, *over)
