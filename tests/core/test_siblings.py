@@ -22,7 +22,17 @@ from tests.core.scenes import (
 from depthwalker.core.answer import OrderStatus
 from depthwalker.core.book import Leg
 from depthwalker.core.execution import State
-from depthwalker.core.fact import Amended, AmendIntended, Fact, Filled, Held, OutcomeUnknown, Refused, Requested
+from depthwalker.core.fact import (
+    Amended,
+    AmendIntended,
+    Fact,
+    Filled,
+    Held,
+    OutcomeUnknown,
+    Refused,
+    Requested,
+    WindingDown,
+)
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.ledger import Kind, Style
 from depthwalker.core.quote import Quote
@@ -100,6 +110,7 @@ def test_it_is_known_whether_one_of_the_other_side_waits_for_ours() -> None:
     assert own_waits(Leg.NO, (live(), waiting))
     assert not own_waits(Leg.YES, (waiting,)), "it acquires the same leg"
     assert not own_waits(Leg.NO, (live(), fold(Held(((1, "quiet"),), after(1)), state=live())))
+    assert not own_waits(Leg.NO, (fold(WindingDown("stopped", after(2)), state=waiting),)), "it takes nothing more"
 
 
 def test_an_order_meets_one_of_the_account_at_its_price_or_above() -> None:

@@ -35,7 +35,8 @@ def own_offer(leg: Leg, others: Iterable[State]) -> Price | None:
 
 def own_waits(leg: Leg, others: Iterable[State]) -> bool:
     """Return whether an execution that acquires the other leg waits until orders of this account have gone."""
-    return any(part.held == AGAINST for state in others if state.parent.leg is not leg for part in state.splits)
+    acting = [state for state in others if state.parent.leg is not leg and not state.winding]
+    return any(part.held == AGAINST for state in acting for part in state.splits)
 
 
 def meets_own(price: Price, view: View) -> bool:
