@@ -736,6 +736,16 @@ def test_what_is_offered_before_the_accounts_order_is_taken_all_the_same() -> No
     assert opposed(live(52), faced(53, offers=()), (wanted,)) == (1,), "and then it waits for the rest"
 
 
+def test_what_others_offer_at_the_price_of_the_accounts_order_before_it_is_taken_too() -> None:
+    wanted, seen = quote(54, Style.TAKE), replace(faced(52), own_after=contracts(1))
+    (placed,) = asked(unplaced(), wanted, seen=seen)
+    assert isinstance(placed, Place)
+    assert (placed.price, placed.style) == (cents(52), Style.TAKE)
+    assert opposed(unplaced(), seen, (wanted,)) == ()
+    assert not asked(unplaced(), quote(52), seen=seen), "what should rest is refused"
+    assert opposed(unplaced(), faced(52), (wanted,)) == (1,), "ours is the first"
+
+
 def test_a_price_off_the_grid_is_judged_as_it_would_be_placed() -> None:
     wanted = replace(quote(), price=Price(5_050))
     assert opposed(unplaced(), faced(50), (wanted,)) == (1,)

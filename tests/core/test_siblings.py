@@ -36,10 +36,16 @@ from depthwalker.core.fact import (
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.ledger import Kind, Style
 from depthwalker.core.quote import Quote
-from depthwalker.core.siblings import AGAINST, meets_own, own_offer, own_waits, short_of_own
-from depthwalker.core.units import Count, Price
+from depthwalker.core.siblings import AGAINST, meets_own, own_waits, short_of_own, standing
+from depthwalker.core.units import Price
+from depthwalker.core.view import own_offer as nearest
 
-AMENDING = AmendIntended(FIRST, 1, cents(52), contracts(100), Style.TAKE, Count(0), False, 0, "test", after(1))
+
+def own_offer(leg: Leg, others: tuple[State, ...]) -> Price | None:
+    return nearest(standing(leg, others))
+
+
+AMENDING = AmendIntended(FIRST, 1, cents(52), contracts(100), Style.TAKE, contracts(5), False, 0, "test", after(1))
 LOST_PLACE, LOST_AMEND = (OutcomeUnknown(FIRST, kind, "time-out", after(2)) for kind in (Kind.PLACE, Kind.AMEND))
 
 
@@ -113,10 +119,38 @@ def test_it_is_known_whether_one_of_the_other_side_waits_for_ours() -> None:
     assert not own_waits(Leg.NO, (fold(WindingDown("stopped", after(2)), state=waiting),)), "it takes nothing more"
 
 
+@pytest.mark.parametrize(
+    ("facts", "ahead"),
+    [
+        ((), 0),
+        ((accepted(),), 7),
+        ((LOST_PLACE,), 0),
+        ((accepted(), AMENDING), 0),
+        ((accepted(), AMENDING, Amended(FIRST, 1, None, after(2))), 5),
+        ((accepted(), AMENDING, LOST_AMEND), 0),
+        ((accepted(), Filled(match("a", 40), after(1))), 0),
+    ],
+    ids=["on its way", "at rest", "of unknown outcome", "being moved", "moved", "moved or not", "filled in part"],
+)
+def test_what_came_before_an_order_is_known_of_one_that_rests_unfilled(facts: tuple[Fact, ...], ahead: int) -> None:
+    sent = replace(intended(), ahead=contracts(7))
+    (stands,) = standing(Leg.NO, (fold(sent, *facts, state=planned((49, 100))),))
+    assert stands.ahead == contracts(ahead)
+
+
 def test_an_order_meets_one_of_the_account_at_its_price_or_above() -> None:
     seen = replace(view(), own_offer=cents(51))
-    assert [meets_own(cents(price), seen) for price in (50, 51, 52)] == [False, True, True]
-    assert not meets_own(cents(99), view())
+    assert [meets_own(cents(price), Style.TAKE, seen) for price in (50, 51, 52)] == [False, True, True]
+    assert not meets_own(cents(99), Style.TAKE, view())
+
+
+def test_what_takes_at_its_price_meets_those_first_who_came_before_it() -> None:
+    seen = replace(view(), own_offer=cents(51), own_after=contracts(1))
+    assert [meets_own(cents(price), Style.TAKE, seen) for price in (50, 51, 52)] == [False, False, True]
+    assert [meets_own(cents(price), Style.REST, seen) for price in (50, 51, 52)] == [False, True, True]
+    assert short_of_own(
+        Quote(1, cents(54), Style.TAKE, "test"), CENT_GRID, replace(seen, own_offer=cents(52))
+    ).price == (cents(52))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from depthwalker.core.book import Book, Ladders, Leg, OwnOrder, ladders
 from depthwalker.core.fees import STANDARD
 from depthwalker.core.flow import NO_HISTORY, History, flow, gather
 from depthwalker.core.grid import CENT_GRID
-from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
+from depthwalker.core.units import CONTRACT, DOLLAR, SECOND, Count, Micros, Price
 from depthwalker.core.view import LEVELS, Conditions, Passage, View, Waiting, look, offered, queue_at
 
 YES, NO = Leg.YES, Leg.NO
@@ -135,9 +135,22 @@ def test_an_order_waits_for_what_is_bid_above_it_and_for_what_is_before_it_in_it
 
 
 def test_a_view_says_from_which_price_on_we_would_meet_an_order_of_the_account() -> None:
-    assert (seen().own_offer, seen().own_waits) == (None, False)
-    faced = look(QUOTED, NO_HISTORY, YES, Price(9900), (), (), CALM, NOW, Price(4800), own_waits=True)
-    assert (faced.own_offer, faced.own_waits) == (4800, True)
+    assert (seen().own_offer, seen().own_after, seen().own_waits) == (None, 0, False)
+    stands = (Waiting(1, Price(5200), Count(0), NOW), Waiting(1, Price(5100), Count(900), NOW))
+    faced = look(QUOTED, NO_HISTORY, YES, Price(9900), (), (), CALM, NOW, stands, own_waits=True)
+    assert (faced.own_offer, faced.own_after, faced.own_waits) == (4800, 0, True)
+
+
+def test_what_others_offer_before_ours_is_what_came_before_the_first_and_is_there() -> None:
+    def after_own(*ahead: int) -> tuple[Price | None, Count]:
+        stands = tuple(Waiting(1, price, Count(count), NOW) for count in ahead)
+        faced = look(QUOTED, NO_HISTORY, YES, Price(9900), (), (), CALM, NOW, stands)
+        return faced.own_offer, faced.own_after
+
+    price, there = QUOTED.bids(Leg.NO)[0]
+    assert after_own(there - 1) == (DOLLAR - price, there - 1)
+    assert after_own(there + 1, there + 2) == (DOLLAR - price, there), "the others have gone"
+    assert after_own(there, 7) == (DOLLAR - price, 7)
 
 
 def test_a_level_that_is_all_ours_is_not_there() -> None:

@@ -293,6 +293,7 @@ class Pace:
     rivals: Count = NOTHING
     suppliers: Count = NOTHING
     own: Price | None = None
+    own_after: Count = NOTHING
     own_waits: bool = False
 
 
@@ -417,6 +418,7 @@ class World:
                 if order.phase is Phase.LIVE and order.order_id in self.exchange.orders
             ),
             own_offer=self.pace.own,
+            own_after=self.pace.own_after,
             own_waits=self.pace.own_waits,
         )
 
@@ -609,6 +611,7 @@ class World:
             self._exchange_loses()
         elif what < 22:
             self.pace.own = Price(self.parent.target + (self.tape.pick(5) - 1) * 100)
+            self.pace.own_after = Count(100 * self.tape.pick(2))
             self.pace.own_waits = bool(self.tape.pick(2))
         elif what < 24:
             self.pace.own = None
@@ -650,7 +653,7 @@ class World:
         if isinstance(command, Place | Amend):
             assert not state.winding, "nothing is raised after winding down"
             assert not view.trouble(self.policy.stale_after), "a bad book moves nothing"
-            assert not meets_own(command.price, view), "nothing meets an order of the account"
+            assert not meets_own(command.price, command.style, view), "nothing meets an order of the account"
             identity = (command.key.split, command.key.birth if isinstance(command, Place) else command.revision)
             assert identity not in self.identities, "a new intent never reuses an id"
             self.identities.add(identity)

@@ -267,6 +267,22 @@ async def test_what_would_meet_the_accounts_own_order_waits_until_that_has_gone(
         assert not isinstance(replay(await rig.journal(done.execution_id)), Difference)
 
 
+async def test_what_others_bid_before_the_accounts_own_order_is_sold_to_all_the_same(
+    postgres: str, tmp_path: Path
+) -> None:
+    """Others bid for 200 at 44 and ours came after them: a sale to them does not meet it, and is not held up."""
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        await rig.settled(await engine.execute_trade(AnEdge(1, "0.47", 20), simple()))
+        resting = asyncio.create_task(engine.execute_trade(AnEdge(2, "0.44", 20), simple(60)))
+        await until(lambda: bool(rig.exchange.resting(ME)))
+        sold = await engine.execute_trade(AnEdge(3, "0.44", 20, "yes", "sell"), simple(9))
+        await rig.settled(sold, alone=False)
+        assert sold.quantity == Decimal(20)
+        assert rig.exchange.resting(ME), "and ours still waits"
+        rig.sell(4_400, 200)
+        assert (await resting).quantity == Decimal(20)
+
+
 async def test_two_that_hold_each_other_up_at_the_end_both_take_from_others(postgres: str, tmp_path: Path) -> None:
     """Both rest inside 44 and 47, and both want to take at once: each order would meet the other's that is at rest."""
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:

@@ -32,7 +32,7 @@ from depthwalker.core.command import (
 from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import State, total_filled
 from depthwalker.core.fact import FILLED, TIME_OUT, Status
-from depthwalker.core.ledger import Phase, settled
+from depthwalker.core.ledger import Phase, Style, settled
 from depthwalker.core.parent import recap
 from depthwalker.core.policy import Policy
 from depthwalker.core.quote import Desire
@@ -119,7 +119,7 @@ def _changed(
     held = [part.number for part in state.splits if part.held == AGAINST]
     if not against and not held:
         return ()
-    waits = not ticks and meets_own(state.cap, view)
+    waits = not ticks and meets_own(state.cap, Style.REST, view)
     staying = [one.split for one in wanted.quotes if waits and stays(state, one.split, one.price)]
     begun = [(split, AGAINST) for split in against if split not in held]
     over = [(split, "") for split in held if split not in against and split not in staying]

@@ -274,7 +274,7 @@ def _allowed(quote: Quote, state: State, view: View) -> Quote:
 
 def _opposed(quote: Quote, state: State, view: View) -> bool:
     price = state.grid.floor(quote.price)
-    return price is not None and meets_own(price, view) and not stays(state, quote.split, price)
+    return price is not None and meets_own(price, quote.style, view) and not stays(state, quote.split, price)
 
 
 def _gives_way(quote: Quote | None, state: State, view: View) -> bool:
@@ -286,7 +286,7 @@ def _gives_way(quote: Quote | None, state: State, view: View) -> bool:
 
 def _crosses(price: Price, style: Style, view: View) -> bool:
     """Return whether an order would meet one of the account's own, or, should it rest, an offer in this book."""
-    if meets_own(price, view):
+    if meets_own(price, style, view):
         return True
     offer = view.best_offer()
     return style is Style.REST and offer is not None and price >= offer

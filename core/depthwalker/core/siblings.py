@@ -2,8 +2,9 @@
 
 Of two orders of one account that would match the one that takes is cancelled (`taker_at_cross`), and one that should rest is
 refused; tried again it only meets the other again. A view therefore knows the best price at which an order of the account
-stands against us, and what would meet it is held until it is gone (`reconcile`). Of two that hold each other up and both want
-to take, each withdraws what it has at rest, which it was about to give up anyway: so both can take from others.
+stands against us, and what would meet it is held until it is gone (`reconcile`). What others offer before it is taken: at better
+prices, and at its own as far as they came before it. Of two that hold each other up and both want to take, each withdraws what it
+has at rest, which it was about to give up anyway: so both can take from others.
 """
 
 from collections.abc import Iterable
@@ -13,24 +14,25 @@ from typing import Final
 from depthwalker.core.book import Leg
 from depthwalker.core.execution import State
 from depthwalker.core.grid import PriceGrid
-from depthwalker.core.ledger import Order, Phase, Style, full
+from depthwalker.core.ledger import Order, Phase, Style, filled, full
 from depthwalker.core.quote import Quote
-from depthwalker.core.units import DOLLAR, Price
-from depthwalker.core.view import View
+from depthwalker.core.units import Count, Price
+from depthwalker.core.view import View, Waiting
 
 AGAINST: Final = "an order of this account stands against it"
 
 
-def own_offer(leg: Leg, others: Iterable[State]) -> Price | None:
-    """Return the lowest price at which other executions' orders stand against one that acquires `leg`, or None."""
-    bids = [
-        _highest(order, state)
-        for state in others
-        if state.parent.leg is not leg
-        for order in state.orders
-        if _stands(order)
-    ]
-    return Price(DOLLAR - max(bids)) if bids else None
+def standing(leg: Leg, others: Iterable[State]) -> tuple[Waiting, ...]:
+    """Return other executions' orders that stand against one that acquires `leg`, at the highest price that each may have."""
+    return tuple(
+        [
+            Waiting(order.key.split, _highest(order, state), _ahead(order), order.since)
+            for state in others
+            if state.parent.leg is not leg
+            for order in state.orders
+            if _stands(order)
+        ]
+    )
 
 
 def own_waits(leg: Leg, others: Iterable[State]) -> bool:
@@ -39,17 +41,19 @@ def own_waits(leg: Leg, others: Iterable[State]) -> bool:
     return any(part.held == AGAINST for state in acting for part in state.splits)
 
 
-def meets_own(price: Price, view: View) -> bool:
-    """Return whether an order at this price would meet one of the account."""
-    return view.own_offer is not None and price >= view.own_offer
+def meets_own(price: Price, style: Style, view: View) -> bool:
+    """Return whether an order at this price would meet one of the account before it takes anything from others."""
+    if view.own_offer is None:
+        return False
+    return price > (view.own_offer if style is Style.TAKE and view.own_after else view.own_offer - 1)
 
 
 def short_of_own(quote: Quote, grid: PriceGrid, view: View) -> Quote:
-    """Return a quote that takes at the last price before the account's own order, where others offer something up to there."""
+    """Return a quote that takes at the last price at which others come before the account's own order, if they offer anything."""
     own, offer = view.own_offer, view.best_offer()
     if own is None or offer is None or quote.style is Style.REST or quote.price < own:
         return quote
-    price = grid.floor(Price(own - 1))
+    price = grid.floor(own if view.own_after else Price(own - 1))
     return quote if price is None or price < offer else replace(quote, price=price)
 
 
@@ -65,3 +69,12 @@ def _highest(order: Order, state: State) -> Price:
     asked = order.price if order.request is None else order.request.price
     intended = [part.price for part in state.splits if order.loose and part.number == order.key.split]
     return max(order.price, asked, *intended)
+
+
+def _ahead(order: Order) -> Count:
+    """Return the contracts that came before an order as it joined: none where that is not known, or where they are gone."""
+    return (
+        Count(0)
+        if order.phase is not Phase.LIVE or order.request is not None or order.loose or filled(order)
+        else order.ahead
+    )

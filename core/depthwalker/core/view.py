@@ -15,6 +15,7 @@ from depthwalker.core.grid import PriceGrid
 from depthwalker.core.units import DOLLAR, Count, Micros, Price
 
 LEVELS: Final = 10
+NOTHING: Final = Count(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ class View:
 
     `queue_near` and `offers_near` count the contracts within five cents of the best, `reach` the offers up to the cap;
     all three from the whole book. `ahead` estimates, by split, the contracts still before our order in its queue;
-    `passages` what went by it since it joined. An order at `own_offer` or above would meet one of the account's own;
-    `own_waits`: another execution waits for that, too, until ours have gone.
+    `passages` what went by it since it joined. An order at `own_offer` or above would meet one of the account's own, after it
+    has taken the `own_after` contracts of others that came before it at that price; `own_waits`: another execution waits for that, too, until ours have gone.
     """
 
     now: Micros
@@ -76,6 +77,7 @@ class View:
     ahead: tuple[tuple[int, Count], ...]
     passages: tuple[Passage, ...] = ()
     own_offer: Price | None = None
+    own_after: Count = NOTHING
     own_waits: bool = False
 
     def best_bid(self) -> Price | None:
@@ -109,13 +111,13 @@ def look(
     waiting: tuple[Waiting, ...],
     conditions: Conditions,
     now: Micros,
-    own_offer: Price | None = None,
+    standing: tuple[Waiting, ...] = (),
     *,
     own_waits: bool = False,
 ) -> View:
     """Return the view of one execution. `own` are all orders of the account in that market, at every price they may have.
 
-    `own_offer` and `own_waits` are what `siblings` says of the account's other executions.
+    `standing` and `own_waits` are what `siblings` says of the account's other executions.
     """
     seen = without(book, own)
     queue, bids = seen.bids(leg), seen.bids(leg.other())  # offers are those bids at 1 - p: only what is shown is turned
@@ -131,9 +133,15 @@ def look(
         conditions=conditions,
         ahead=tuple([(order.split, _ahead(order, count, queue)) for order, count in passed]),
         passages=tuple([passage for order, count in passed for passage in _passages(order, count, history)]),
-        own_offer=own_offer,
+        own_offer=own_offer(standing),
+        own_after=_own_after(standing, history, leg.other(), bids) if standing else NOTHING,
         own_waits=own_waits,
     )
+
+
+def own_offer(standing: tuple[Waiting, ...]) -> Price | None:
+    """Return the lowest price at which one of these orders for the other leg is an offer of ours, or None."""
+    return Price(DOLLAR - max([order.price for order in standing])) if standing else None
 
 
 def queue_at(queue: Ladder, price: Price) -> Count:
@@ -159,6 +167,13 @@ def _descending(level: Level) -> int:
 def _ahead(order: Waiting, passed: Count, queue: Ladder) -> Count:
     """Return the queue before an order, pessimistically: trades at its price shorten it, cancels only to what is there."""
     return Count(max(0, min(order.ahead - passed, queue_at(queue, order.price))))
+
+
+def _own_after(standing: tuple[Waiting, ...], history: History, leg: Leg, queue: Ladder) -> Count:
+    """Return the contracts of others that come before the first of our orders for that leg at the highest of their prices."""
+    highest = max([order.price for order in standing])
+    first = [order for order in standing if order.price == highest]
+    return min([_ahead(order, supplied(history, leg, highest, order.since), queue) for order in first])
 
 
 def _passages(order: Waiting, passed: Count, history: History) -> tuple[Passage, ...]:

@@ -43,9 +43,9 @@ from depthwalker.core.fact import BUG, STORE_AWAY, Deferred, Fact, LookedUp, Out
 from depthwalker.core.ledger import Kind, Phase, shown
 from depthwalker.core.policy import Policy
 from depthwalker.core.routing import MOST_TROUBLES
-from depthwalker.core.siblings import own_offer, own_waits
-from depthwalker.core.units import Micros, Price
-from depthwalker.core.view import Conditions, View, Waiting, look
+from depthwalker.core.siblings import own_waits, standing
+from depthwalker.core.units import Micros
+from depthwalker.core.view import Conditions, View, Waiting, look, own_offer
 from depthwalker.shell.feed import Feed
 from depthwalker.shell.journal import Store, StoreError
 from depthwalker.shell.limiter import Limiter
@@ -171,7 +171,7 @@ class Runner:
         self._woken_by = None
         self._remember(news)
         # What was seen as this turn was asked for holds no more if another execution has placed or moved an order since.
-        view = self._view() if news or seen is None or (seen.own_offer, seen.own_waits) != self._siblings() else seen
+        view = self._view() if news or seen is None or self._beset(seen) else seen
         commands = self._decided(view)
         self._show(view)
         self._remember(intents(commands, view))
@@ -236,14 +236,19 @@ class Runner:
             if order.phase is Phase.LIVE
         )
         own = (*self.own_orders(), *(order for other in self._others(self) for order in other.own_orders()))
-        offer, waits = self._siblings()
+        stand, waits = self._siblings()
         cap, now = self.state.cap, self._clock.now()
-        return look(feed.book, feed.history, parent.leg, cap, own, waiting, conditions, now, offer, own_waits=waits)
+        return look(feed.book, feed.history, parent.leg, cap, own, waiting, conditions, now, stand, own_waits=waits)
 
-    def _siblings(self) -> tuple[Price | None, bool]:
-        """Return from which price on an order would meet one of the account's other executions, and whether one waits for ours."""
+    def _siblings(self) -> tuple[tuple[Waiting, ...], bool]:
+        """Return which orders of the account's other executions stand against this one, and whether one of those waits for ours."""
         leg, others = self.state.parent.leg, [other.state for other in self._others(self)]
-        return own_offer(leg, others), own_waits(leg, others)
+        return standing(leg, others), own_waits(leg, others)
+
+    def _beset(self, seen: View) -> bool:
+        """Return whether other executions stand otherwise than a view shows."""
+        stand, waits = self._siblings()
+        return (seen.own_offer, seen.own_waits) != (own_offer(stand), waits)
 
     def _remember(self, facts: tuple[Fact, ...]) -> None:
         for fact in facts:
