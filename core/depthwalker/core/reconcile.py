@@ -44,7 +44,11 @@ def reconcile(
         if out:
             for order in out:
                 # A cancel is seen through, though what it gave way to is gone: nothing else goes out about such an order.
-                goes = order.cancels or _superfluous(order, part, state) or _gives_way(quote, state, view)
+                goes = (
+                    order.cancels
+                    or _superfluous(order, part, state)
+                    or (view.own_waits and _gives_way(quote, state, view))
+                )
                 wanted = None if goes else quote
                 commands.extend(_keep(order, wanted, part, state, view, policy))
         elif quote is not None:
@@ -279,7 +283,7 @@ def _opposed(quote: Quote, state: State, view: View) -> bool:
 
 def _gives_way(quote: Quote | None, state: State, view: View) -> bool:
     """Return whether a split that wants to take, but must not, holds up another execution of the account by what it has at rest."""
-    if quote is None or not view.own_waits or quote.style is Style.REST:
+    if quote is None or quote.style is Style.REST:
         return False
     return _opposed(quote, state, view)
 
