@@ -461,3 +461,17 @@ def test_no_order_beyond_the_cap_is_in_the_way() -> None:
     by = policy(algorithm=Algorithm.TWAP)
     assert not [one for one in decided(waiting, faced(53), by) if isinstance(one, Hold)]
     assert decided(waiting, faced(54), by) == (Hold(((1, ""),)),)
+
+
+@pytest.mark.parametrize(("filled", "price", "against"), [(0, 52, True), (40, 52, False), (0, 51, False)])
+def test_who_took_nothing_at_the_price_of_the_accounts_order_knows_that_it_is_the_first(
+    filled: int, price: int, *, against: bool
+) -> None:
+    by = policy(algorithm=Algorithm.SIMPLE_LIMIT)
+    fills = (Filled(match("a", filled), after(1)),) if filled else ()
+    took = (intended(price=price, style=Style.TAKE), accepted(), *fills, record(OrderStatus.CANCELED, filled))
+    state = fold(*took, state=planned((52, 100), algorithm=Algorithm.SIMPLE_LIMIT, of=parent(target=cents(52))))
+    seen = replace(faced(52, 3), own_after=contracts(200))
+    hold, *_ = decided(state, seen, by)
+    assert (hold == Hold(((1, AGAINST),))) is against
+    assert isinstance(hold, Place) is not against

@@ -49,7 +49,7 @@ from depthwalker.core.reconcile import (
     unproven,
 )
 from depthwalker.core.routing import route
-from depthwalker.core.siblings import AGAINST, meets_own
+from depthwalker.core.siblings import AGAINST, as_tried, meets_own
 from depthwalker.core.units import SECOND, Count, Micros, Price, format_count
 from depthwalker.core.view import View
 
@@ -84,7 +84,7 @@ def decide(
             return (Recap(cap),)
         if state.algorithm is None:
             return _plan(state, view, policy, strategy_of)
-        return _work(state, view, policy, strategy_of(state.algorithm))
+        return _work(state, as_tried(state, view), policy, strategy_of(state.algorithm))
     if any(unproven(order) for order in state.orders) and view.conditions.over and not state.over_at:
         return (MarkOver(),)
     lookup_at = lookup_due(state, view, policy)

@@ -14,10 +14,10 @@ from typing import Final
 from depthwalker.core.book import Leg
 from depthwalker.core.execution import State
 from depthwalker.core.grid import PriceGrid
-from depthwalker.core.ledger import Order, Phase, Style, filled, full
+from depthwalker.core.ledger import Ending, Order, Phase, Style, filled, full
 from depthwalker.core.quote import Quote
 from depthwalker.core.units import Count, Price
-from depthwalker.core.view import View, Waiting
+from depthwalker.core.view import NOTHING, View, Waiting
 
 AGAINST: Final = "an order of this account stands against it"
 
@@ -39,6 +39,18 @@ def own_waits(leg: Leg, others: Iterable[State]) -> bool:
     """Return whether an execution that acquires the other leg waits until orders of this account have gone."""
     acting = [state for state in others if state.parent.leg is not leg and not state.winding]
     return any(part.held == AGAINST for state in acting for part in state.splits)
+
+
+def as_tried(state: State, view: View) -> View:
+    """Return the view with nobody before the account's order where our last one took nothing: what comes later is behind it.
+
+    How many came before it is an estimate, which those who cancelled mislead.
+    """
+    if not view.own_after or not state.orders:
+        return view
+    last = state.orders[-1]
+    vain = last.style is Style.TAKE and last.ending is Ending.CANCELED and not filled(last)
+    return replace(view, own_after=NOTHING) if vain and last.price == view.own_offer else view
 
 
 def meets_own(price: Price, style: Style, view: View) -> bool:
