@@ -754,17 +754,22 @@ async def test_opening_short_is_allowed_where_the_method_says_so(postgres: str, 
 
 async def test_the_sixth_walker_runs_the_plain_order_and_says_why(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
-        trades = await asyncio.gather(
-            *(engine.execute_trade(AnEdge(number, "0.43", 5), walker(1.5)) for number in range(1, 7))
-        )
-        plain = [trade for trade in trades if trade.result.algorithm == "simple_limit"]
-        assert len(plain) == 1
+        calls = [
+            asyncio.create_task(engine.execute_trade(AnEdge(number, "0.43", 5), walker(60))) for number in range(1, 6)
+        ]
+        await rig.shows("SELECT 1 FROM execution_state WHERE algorithm = 'dynamic_depth_walker' HAVING count(*) = 5")
+        plain = await engine.execute_trade(AnEdge(6, "0.43", 5), walker(1.5))
+        assert plain.result.algorithm == "simple_limit"
         ((reason,),) = await rig.rows(
-            "SELECT algorithm_reason FROM execution_state WHERE execution_id = %s", plain[0].execution_id
+            "SELECT algorithm_reason FROM execution_state WHERE execution_id = %s", plain.execution_id
         )
         assert reason == "concurrency: 5 walkers run, the limit is 5"
-        for trade in trades:
-            await rig.settled(trade, alone=False)
+        await rig.settled(plain, alone=False)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        for number in range(1, 6):
+            await rig.settled(await engine.execute_trade(AnEdge(number, "0.43", 5), walker(60)), alone=False)
 
 
 @pytest.mark.parametrize(
