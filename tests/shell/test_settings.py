@@ -163,8 +163,15 @@ def test_a_variable_that_is_gone_is_refused_as_its_key_is() -> None:
 
 
 def test_variables_of_others_that_begin_alike_are_left_alone(tmp_path: Path) -> None:
-    """Kubernetes sets these of a service called `depthwalker`; ours beside the settings are read where they are needed."""
-    others = "SERVICE_HOST SERVICE_PORT PORT PORT_9464_TCP PORT_9464_TCP_ADDR CONFIG LOG TRACEBACK SERVE_TOKEN PG_BIN PG_USER"
+    """Kubernetes sets these of services called `depthwalker` and `depthwalker-database`, users what they like.
+
+    Ours beside the settings are read where they are needed.
+    """
+    others = (
+        "SERVICE_HOST SERVICE_PORT PORT PORT_9464_TCP PORT_9464_TCP_ADDR "
+        "DATABASE_SERVICE_HOST DATABASE_SERVICE_PORT DATABASE_PORT DATABASE_PORT_5432_TCP DATABASE_PORT_5432_TCP_ADDR "
+        "TEST_DATABASE_URL ACCOUNT_ID CONFIG LOG TRACEBACK SERVE_TOKEN PG_BIN PG_USER"
+    )
     environment = {f"DEPTHWALKER_{name}": "" if name == "CONFIG" else "anything" for name in others.split()}
     assert (
         Settings.load(environment={**environment, "DEPTHWALKER_STATE_DIRECTORY": str(tmp_path)}).strays is Strays.REPORT

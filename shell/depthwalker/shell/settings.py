@@ -34,7 +34,7 @@ PAPER: Final = " paper"  # behind an account's name: no account of real orders c
 DATABASE_VARIABLE: Final = "DATABASE_URL"
 # What earlier versions took: unheeded, the first would leave what it holds behind, as a pulled kill switch, without a word.
 FORMER_FOLDER: Final = "DEPTHWALKER_HOME"
-NEARLY: Final = 0.8  # as `difflib` measures: a letter or two of a setting's name
+NEARLY: Final = 0.85  # as `difflib` measures: a letter or two of a setting's name, no word of it
 GONE: Final = {"order_interval_seconds": "nothing obeyed it, and it is gone"}
 
 HOSTS: Final = {
