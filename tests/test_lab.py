@@ -185,7 +185,7 @@ def test_who_wins_everywhere_is_said_to() -> None:
 def test_the_targets_tell_who_is_behind_them_and_what_is_missed() -> None:
     text = told(result(("x", 0.1, 0.6)))
     less = "twap -0.100 [-0.300, +0.100]"
-    came_to = f"worst {less}, prorata {less}, of about 200 like these it would be clear"
+    came_to = f"worst {less}, prorata {less}, of about 200 like these both would be clear"
 
     for line in (
         "place by the mean | the lowest of all, under both queues | worst 1 of 3, prorata 1 of 3 | 50 | met |",
@@ -224,6 +224,33 @@ def rows_of(some: Row, which: str) -> list[Row]:
     found = some[which]
     assert isinstance(found, list)
     return found
+
+
+def test_the_parents_that_would_show_a_difference_are_never_fewer_than_did_not() -> None:
+    some = result(("x", 0.5, 0.6))
+    for row in rows_of(some, "rows"):
+        row["parents"] = 1_234
+    for pair in rows_of(some, "paired_by_file"):
+        pair["cents_high"] = 0.0
+
+    assert "x, thin (twap, within noise, of about 1,300 like these it would be clear)." in told(some)
+
+
+def test_the_parents_that_would_meet_a_target_meet_it_under_both_queues() -> None:
+    some, dearer = result(("x", 0.1, 0.6)), result(("x", 0.1, 0.6))
+    for pair in rows_of(some, "paired"):
+        if pair["queue_model"] == "prorata":
+            pair["cents_high"] = 0.3
+    for row in rows_of(dearer, "rows"):
+        if (row["algorithm"], row["queue_model"]) == ("twap", "prorata"):
+            row["shortfall_cents"] = 2.9
+    for pair in rows_of(dearer, "paired"):
+        if (pair["b"], pair["queue_model"]) == ("twap", "prorata"):
+            pair |= {"mean_cents": 0.1, "cents_low": -0.1, "cents_high": 0.3}
+
+    less = "worst twap -0.100 [-0.300, +0.100], prorata twap"
+    assert f"| {less} -0.100 [-0.300, +0.300], of about 800 like these both would be clear | 50 |" in told(some)
+    assert f"| {less} +0.100 [-0.100, +0.300] | 50 | **missed** |" in told(dearer)
 
 
 def test_few_days_are_descriptive_wherever_something_is_claimed() -> None:

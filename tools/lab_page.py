@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
+from depthwalker.core.units import ceil_div
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.report import ALL, FEW_CALLS, MIXED, Row
 
@@ -90,15 +91,16 @@ class Against:
         return None if self.low is None or self.high is None else self.low > 0 or self.high < 0
 
     @property
-    def enough(self) -> str:
-        """Return how many parents like these would show the same difference: an interval narrows as their root grows."""
-        if self.low is None or self.high is None or self.clear or not self.less:
-            return ""
+    def enough(self) -> int | None:
+        """Return how many parents like these would show the same difference: an interval narrows as their root grows.
+
+        None where nobody can say.
+        """
+        if self.low is None or self.high is None or not self.less:
+            return None
         beyond = self.high - self.less if self.less < 0 else self.less - self.low
-        times = (beyond / self.less) ** 2
-        return (
-            "" if times > MANY_TIMES else f", of about {_rounded(self.parents * times):,} like these it would be clear"
-        )
+        times = max(1.0, (beyond / self.less) ** 2)
+        return None if times > MANY_TIMES else _rounded_up(self.parents * times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,15 +215,12 @@ def _beaten(result: Row, liquidity: str) -> Iterator[str]:
         _all(one.place == 1 for one in found.values()),
     )
     differences = ", ".join(f"{model} {one.opponent} {one.difference}" for model, one in found.items())
-    worst = found[QueueModel.WORST.value]
-    enough = worst.enough if worst.less < 0 else ""
-    verdicts = [one.clear and one.less < 0 for one in found.values()]
+    verdict = _all(one.clear and one.less < 0 for one in found.values())
+    enough = [number for one in found.values() if one.less < 0 and (number := one.enough) is not None]
+    if verdict is False and len(enough) == len(found):
+        differences += f", of about {max(enough):,} like these both would be clear"
     yield _target(
-        "less its best opponent, cents",
-        "interval below zero, under both queues",
-        differences + enough,
-        parents,
-        _all(verdicts),
+        "less its best opponent, cents", "interval below zero, under both queues", differences, parents, verdict
     )
 
 
@@ -328,7 +327,9 @@ def _losses(found: list[Against]) -> Iterator[str]:
 def _noise(one: Against) -> str:
     if one.clear is None:
         return "with too few blocks for an interval"
-    return "beyond noise" if one.clear else f"within noise{one.enough}"
+    if one.clear:
+        return "beyond noise"
+    return "within noise" + ("" if one.enough is None else f", of about {one.enough:,} like these it would be clear")
 
 
 def _excess(result: Row) -> Iterator[str]:
@@ -438,10 +439,11 @@ def _against(result: Row, file: str, liquidity: str, model: QueueModel) -> Again
     )
 
 
-def _rounded(count: float) -> int:
-    """Return a count to two digits."""
-    beyond_two = max(0, len(str(int(count))) - 2)
-    return ceil(round(count, -beyond_two))
+def _rounded_up(count: float) -> int:
+    """Return a count to two digits that is no smaller: of fewer it would not be clear."""
+    whole = ceil(round(count, 6))
+    unit: int = 10 ** max(0, len(str(whole)) - 2)
+    return ceil_div(whole, unit) * unit
 
 
 def _place(value: float, others: list[float]) -> int:
