@@ -189,7 +189,7 @@ async def test_the_specifications_flow_places_at_least_two_splits(postgres: str,
 async def test_the_edge_of_a_finer_grid_is_traded_at_its_own_prices(postgres: str, tmp_path: Path, name: str) -> None:
     tape = quiet(yes=ladder(420, 10, (200, 300)), no=ladder(9_530, 10, (200, 300)), grid=GRIDS[name])
     async with rigged(postgres, tmp_path, tape) as rig, rig.engine() as engine:
-        method = walker(2.5, base_increment="0.001", aggressive_increment="0.001")
+        method = walker(60, base_increment="0.001", aggressive_increment="0.001")  # it ends once it is filled
         trade = await engine.execute_trade(AnEdge(1, "0.0445", 50), method)
         await rig.settled(trade)
         assert trade.quantity == 50
