@@ -196,11 +196,13 @@ def test_several_counts_and_algorithms_a_policy_and_both_reports_as_files(
 
 @pytest.mark.skipif(not FULL.exists(), reason="no device here is always full")
 def test_a_disk_that_is_full_at_the_end_costs_the_file_and_not_the_result(
-    recording: Path, capsys: pytest.CaptureFixture[str]
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = (str(recording), *ASKED, "--algorithm", "take_now")
-    assert run(*words, "--json", str(FULL)) == 1
+    page = tmp_path / "page.html"
+    assert run(*words, "--json", str(FULL), "--html", str(page)) == 1
     assert "take_now" in capsys.readouterr().out
+    assert "take_now" in page.read_text()
     assert run(*words, "--json", "--html", str(FULL)) == 1
     told = capsys.readouterr()
     assert {row["algorithm"] for row in json.loads(told.out)["rows"]} == {"take_now"}

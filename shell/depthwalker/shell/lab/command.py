@@ -8,13 +8,13 @@ from depthwalker.core.tape import Tape
 from depthwalker.core.units import Micros
 from depthwalker.shell.backtest_page import backtest_page, results_of
 from depthwalker.shell.commands.backtest import CAP
-from depthwalker.shell.ending import FAILED, OK, Wrong
+from depthwalker.shell.ending import OK, Wrong
 from depthwalker.shell.lab.asked import BLOCK, framed, horizon_of, models_of, names_of, sampling_of, tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment
 from depthwalker.shell.lab.players import players, selectable
 from depthwalker.shell.lab.report import report
 from depthwalker.shell.lab.shown import shown
-from depthwalker.shell.lab.telling import tell
+from depthwalker.shell.lab.telling import keep, tell
 from depthwalker.shell.method import read_method
 from depthwalker.shell.voice import complain
 from depthwalker.shell.waiting import waiting
@@ -33,15 +33,10 @@ def run_backtest(given: argparse.Namespace) -> int:
         [name for name in measured.fill_models if name not in sampled], "no parent could be sampled"
     )
     found = report(measured) | {"refused": [{"file": name, "reason": why} for name, why in refused.items()]}
-    tell(found, shown(found), given.json)
+    code = OK
     if given.html is not None:
-        page = backtest_page(results_of(json.dumps(found).encode(), "the report"))
-        try:
-            given.html.write_text(page, encoding="utf-8")
-        except OSError as error:  # said here: the JSON on standard output stays one document
-            complain(f"{given.html}: {error.strerror}")
-            return FAILED
-    return OK
+        code = keep(backtest_page(results_of(json.dumps(found).encode(), "the report")), given.html)
+    return max(code, tell(found, shown(found), given.json))
 
 
 def _markets(

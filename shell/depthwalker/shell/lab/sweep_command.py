@@ -15,7 +15,7 @@ import psycopg
 
 from depthwalker.core.units import Micros
 from depthwalker.shell.db import CONNECT_S, database
-from depthwalker.shell.ending import INTERRUPTED, OK, Ended, Wrong
+from depthwalker.shell.ending import INTERRUPTED, Ended, Wrong
 from depthwalker.shell.lab import deaf
 from depthwalker.shell.lab.asked import BLOCK, horizon_of, models_of, sampling_of, tape_of
 from depthwalker.shell.lab.experiment import fill_model
@@ -52,8 +52,7 @@ def run_sweep(given: argparse.Namespace) -> int:
                 f"no parent could be sampled on the {half.value} half: give longer markets, or a shorter --horizon"
             )
     report = sweep_report(found, search.variants) | {"fill_model": {one.source: one.fill_model for one in markets}}
-    tell(report, shown(report), given.json)
-    return OK
+    return tell(report, shown(report), given.json)
 
 
 def halves(tuning: Sequence[Market], judging: Sequence[Market]) -> tuple[Market, ...]:
