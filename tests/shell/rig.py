@@ -77,8 +77,11 @@ class AMethod:
     method_id: int = 1
 
 
-def simple(seconds: float = 1, **keys: object) -> AMethod:
-    """A plain limit order; what the market offers at the target is taken, the rest waits for `seconds`."""
+def simple(seconds: float = 60, **keys: object) -> AMethod:
+    """A plain limit order; what the market offers at the target is taken, the rest waits for `seconds`.
+
+    It ends once it is filled, however slow the machine is: less time is for what is not to be filled.
+    """
     given = {"algorithm": "simple_limit", "max_slippage_dollars": "0.05", "max_slippage_percent": None}
     return AMethod({**given, "order_timeout_seconds": seconds, **keys})
 

@@ -158,7 +158,7 @@ async def test_the_most_that_a_contract_may_cost_includes_the_fees_of_now(postgr
     """Nobody tells an engine without a websocket that they have changed since its first execution in the market."""
     clock = Hurried(3)
     async with rigged(postgres, tmp_path, clock=clock) as rig, rig.engine() as engine:
-        capped = simple(max_cost_per_contract="0.49")
+        capped = simple(1, max_cost_per_contract="0.49")
         before = await rig.settled(await engine.execute_trade(AnEdge(1, "0.47", 5), capped))
         rig.wires[0].told = _dear
         clock.leap(FEES_INTERVAL)
@@ -216,7 +216,7 @@ async def test_an_empty_side_is_a_case_and_no_error(postgres: str, tmp_path: Pat
 
 async def test_nothing_filled_is_failed_and_has_a_trade_row_all_the_same(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
-        trade = await engine.execute_trade(AnEdge(1, "0.30", 60), simple())
+        trade = await engine.execute_trade(AnEdge(1, "0.30", 60), simple(1))
         await rig.settled(trade)
         assert (trade.quantity, trade.price, trade.slippage_percent) == (Decimal(0), None, None)
         assert trade.result.status == "failed"
