@@ -4,13 +4,12 @@ The query and the body are not signed. A key is read once, from a file that only
 repr, error or exception of this module shows any part of it.
 """
 
-import asyncio
 import os
 import stat
 from base64 import b64encode
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Final, TypeAlias
@@ -24,13 +23,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import Micros
+from depthwalker.shell.aside import Aside
 
 PrivateKey: TypeAlias = RSAPrivateKey | Ed25519PrivateKey
 
 SMALLEST_RSA_BITS: Final = 2048
 LARGEST_KEY_FILE: Final = 65_536
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-ASIDE: Final = ThreadPoolExecutor(2, "signing")  # asyncio's own is the application's too, which may fill it
+ASIDE: Final = Aside(2, "signing")
 ACCEPTED: Final = "an unencrypted PEM private key, RSA of at least 2048 bits or Ed25519, as the exchange issues it"
 
 
@@ -71,7 +71,7 @@ class Signer:
         lock for it; an Ed25519 one is made sooner than a thread would have begun.
         """
         if isinstance(self._key, RSAPrivateKey):
-            return await asyncio.get_running_loop().run_in_executor(ASIDE, self.sign, method, path, now)
+            return await ASIDE.run(partial(self.sign, method, path, now))
         return self.sign(method, path, now)
 
     def _signature(self, text: str) -> bytes:

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, assert_never
 
 from depthwalker.core.execution import State
 from depthwalker.core.fact import Fact
 from depthwalker.core.projection import project
 from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.aside import Aside
 from depthwalker.shell.journal import Appended, Store, StoreError, StoreRefused, StoreUnavailable, Superseded
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.spool import Seat, Spool
@@ -18,7 +19,7 @@ LOG: Final = logging.getLogger("depthwalker")
 STORE_RETRY: Final = Micros(SECOND)
 # Not asyncio's own threads, in which hosts' names are looked up: a disk that hangs would take them all. One, so that of two who
 # had the same execution each writes its file whole.
-ASIDE: Final = ThreadPoolExecutor(1, "spool")
+ASIDE: Final = Aside(1, "spool")
 STORE_PATIENCE: Final = Micros(2 * SECOND)  # a store that takes longer counts as away: cancels must not wait for it
 
 
@@ -181,12 +182,12 @@ class Writer:
     async def _keep_spool(self) -> None:
         while self._spool_due:
             self._spool_due = False
-            loop, uuid, journalled = asyncio.get_running_loop(), self._state().parent.execution, self.trouble is None
+            uuid, journalled = self._state().parent.execution, self.trouble is None
             try:
                 if journalled:
-                    await loop.run_in_executor(ASIDE, self._spool.drop, uuid)
+                    await ASIDE.run(partial(self._spool.drop, uuid))
                 else:
-                    await loop.run_in_executor(ASIDE, self._spool.keep, uuid, self._seat, tuple(self._unwritten))
+                    await ASIDE.run(partial(self._spool.keep, uuid, self._seat, tuple(self._unwritten)))
             except OSError as error:
                 what = "its spool file stays" if journalled else "its facts cannot be spooled either"
                 LOG.warning("execution %s: %s (%s)", self.execution_id, what, error)
