@@ -50,7 +50,13 @@ def environment(rig: Rig, folder: Path) -> dict[str, str]:
 
 async def started(rig: Rig, folder: Path, *arguments: str) -> Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, env=environment(rig, folder), stdout=PIPE, stderr=PIPE
+        sys.executable,
+        *arguments,
+        env=environment(rig, folder),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        start_new_session=True,
     )
 
 
@@ -174,3 +180,62 @@ async def test_a_call_that_an_exception_of_a_signal_handler_ends_is_wound_down(p
         finally:
             process.send_signal(signal.SIGINT)
             await process.communicate()
+
+
+UNCLOSED = """
+from contextlib import ExitStack
+from depthwalker.shell.settings import Settings
+from depthwalker.shell.sync import SyncEngine
+from tests.shell.rig import AnEdge, simple
+import threading, time
+stack = ExitStack()
+engine = stack.enter_context(SyncEngine.open(Settings.load()))
+threading.Thread(target=lambda: engine.execute_trade(AnEdge(1, "0.43", 60), simple(60)), daemon=True).start()
+input()
+"""
+
+
+async def test_an_interpreter_that_ends_without_closing_leaves_nothing_at_rest(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        process = await started(rig, tmp_path, "-c", UNCLOSED)
+        try:
+            await resting(rig)
+            assert process.stdin is not None
+            process.stdin.write(b"\n")
+            await asyncio.wait_for(process.wait(), 20)
+        finally:
+            if process.returncode is None:
+                process.kill()
+        assert process.returncode == 0
+        assert not rig.exchange.resting(ME)
+
+
+FORKED = """
+import os, sys
+from depthwalker.shell.settings import Settings
+from depthwalker.shell.sync import SyncEngine
+from tests.shell.rig import AnEdge, simple
+with SyncEngine.open(Settings.load()) as engine:
+    if os.fork() == 0:
+        try:
+            engine.execute_trade(AnEdge(1, "0.47", 5), simple())
+        except Exception as refused:
+            sys.exit(f"{type(refused).__name__}: {refused}")
+    os.wait()
+    print(engine.execute_trade(AnEdge(2, "0.47", 5), simple()).quantity)
+"""
+
+
+async def test_a_forked_process_is_told_to_open_its_own_and_leaves_the_others_alone(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with rigged(postgres, tmp_path) as rig:
+        process = await started(rig, tmp_path, "-c", FORKED)
+        try:
+            told, errors = await asyncio.wait_for(process.communicate(), 20)
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        assert (process.returncode, told.strip()) == (0, b"5.00"), errors
+        assert b"EngineClosed: the engine runs in the process that this one was forked from" in errors
+        assert len(rig.own()) == 1

@@ -5,6 +5,7 @@ with SyncEngine.open(settings) as engine:
 """
 
 import asyncio
+import atexit
 import threading
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -21,33 +22,43 @@ T = TypeVar("T")
 class SyncEngine:
     """Every call blocks until the engine's has returned. An interrupt winds the call's execution down, and waits for it."""
 
-    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+        """`thread` runs the loop."""
         self._engine = engine
         self._loop = loop
+        self._thread = thread
         self._gate = threading.RLock()  # of a signal handler's calls too
         self._closed = False
 
     @classmethod
     @contextmanager
     def open(cls, settings: Settings | None = None, *, dsn: str | None = None) -> "Iterator[SyncEngine]":
-        """Open an engine in its own thread; leaving the context waits until nothing rests."""
+        """Open an engine in its own thread; leaving the context, or the interpreter, waits until nothing rests."""
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="depthwalker", daemon=True)
         thread.start()
         stack = AsyncExitStack()
         entering = asyncio.run_coroutine_threadsafe(stack.enter_async_context(Engine.open(settings, dsn=dsn)), loop)
-        try:
-            engine = cls(entering.result(), loop)
-            try:
-                yield engine
-            finally:
-                engine._close()
-        finally:
+
+        def leave() -> None:
+            if not thread.is_alive():  # it was left before, or is another process's: threads are not forked
+                return
             entering.cancel()
             asyncio.run_coroutine_threadsafe(_leave(stack), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
+
+        atexit.register(leave)  # the interpreter's end stops the thread: whoever leaves later would wait for ever
+        try:
+            engine = cls(entering.result(), loop, thread)
+            try:
+                yield engine
+            finally:
+                engine._close()
+        finally:
+            atexit.unregister(leave)  # first: a second interrupt leaves at once
+            leave()
 
     def execute_trade(self, edge: Edge, method: Method, *, request_key: str | None = None) -> Trade:
         """Execute an edge and return the trade row; see `Engine.execute_trade`."""
@@ -85,6 +96,9 @@ class SyncEngine:
             self._closed = True
 
     def _run(self, work: Coroutine[None, None, T]) -> T:
+        if not self._closed and not self._thread.is_alive():  # without the gate, which another thread may have held
+            work.close()
+            raise EngineClosed("the engine runs in the process that this one was forked from: open another one")
         with self._gate:
             if self._closed:
                 work.close()
