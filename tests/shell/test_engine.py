@@ -859,6 +859,19 @@ async def test_a_watched_market_is_watched_once_and_left_at_the_end(postgres: st
         assert f"feed {TICKER}" not in {task.get_name() for task in asyncio.all_tasks()}
 
 
+async def test_another_event_loop_is_refused_in_words_and_harms_nothing(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        for call in (
+            engine.execute_trade(AnEdge(1, "0.47", 5), simple()),
+            engine.submit(AnEdge(1, "0.47", 5), simple()),
+            engine.watch([TICKER]),
+        ):
+            with pytest.raises(EngineClosed, match="another event loop"):
+                await asyncio.to_thread(asyncio.run, call)
+        trade = await engine.execute_trade(AnEdge(1, "0.47", 5), simple())
+        await rig.settled(trade)
+
+
 async def test_nothing_is_left_running_when_an_engine_has_closed(postgres: str, tmp_path: Path) -> None:
     before = asyncio.all_tasks()
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:

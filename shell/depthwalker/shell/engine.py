@@ -133,6 +133,7 @@ class Engine:
             newsroom = NewsRoom(self._markets.feeds, lambda: runners(self._conducts), clock)
             self._socket = Socket(dialler, clock, chance, newsroom.hear)
             self._markets.follow_by(self._socket)
+        self._loop = asyncio.get_running_loop()
         self._closing = False
         self.metrics_port: int | None = None
 
@@ -270,6 +271,7 @@ class Engine:
     def _queue(self) -> JobQueue:
         if self.queue is None:
             raise DatabaseTrouble("there is no queue without a PostgreSQL database")
+        self._check_loop()
         return self.queue
 
     def get_executor(self, method: Method) -> "Executor":
@@ -349,9 +351,9 @@ class Engine:
     async def watch(self, tickers: Iterable[str]) -> None:
         """Keep these markets' (or this one's) books and recent flow current, so that a first decision already has a history."""
         for ticker in (tickers,) if isinstance(tickers, str) else tickers:  # not by its letters
+            self._check_open()
             feed = await self._markets.feed(ticker)
-            if self._closing:
-                raise EngineClosed("the engine is closing: open another one")
+            self._check_open()
             self._markets.keep(feed)
 
     def stop(self, reason: str = "stopped by hand") -> int:
@@ -387,12 +389,22 @@ class Engine:
             if state is not None and state.arm is Arm.WALKER and not state.stop:
                 conduct.end(reason)
 
+    def _check_open(self) -> None:
+        """Raise EngineClosed where nothing more is begun, or where another event loop than the engine's asks for it."""
+        if self._closing:
+            raise EngineClosed("the engine is closing: open another one")
+        self._check_loop()
+
+    def _check_loop(self) -> None:
+        """Raise EngineClosed in another event loop: its locks and connections would be of no use to anybody any more."""
+        if asyncio.get_running_loop() is not self._loop:
+            raise EngineClosed("the engine runs in another event loop: call it there, open one here, or use SyncEngine")
+
     # One call
 
     async def _attend(self, job: Job) -> Trade:
         """Start or join the job's execution and wait for its end, at most its time-out and the wind-down allowance."""
-        if self._closing:
-            raise EngineClosed("the engine is closing: open another one")
+        self._check_open()
         found = self._conducts.get(job.request_key)
         if found is not None:
             refuse_another(job, found.job)
