@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.names import Names
 from depthwalker.shell.signing import Signer
 from depthwalker.shell.transport import API_ROOT
 
@@ -68,7 +69,9 @@ class AioHttpDialler:
         """Return an open connection. Raises Dropped."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": "depthwalker"}
+                connector=aiohttp.TCPConnector(resolver=Names()),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "depthwalker"},
             )
         headers = self._signer.sign("GET", urlsplit(self._url).path, self._their_now())
         try:

@@ -14,6 +14,7 @@ import aiohttp
 from yarl import URL
 
 from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.names import Names
 from depthwalker.shell.ports import HttpRequest, HttpResponse, Lost, NotSent
 
 API_ROOT: Final = "/trade-api/v2"
@@ -101,7 +102,7 @@ def _session(timeouts: Timeouts) -> aiohttp.ClientSession:
     whole = timeouts.connect + timeouts.send + timeouts.answer
     return aiohttp.ClientSession(
         # As many connections as there are requests: the rate budget bounds those, and no cancel waits behind reads that hang.
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE, resolver=Names()),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(
             total=whole / SECOND,
