@@ -1,7 +1,7 @@
 """How an algorithm judges: the user's configuration with the constants that the laboratory tunes.
 
 A policy is journalled when an execution starts, so that a replay decides by the same numbers. `version` changes with every
-change of what an algorithm decides.
+change of what is decided, by an algorithm or about its orders.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from depthwalker.core.config import ExecutionConfig, PolicyName
 from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
 from depthwalker.core.units import CENT, SECOND, Micros, Price
 
-VERSION: Final = 11
+VERSION: Final = 12
 USUAL: Final = Micros(40 * SECOND)
 CALLS: Final = 12  # in the usual time
 INSURANCE: Final = 5  # walk intervals: whatever says that an order was filled has it read soon
