@@ -770,6 +770,7 @@ def test_of_two_that_hold_each_other_up_who_wants_to_take_withdraws_what_it_has_
     assert not asked(live(), quote(51), seen=seen), "it can only rest, and does"
     assert asked(live(), wanted, seen=replace(faced(55), own_waits=True))[0] != Cancel(FIRST, name(FIRST))
     assert not asked(unplaced(), wanted, seen=seen)
+    assert asked(live(), seen=seen) == (Cancel(FIRST, name(FIRST)),), "what is wanted no more goes as ever"
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,9 @@ class Browser:
         return result.get("value")
 
     async def until(self, script: str) -> None:
-        """Wait until an expression is true in the page."""
-        looks = f"new Promise(done => {{ const look = () => ({script}) ? done(true) : setTimeout(look, 50); look() }})"
+        """Wait until an expression is true in the page; one that is being replaced may have nothing yet to look at."""
+        holds = f"(() => {{ try {{ return {script} }} catch {{ return false }} }})()"
+        looks = f"new Promise(done => {{ const look = () => {holds} ? done(true) : setTimeout(look, 50); look() }})"
         assert await asyncio.wait_for(self.value(looks), PATIENCE_S)
 
     async def picture(self) -> bytes:
