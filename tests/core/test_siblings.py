@@ -36,7 +36,7 @@ from depthwalker.core.fact import (
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.ledger import Kind, Style
 from depthwalker.core.quote import Quote
-from depthwalker.core.siblings import AGAINST, meets_own, own_waits, short_of_own, standing
+from depthwalker.core.siblings import AGAINST, as_tried, meets_own, own_waits, short_of_own, standing
 from depthwalker.core.units import Price
 from depthwalker.core.view import own_offer as nearest
 
@@ -46,6 +46,7 @@ def own_offer(leg: Leg, others: tuple[State, ...]) -> Price | None:
 
 
 AMENDING = AmendIntended(FIRST, 1, cents(52), contracts(100), Style.TAKE, contracts(5), False, 0, "test", after(1))
+CANCELED = record(OrderStatus.CANCELED, 0)
 LOST_PLACE, LOST_AMEND = (OutcomeUnknown(FIRST, kind, "time-out", after(2)) for kind in (Kind.PLACE, Kind.AMEND))
 
 
@@ -175,3 +176,38 @@ def test_what_others_offer_before_the_accounts_own_order_is_taken(own: int | Non
 def test_where_nothing_is_offered_there_is_nothing_to_take_before_it() -> None:
     wanted = Quote(1, cents(54), Style.TAKE, "test")
     assert short_of_own(wanted, CENT_GRID, replace(view(offers=()), own_offer=Price(5300))) == wanted
+
+
+def test_the_last_price_before_the_accounts_own_order_is_the_next_one_below_it() -> None:
+    wanted, seen = Quote(1, cents(54), Style.TAKE, "test"), replace(view(), own_offer=Price(5301))
+    assert short_of_own(wanted, CENT_GRID, seen).price == cents(53)
+    assert [meets_own(Price(price), Style.REST, seen) for price in (5300, 5301)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("facts", "ahead"),
+    [
+        pytest.param((intended(price=52, style=Style.TAKE), accepted(), CANCELED), 0, id="took nothing there"),
+        pytest.param((intended(price=53, style=Style.TAKE), accepted(), CANCELED), 200, id="somewhere else"),
+        pytest.param((intended(price=52), accepted(), CANCELED), 200, id="only rested there"),
+        pytest.param((intended(price=52, style=Style.TAKE), accepted()), 200, id="not ended yet"),
+        pytest.param(
+            (
+                intended(price=52, style=Style.TAKE),
+                accepted(),
+                Filled(match("a", 1), after(1)),
+                record(OrderStatus.CANCELED, 1),
+            ),
+            200,
+            id="took something there",
+        ),
+        pytest.param((), 200, id="has not tried"),
+    ],
+)
+def test_who_took_nothing_at_the_price_of_the_accounts_order_has_nobody_before_it(
+    facts: tuple[Fact, ...], ahead: int
+) -> None:
+    state, seen = fold(*facts, state=planned((52, 100))), replace(view(), own_offer=cents(52))
+    told = replace(seen, own_after=contracts(200))
+    assert as_tried(state, told) == replace(seen, own_after=contracts(ahead))
+    assert as_tried(state, seen) is seen
