@@ -152,6 +152,9 @@ def test_what_others_offer_before_ours_is_what_came_before_the_first_and_is_ther
     assert after_own(there + 1, there + 2) == (DOLLAR - price, there), "the others have gone"
     assert after_own(there, 7) == (DOLLAR - price, 7)
 
+    stands = (Waiting(1, price, Count(5), NOW), Waiting(2, Price(price - 100), Count(3), NOW))
+    assert look(QUOTED, NO_HISTORY, YES, Price(9900), (), (), CALM, NOW, stands).own_after == 5, "of the nearest alone"
+
 
 def test_a_level_that_is_all_ours_is_not_there() -> None:
     view = seen(own=(OwnOrder(YES, Price(4700), Count(300)),))
