@@ -220,7 +220,7 @@ def test_what_a_process_of_another_account_name_left_is_told(
     assert f"execution 1 of account '{before}' is left by its workers" in trouble
     assert venue.resting() == 1, "it is for an engine of its account to end it"
     monkeypatch.setenv("DEPTHWALKER_ACCOUNT", before)
-    assert main(["recover"]) == 0
+    assert main(["stop"]) == 0
     assert venue.resting() == 0
 
 
