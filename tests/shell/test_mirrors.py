@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.shell.command_line import trading_at
+from tests.shell.command_line import method, trading_at
 from tests.shell.rig import CASH, KEY, ME, TICKER, quiet, until
 
 from depthwalker.core.answer import MarketStatus
@@ -125,20 +125,10 @@ async def test_only_unsigned_market_data_passes(method: str, path: str, headers:
 def test_a_run_on_live_data_fills_here_and_sends_nothing_there(
     websocket: str, postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "fast.json"
-    file.write_text(
-        json.dumps(
-            {
-                "algorithm": "dynamic_depth_walker",
-                "max_slippage_percent": None,
-                "max_slippage_dollars": "0.02",
-                "order_timeout_seconds": 1.5,
-            }
-        )
-    )
+    limit = method(tmp_path / "limit.json", {"order_timeout_seconds": 60})  # at the offer, where it fills at once
     with trading_at(tmp_path, monkeypatch, postgres) as kalshi:
         monkeypatch.setenv("DEPTHWALKER_WEBSOCKET", websocket)
-        given = ["OPEN-1", "--venue", "feed", "--method", str(file), "--every", "1", "--parents", "2", "--count", "10"]
+        given = ["OPEN-1", "--venue", "feed", "--method", limit, "--every", "1", "--parents", "2", "--count", "10"]
         assert main(["paper", *given, "--json"]) == 0
         told = json.loads(capsys.readouterr().out)
         assert (told["executed"], told["failed"], told["skipped"]) == (2, [], 0)
