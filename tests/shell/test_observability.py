@@ -13,12 +13,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 from tests.shell.clocks import SteppingClock
 from tests.shell.rig import AnEdge, Rig, rigged, simple, walker
+from typing_extensions import override
 
 from depthwalker.core.execution import State
 from depthwalker.core.units import SECOND, Micros, Money
@@ -255,6 +256,16 @@ async def test_requests_are_children_of_their_execution_s_span(
         assert [secret for secret in secrets(rig) if secret in text] == []
 
 
+class Echo:
+    """A transport that answers with what it was sent."""
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, {}, request.body or b"")
+
+    async def close(self) -> None:
+        pass
+
+
 class Silence:
     """A transport from which no answer comes."""
 
@@ -274,6 +285,31 @@ async def test_a_request_that_nobody_answers_is_an_error(tmp_path: Path, exporte
     await wire.close()
     (span,) = exporter.get_finished_spans()
     assert (span.name, span.status.is_ok, span.status.description) == ("GET portfolio/orders/*", False, "no answer")
+
+
+class Raises(SpanProcessor):
+    """A span processor as somebody's program may have it; once it has raised it is no bother to other tests."""
+
+    raised = False
+
+    @override
+    def on_end(self, span: ReadableSpan) -> None:
+        if not self.raised:
+            self.raised = True
+            raise ValueError(span.name)
+
+
+async def test_no_answer_is_lost_by_a_span_processor_that_raises(
+    tmp_path: Path, exporter: InMemorySpanExporter
+) -> None:
+    """What was answered would be of unknown outcome, for orders and for every look at them."""
+    provider = trace.get_tracer_provider()
+    assert isinstance(provider, TracerProvider)
+    provider.add_span_processor(Raises())
+    watchers, _ = watching_as(Settings.of(state_directory=tmp_path, spans=True))
+    wire = watchers.watched(Echo(), SteppingClock(Micros(SECOND)))
+    answer = await wire.send(HttpRequest("POST", "/trade-api/v2/portfolio/events/orders", (), {}, b"42"))
+    assert answer == HttpResponse(200, {}, b"42")
 
 
 # Watchers
@@ -302,9 +338,11 @@ class Broken:
             raise ValueError(method)
 
         yield tell
+        if self.where == "leave":  # as a span's end does, of a processor that raises
+            raise ValueError(endpoint)
 
 
-@pytest.mark.parametrize(("where", "asked"), [("begin", 1), ("end", 2)])
+@pytest.mark.parametrize(("where", "asked"), [("begin", 1), ("end", 2), ("leave", 1)])
 def test_an_watcher_that_raises_disturbs_nobody(where: str, asked: int, caplog: pytest.LogCaptureFixture) -> None:
     broken = Broken(where)
     watchers = Watchers((broken,))

@@ -1,14 +1,15 @@
 """What may be seen of an engine at work: an watcher is told, and changes nothing. Metrics and spans are two of them.
 
 None is told a header, a query, a body or a balance. What an watcher raises is logged; one that
-fails to begin is not told anything again.
+fails as it begins or is left is not told anything again.
 """
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from types import TracebackType
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from depthwalker.core.execution import State
 from depthwalker.core.units import Micros
@@ -17,6 +18,7 @@ from depthwalker.shell.ports import Clock, HttpRequest, HttpResponse, Transport
 from depthwalker.shell.transport import API_ROOT
 
 T = TypeVar("T")
+Leave: TypeAlias = Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], None]
 
 LOG: Final = logging.getLogger("depthwalker")
 # The names that a path may hold: everything else is an id or a ticker, which no label may carry.
@@ -148,13 +150,22 @@ class Watchers:
 
     @contextmanager
     def _all(self, begin: Callable[[Watcher], AbstractContextManager[T]]) -> Iterator[tuple[T, ...]]:
-        """Enter what each watcher begins; one that raises is dropped."""
+        """Enter what each watcher begins; one that raises then, or as it is left, is dropped, and no answer with it."""
         with ExitStack() as stack:
             begun: list[T] = []
             for watcher in tuple(self._watchers):
                 with self._survived(watcher):
-                    begun.append(stack.enter_context(begin(watcher)))
+                    entered = begin(watcher)
+                    begun.append(entered.__enter__())
+                    stack.push(self._leaving(watcher, entered))
             yield tuple(begun)
+
+    def _leaving(self, watcher: Watcher, entered: AbstractContextManager[object]) -> Leave:
+        def leave(kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+            with self._survived(watcher):
+                entered.__exit__(kind, error, at)
+
+        return leave
 
     def _tell(self, tells: Sequence[Callable[[T], None]], what: T) -> None:
         for tell in tells:
