@@ -347,7 +347,7 @@ async def test_what_a_dying_process_spooled_is_journalled_by_the_next_one(postgr
             store.down = True
             await until(lambda: not rig.exchange.resting("me") and bool(list(spool.glob("*.jsonl"))))
             await abandon(engine)
-            with pytest.raises(asyncio.CancelledError):
+            with pytest.raises(Unresolved):
                 await call
         (spooled,) = Spool(spool).kept()
         assert len(await rig.journal(1)) == spooled.seat.next_seq - 1
@@ -432,6 +432,27 @@ async def test_an_engine_that_closes_while_one_may_have_begun_says_so(postgres: 
             await until(lambda: store.calls["begin"] > 0)
         with pytest.raises(Unresolved, match="may have begun"):
             await call
+
+
+async def test_an_engine_that_closes_before_an_end_is_confirmed_tells_the_call_its_bounds(
+    postgres: str, tmp_path: Path
+) -> None:
+    """A CancelledError would tell nothing, and whoever called in a task of a group would not even hear it."""
+
+    async def silent(request: HttpRequest) -> None:
+        if "portfolio" in request.path:
+            raise LostAnswer("silence")
+
+    placed = Moment()
+    async with rigged(postgres, tmp_path, clock=Hurried(8)) as rig:
+        async with rig.engine(on_turn=placed.when(rests)) as engine:
+            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.45", 60), simple(60)))
+            await placed.come()
+            rig.wires[0].before = silent
+        with pytest.raises(Unresolved) as unresolved:
+            await call
+        assert (unresolved.value.filled_at_least, unresolved.value.filled_at_most) == (Decimal(0), Decimal(60))
+        assert len(rig.exchange.resting("me")) == 1
 
 
 async def test_cancels_do_not_wait_for_a_store_that_hangs(postgres: str, tmp_path: Path) -> None:

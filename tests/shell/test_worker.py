@@ -45,6 +45,15 @@ from depthwalker.shell.worker import Worker
 Ends = list[tuple[str, Trade | str]]
 
 
+async def die(engine: Engine, worker: Worker, work: "asyncio.Task[None]") -> None:
+    """End a worker and its engine's executions as the death of their process does: nothing is put back either."""
+    abandoning = asyncio.create_task(abandon(engine))
+    await asyncio.sleep(0)  # it has begun: no call that is cancelled now winds anything down
+    for task in (work, *worker._held.values()):
+        task.cancel()
+    await asyncio.gather(abandoning, work, return_exceptions=True)
+
+
 @asynccontextmanager
 async def working(
     rig: Rig, slots: int = 4, on_turn: Callable[[State, object], None] | None = None
@@ -165,9 +174,7 @@ async def test_what_a_dead_worker_held_another_one_sees_to_its_end(postgres: str
         async with working(rig, slots=1, on_turn=resting.when(rests)) as (engine, dying, _):
             work = asyncio.create_task(dying.run())
             await resting.come()
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-            await abandon(engine)
+            await die(engine, dying, work)
             assert len(rig.exchange.resting(ME)) == 1
             await let_all_leases_run_out(rig)
             async with working(rig) as (second, heir, ends):
@@ -278,9 +285,7 @@ async def test_an_execution_that_another_version_wrote_is_left_to_it(postgres: s
         async with working(rig, on_turn=resting.when(rests)) as (engine, dying, _):
             work = asyncio.create_task(dying.run())
             await resting.come()
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-            await abandon(engine)
+            await die(engine, dying, work)
         await let_all_leases_run_out(rig)
         async with of_another_version(rig, 1), working(rig) as (_, old, ends):
             work = asyncio.create_task(old.run())

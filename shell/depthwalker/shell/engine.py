@@ -419,8 +419,8 @@ class Engine:
             raise
         finally:
             conduct.callers -= 1
-        hanging = conduct.execution_id is None and conduct.doubtful
-        if conduct.task.done() and not (conduct.task.cancelled() and hanging):
+        # Cancelled as the engine closed, and not the call: contracts may be bought, and a CancelledError would say nothing of it.
+        if conduct.task.done() and not conduct.task.cancelled():
             return conduct.task.result()
         unresolved = await self._unresolved(conduct)
         if conduct.execution_id is None:
