@@ -156,10 +156,14 @@ class Line:
 
 
 class Exchange:
-    """A websocket server on the loopback; `refusals` are the statuses with which the next upgrades are answered."""
+    """A websocket server on the loopback; `refusals` are the statuses with which the next upgrades are answered.
+
+    `moved_to`: where all upgrades are sent on to.
+    """
 
     def __init__(self) -> None:
         self.refusals: list[int] = []
+        self.moved_to = ""
         self.dialled = 0
         self.lines: asyncio.Queue[Line] = asyncio.Queue()
         self.url = ""
@@ -168,6 +172,8 @@ class Exchange:
         self.dialled += 1
         if self.refusals:
             return web.Response(status=self.refusals.pop(0), text="<html>Bad Gateway</html>")
+        if self.moved_to:
+            return web.Response(status=302, headers={"Location": self.moved_to})
         opened = web.WebSocketResponse(autoping=False)
         await opened.prepare(request)
         line = Line(request, opened)
@@ -475,6 +481,18 @@ async def test_who_is_refused_learns_why_without_the_key(caplog: pytest.LogCaptu
         await nobody.dial()
     await nobody.close()
     assert KEY_ID not in caplog.text
+
+
+async def test_a_redirect_is_not_followed_to_whoever_it_names() -> None:
+    """There would be the signature, and fills that anybody could tell."""
+    async with exchanging() as elsewhere, exchanging() as exchange:
+        exchange.moved_to = elsewhere.url
+        dialler = AioHttpDialler(exchange.url, Signer(KEY_ID, KEY), HandClock().now)
+        with pytest.raises(Dropped, match="the upgrade was answered with 302") as refused:
+            await dialler.dial()
+        await dialler.close()
+        assert refused.value.__context__ is None
+        assert (exchange.dialled, elsewhere.dialled) == (1, 0)
 
 
 MEGABYTE: Final = b"\x7f" + (1 << 20).to_bytes(8, "big") + bytes(1 << 20)

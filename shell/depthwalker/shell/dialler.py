@@ -19,6 +19,7 @@ from depthwalker.shell.transport import API_ROOT
 PATH: Final = "/trade-api/ws/v2"
 DIAL_WITHIN: Final = Micros(10 * SECOND)
 CLOSE_WITHIN: Final = Micros(SECOND // 4)  # for the other end's goodbye: one that has gone silent gives none
+REDIRECTS: Final = range(300, 400)
 LONGEST_MESSAGE: Final = 64 * 1024 * 1024  # a first snapshot of many markets is large
 _CLOSING: Final = aiohttp.ClientWSTimeout(
     ws_close=CLOSE_WITHIN / SECOND  # pyright: ignore[reportCallIssue] - attrs under aiohttp's own decorator
@@ -72,6 +73,7 @@ class AioHttpDialler:
                 connector=aiohttp.TCPConnector(resolver=Names()),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "depthwalker"},
+                middlewares=[_here],
             )
         headers = self._signer.sign("GET", urlsplit(self._url).path, self._their_now())
         try:
@@ -125,6 +127,15 @@ class AioHttpConnection:
     async def close(self) -> None:
         """Say goodbye, wait a moment for the answer, and close."""
         await self._socket.close()
+
+
+async def _here(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Follow no redirect: aiohttp would take our signature to whoever is named, and his frames for the exchange's."""
+    response = await handler(request)
+    if response.status in REDIRECTS:
+        response.close()
+        raise Dropped(f"the upgrade was answered with {response.status}")
+    return response
 
 
 async def _carried(sending: Awaitable[None]) -> None:
