@@ -456,6 +456,27 @@ async def test_what_is_stopped_before_it_has_begun_never_begins_and_its_key_is_f
         assert (trade.result.status, trade.quantity) == ("completed", Decimal(60))
 
 
+async def test_a_call_that_only_waits_for_another_worker_leaves_when_it_is_stopped(
+    postgres: str, tmp_path: Path
+) -> None:
+    """It cannot cancel what another process has at rest, and waited until the end of that, up to the time-out."""
+    placed = Moment()
+    edge, method = AnEdge(1, "0.43", 60), simple(30)
+    async with rigged(postgres, tmp_path) as rig, rig.engine(on_turn=placed.when(rests)) as runs:
+        running = asyncio.create_task(runs.execute_trade(edge, method))
+        await placed.come()
+        async with rig.engine() as waits:
+            waiting = asyncio.create_task(waits.execute_trade(edge, method))
+            await until(lambda: any(conduct.execution_id for conduct in waits._conducts.values()))
+            assert waits.stop("enough") == 1
+            async with asyncio.timeout(5):
+                with pytest.raises(Unresolved, match=r"\(enough, and it goes on in another worker\): 0.00 to 60.00"):
+                    await waiting
+        assert rig.exchange.resting("me")
+        runs.stop()
+        await rig.settled(await running)
+
+
 async def test_an_engine_that_only_waits_for_another_one_closes_at_once(postgres: str, tmp_path: Path) -> None:
     placed = Moment()
     edge, method = AnEdge(1, "0.43", 60), simple(30)

@@ -95,6 +95,7 @@ class Conduct:
     execution_id: int | None = None
     runner: Runner | None = None
     stop: str = field(default="")
+    leaves: bool = False  # stopped by hand here: what another worker executes is not waited for
     doubtful: bool = False  # the store was asked to begin it: from then on it may have begun
 
     def end(self, reason: str) -> None:
@@ -426,8 +427,10 @@ class Conductor:
                 LOG.warning("%s; waiting for it", lost)
             except _StillHeld:
                 pass
+            if conduct.leaves:
+                break
             await self._clock.sleep_until(Micros(self._clock.now() + JOIN_INTERVAL))
-        because = "the engine is closing, and it goes on in another worker"
+        because = f"{conduct.stop or 'the engine is closing'}, and it goes on in another worker"
         raise Unresolved(execution_id, Count(0), wanted or job.ticket.count, because)
 
     async def _joined(self, job: Job, execution_id: int) -> Trade:

@@ -105,7 +105,7 @@ class Engine:
         self._limiter = Limiter(clock, settings.calls_per_minute, self._live_orders, pool)
         self._markets = Markets(venue, clock, settings.book_interval, self._own_orders)
         self._groups = Groups(venue, store, self._limiter, clock, account, worker) if settings.order_groups else None
-        self._sentinel = Sentinel(store, clock, self._groups, self.stop)
+        self._sentinel = Sentinel(store, clock, self._groups, self._end_all)
         self._warden = Warden(settings, store, clock, self._stop_walkers)
         self._observer = Observer(
             store, clock, settings.snapshot_interval, self._own_orders, polls=settings.calls_per_minute is None
@@ -359,8 +359,15 @@ class Engine:
     def stop(self, reason: str = "stopped by hand") -> int:
         """Ask every running execution to cancel what rests, confirm, and end; return how many were asked.
 
-        A call whose execution has not begun raises EngineClosed, or TradingStopped: its request key stays unused.
+        A call whose execution has not begun raises EngineClosed, or TradingStopped: its request key stays unused. One that waits
+        for the execution of another worker raises Unresolved: it goes on there.
         """
+        for conduct in self._conducts.values():
+            conduct.leaves = True
+        return self._end_all(reason)
+
+    def _end_all(self, reason: str) -> int:
+        """As `stop`, but what other workers execute is waited for: they obey the kill switch as well."""
         for conduct in self._conducts.values():
             conduct.end(reason)
         return len(self._conducts)

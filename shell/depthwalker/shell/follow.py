@@ -127,7 +127,7 @@ class Follower:
         with suppress(Exception):
             shown.close()  # gives the terminal back
         left = [text for lane in self.lanes for text in lane.resting()]
-        still = "this may still rest:" if left else "nothing was resting"
+        still = "this may still rest:" if left else "nothing of this process was resting"
         complain(f"left before the end was confirmed; {still}", *(f"  {text}" for text in left))
 
 
