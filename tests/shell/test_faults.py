@@ -48,6 +48,7 @@ from depthwalker.core.view import View
 from depthwalker.shell import runner as loop
 from depthwalker.shell.api import Trade, Unresolved
 from depthwalker.shell.engine import Engine
+from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.paper import Answered, Delayed, Options, Reply
 from depthwalker.shell.paper.faults import Fault
 from depthwalker.shell.ports import HttpRequest, HttpResponse
@@ -578,6 +579,35 @@ async def test_a_bug_in_the_decider_itself_cancels_what_rests_and_raises_its_bou
         assert not rig.exchange.resting("me")
         trade = await engine.execute_trade(edge, method)
         await rig.settled(trade)
+
+
+@pytest.mark.parametrize("what", ["the store", "the rate budget"])
+async def test_nor_do_a_bugs_cancels_wait_for(
+    what: str, postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed, never, entered = Moment(), asyncio.Event(), 0
+    acquire = Limiter.acquire
+
+    async def second_entry_waits(limiter: Limiter, purpose: Purpose) -> None:
+        nonlocal entered
+        entered += purpose is Purpose.ENTRY
+        if entered == 2 and purpose is Purpose.ENTRY:
+            await never.wait()
+        await acquire(limiter, purpose)
+
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store:
+        if what == "the rate budget":
+            monkeypatch.setattr(Limiter, "acquire", second_entry_waits)
+        async with rig.engine(store=as_store(store), on_turn=placed.when(rests)) as engine:
+            call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.45", 60), walker(20)))
+            await placed.come()
+            if what == "the store":
+                store.hang = never
+            monkeypatch.setattr(loop, "decide", _raise)
+            await until(lambda: not rig.exchange.resting("me"), 6)
+            never.set()
+            with pytest.raises(Unresolved):
+                await call
 
 
 def _decide_but_quotes_nothing(state: State, view: View, policy: Policy) -> tuple[Command, ...]:

@@ -7,7 +7,7 @@ gone nothing is raised any more: what rests is cancelled, and the facts wait, in
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Final, assert_never
@@ -88,7 +88,7 @@ class Runner:
         """
         self.state = state
         self._policy = policy
-        self._writer = Writer(seat, store, spool, clock, lambda: self.state, self._own, self._on_writer)
+        self._writer = Writer(seat, store, spool, clock, lambda: self.state, self._own_write, self._on_writer)
         self._sender = Sender(state.parent, venue, limiter, clock, self._called_off, taken_up=seat.taken_up)
         self._feed = feed
         self._clock = clock
@@ -104,7 +104,8 @@ class Runner:
         self._woken_by: View | None = None
         self._awake = asyncio.Event()
         self._stopping = False
-        self._tasks: set[asyncio.Task[None] | asyncio.Task[Facts]] = set()
+        self._requests: set[asyncio.Task[Facts]] = set()
+        self._writes: set[asyncio.Task[None]] = set()
 
     @property
     def execution_id(self) -> int:
@@ -155,10 +156,10 @@ class Runner:
             await self._abandon()
             raise
         finally:
-            for task in self._tasks:
+            for task in (*self._requests, *self._writes):
                 task.cancel()  # before anything is awaited: whoever cancels twice leaves nothing under way either
             await self._feed.leave(self._on_feed)
-            await asyncio.gather(*self._under_way(), return_exceptions=True)
+            await asyncio.gather(*self._requests, *self._writes, return_exceptions=True)
         return self.state
 
     async def _turn(self) -> None:
@@ -337,15 +338,13 @@ class Runner:
                 self.receive(*task.result())
 
         task = asyncio.create_task(request)
-        self._own(task)
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
         task.add_done_callback(ended)
 
-    def _own(self, task: "asyncio.Task[None] | asyncio.Task[Facts]") -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _under_way(self) -> list[Awaitable[object]]:
-        return list(self._tasks)
+    def _own_write(self, task: "asyncio.Task[None]") -> None:
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
 
     def _called_off(self, kind: Kind) -> str:
         """Return why a request that waited for the rate budget must not go out any more, or nothing."""
@@ -356,10 +355,14 @@ class Runner:
         return "winding down" if (ends or late) and kind in EXPOSING else ""
 
     async def _abandon(self) -> None:
-        """Cancel or burn everything that may rest, without asking anybody: only its expiration would end it otherwise."""
+        """Cancel or burn everything that may rest, without asking anybody: only its expiration would end it otherwise.
+
+        What is under way is waited for, since it may come to rest; not the store, nor what waits for the rate budget.
+        """
         with suppress(Exception):
             self._remember((StopRequested(BUG, self._clock.now()),))  # nothing that waits is sent any more
-            await asyncio.gather(*self._under_way(), return_exceptions=True)
+            self._sender.call_off()
+            await asyncio.gather(*self._requests, return_exceptions=True)
             self._remember(tuple(self._inbox))
         orders = [order for order in self.state.orders if order.phase is not Phase.CLOSED]
         lowest = self.state.grid.lowest()
