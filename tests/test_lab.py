@@ -354,6 +354,18 @@ def test_a_market_that_is_given_twice_is_refused(tmp_path: Path, capsys: pytest.
     assert (ended.value.code, "thin is given twice" in capsys.readouterr().err) == (2, True)
 
 
+def test_a_copy_of_a_market_is_not_judged_by(tmp_path: Path) -> None:
+    for ending in ("jsonl", "jsonl.gz"):
+        save(long_tape(3), tmp_path / f"market.{ending}", Micros(86_400 * SECOND))
+    out = tmp_path / "lab.md"
+
+    assert main([str(tmp_path), "--out", str(out), "--every", "60", "--jobs", "1"]) == 0
+
+    text = out.read_text()
+    assert "Markets: market.jsonl." in text
+    assert "market.jsonl.gz: it is of T at a time at which market.jsonl is too: each parent counts once" in text
+
+
 def test_what_cannot_be_played_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = tmp_path / "wrong.jsonl.gz"
     wrong.write_bytes(gzip.compress(b"no recording\n"))

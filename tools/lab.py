@@ -32,7 +32,7 @@ from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.parents import Aim, Sampling
 from depthwalker.shell.lab.players import players
 from depthwalker.shell.lab.report import Row, paired_by_file, report
-from depthwalker.shell.lab.session import Session, session_of, standing_on
+from depthwalker.shell.lab.session import Session, repeated, session_of, standing_on
 from depthwalker.shell.profiles import PROFILES
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "lab.md"
@@ -207,12 +207,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(str(wrong))
     tasks = [Task(source, name, every, counts, given.cap) for source, name in zip(asked, names, strict=True)]
     parts: dict[str, list[Played]] = {}
+    before: list[tuple[str, Session | None]] = []
     refused: dict[str, str] = {}
     with ProcessPoolExecutor(given.jobs) as pool:
         for task, part in zip(tasks, pool.map(played, tasks), strict=True):
             if isinstance(part, str):
                 refused[task.name] = part
                 continue
+            again = repeated(part.session, before)
+            if again is not None:
+                refused[task.name] = again
+                continue
+            before.append((task.name, part.session))
             print(f"{task.name}: {len(part.found.outcomes)} executions", file=sys.stderr, flush=True)
             if not part.found.outcomes:
                 refused[task.name] = "no parent could be sampled"

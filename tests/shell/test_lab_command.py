@@ -133,6 +133,19 @@ def test_a_recording_that_is_given_twice_is_refused(recording: Path, capsys: pyt
     assert f"{recording} is given twice" in capsys.readouterr().err
 
 
+def test_a_copy_of_a_recording_is_not_played(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain, packed, next_day = (tmp_path / name for name in ("market.jsonl", "market.jsonl.gz", "later.parquet"))
+    for file, day in ((plain, 1), (packed, 1), (next_day, 2)):
+        save(long_tape(3), file, Micros(day * 86_400 * SECOND))
+
+    assert run(*map(str, (plain, packed, next_day)), *ASKED, "--algorithm", "take_now", "--json") == 0
+
+    found = json.loads(capsys.readouterr().out)
+    assert {row["file"] for row in found["rows"]} == {"all", "market.jsonl", "later.parquet"}
+    reason = "it is of T at a time at which market.jsonl is too: each parent counts once"
+    assert found["refused"] == [{"file": "market.jsonl.gz", "reason": reason}]
+
+
 def test_no_two_markets_of_an_experiment_have_one_name() -> None:
     two = [("market", long_tape(3)), ("market", long_tape(4))]
     config = replace(DEFAULT_EXECUTION, timeout=Micros(8 * SECOND))

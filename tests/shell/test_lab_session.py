@@ -8,7 +8,7 @@ from tests.shell.lab_tapes import drawn_tape
 
 from depthwalker.core.tape import Tape
 from depthwalker.core.units import SECOND, Micros
-from depthwalker.shell.lab.session import DAY, Session, session_of, standing_on
+from depthwalker.shell.lab.session import DAY, Session, repeated, session_of, standing_on
 from depthwalker.shell.recording import save
 
 
@@ -37,7 +37,8 @@ def test_a_recordings_session_is_its_event_and_when_it_was_recorded(
     session = session_of(str(tmp_path / name), tape=replace(tape, ticker=ticker))
 
     assert session is not None
-    assert session == Session(event, start, Micros(start + tape.span))
+    assert session == Session(ticker, start, Micros(start + tape.span))
+    assert session.event == event
     assert session.name == f"{event} on 2023-08-31"
 
 
@@ -53,7 +54,26 @@ def test_sessions_meet_where_event_and_a_day_are_the_same() -> None:
     assert one.meets(Session("E", Micros(9 * DAY), Micros(10 * DAY)))
     assert not one.meets(Session("E", Micros(12 * DAY), Micros(13 * DAY)))
     assert not one.meets(Session("E", Micros(8 * DAY), Micros(10 * DAY - 1)))
-    assert not one.meets(replace(one, event="F"))
+    assert not one.meets(replace(one, ticker="F"))
+
+
+def test_a_market_repeats_where_its_time_is_another_recordings_too() -> None:
+    one = Session("E-1-A", Micros(DAY), Micros(2 * DAY))
+
+    assert one.repeats(one)
+    assert one.repeats(Session("E-1-A", Micros(2 * DAY - 1), Micros(3 * DAY)))
+    assert one.repeats(Session("E-1-A", Micros(1), Micros(DAY + 1)))
+    assert not one.repeats(Session("E-1-A", Micros(2 * DAY), Micros(3 * DAY)))  # the next part of a split recording
+    assert not one.repeats(Session("E-1-A", Micros(1), Micros(DAY)))
+    assert not one.repeats(replace(one, ticker="E-1-B"))
+    drawn = Session("E-1-A", Micros(0), Micros(2 * DAY))  # and saved: it is of no time
+    assert not drawn.repeats(one)
+    assert not one.repeats(drawn)
+    assert repeated(one, [("thin", None), ("first", one)]) == (
+        "it is of E-1-A at a time at which first is too: each parent counts once"
+    )
+    assert repeated(one, [("thin", None), ("first", replace(one, ticker="E-1-B"))]) is None
+    assert repeated(None, [("first", one)]) is None
 
 
 def test_markets_of_an_event_and_day_count_once_and_less_than_five_days_are_descriptive() -> None:

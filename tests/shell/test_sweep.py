@@ -463,6 +463,20 @@ def test_other_days_of_an_event_other_events_of_a_day_and_synthetic_markets_may_
             halves((tuned,), (market("E-1-B", Half.JUDGING, Session("E-1", began, tuesday)),))
 
 
+def test_a_copy_of_a_market_tunes_and_judges_once(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tape = load(folder / "a.jsonl.gz").unwrap()
+    plain, packed = tmp_path / "a.jsonl", tmp_path / "a.jsonl.gz"
+    for file in (plain, packed):
+        save(tape, file, Micros(1_693_494_000 * SECOND))
+    other, space = str(folder / "b.jsonl.gz"), str(folder / "space.toml")
+    for words in ((str(plain), str(packed), "--judge", other), (other, "--judge", str(plain), str(packed))):
+        assert main(["sweep", *words, "--space", space, *ASKED, "--out", str(tmp_path / "s.parquet")]) == 2
+        told = capsys.readouterr().err
+        assert f"{packed} cannot be used: it is of a at a time at which {plain} is too: each parent counts once" in told
+
+
 def test_markets_too_short_for_a_parent_are_told(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ from depthwalker.shell.lab.asked import BLOCK, framed, horizon_of, models_of, na
 from depthwalker.shell.lab.experiment import Design, Measured, experiment
 from depthwalker.shell.lab.players import players, selectable
 from depthwalker.shell.lab.report import report
+from depthwalker.shell.lab.session import Session, repeated, session_of
 from depthwalker.shell.lab.shown import shown
 from depthwalker.shell.lab.telling import keep, tell
 from depthwalker.shell.method import read_method
@@ -44,6 +45,7 @@ def _markets(
 ) -> Iterator[tuple[str, Tape]]:
     """Yield the markets, and note those that cannot be played with the reason."""
     markets = [(source, given.seed + place) for place, source in enumerate(given.data)]
+    played: list[tuple[str, Session | None]] = []
     for place, (name, market) in enumerate(zip(names_of(markets), markets, strict=True), 1):
         told(f"executing on {name}, market {place} of {len(markets)}")
         try:
@@ -51,6 +53,12 @@ def _markets(
         except Wrong as wrong:
             refused[name] = str(wrong)
             continue
+        session = session_of(market[0], tape)
+        again = repeated(session, played)
+        if again is not None:
+            refused[name] = again
+            continue
+        played.append((name, session))
         yield name, tape
 
 

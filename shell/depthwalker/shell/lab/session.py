@@ -1,4 +1,4 @@
-"""What a market shares with others: its event and its days. DESIGN section 7 counts these sessions."""
+"""What a market shares with others: its event and its days, or its very hours. DESIGN section 7 counts these sessions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,16 +20,26 @@ _FIRST: Final = date(1970, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An event and when a market of it was recorded, in microseconds since 1970; days are UTC's."""
+    """A market and when it was recorded, in microseconds since 1970, 0 where a drawn one was saved; days are UTC's."""
 
-    event: str
+    ticker: str
     began: Micros
     ended: Micros
+
+    @property
+    def event(self) -> str:
+        """Return the event whose market it is."""
+        return "-".join(self.ticker.split("-")[:EVENT_PARTS])
 
     def meets(self, other: "Session") -> bool:
         """Return whether both are of one event and have a day in common."""
         together = self.began // DAY <= other.ended // DAY and other.began // DAY <= self.ended // DAY
         return self.event == other.event and together
+
+    def repeats(self, other: "Session") -> bool:
+        """Return whether both tell of one market at one time, so that a parent of it would count twice."""
+        together = 0 < self.began < other.ended and 0 < other.began < self.ended
+        return self.ticker == other.ticker and together
 
     def days(self) -> tuple[date, ...]:
         """Return the day on which it began, and one more for each whole day that it lasted."""
@@ -47,7 +57,23 @@ def session_of(source: str, tape: Tape) -> Session | None:
     if source in PROFILES:
         return None
     start = began(Path(source))
-    return Session("-".join(tape.ticker.split("-")[:EVENT_PARTS]), start, Micros(start + tape.span))
+    return Session(tape.ticker, start, Micros(start + tape.span))
+
+
+def repeated(session: Session | None, before: Iterable[tuple[str, Session | None]]) -> str | None:
+    """Return why a recording does not count beside those before it, each with its name; None where it does.
+
+    Nothing else keeps a packed and a plain copy in one folder, or what two recorders wrote at once, from counting twice: the
+    intervals would be of half as much as they say.
+    """
+    if session is None:
+        return None
+    first = next((name for name, other in before if other is not None and session.repeats(other)), None)
+    return (
+        None
+        if first is None
+        else f"it is of {session.ticker} at a time at which {first} is too: each parent counts once"
+    )
 
 
 def standing_on(sessions: Iterable[Session | None]) -> Row:

@@ -20,7 +20,7 @@ from depthwalker.shell.lab import deaf
 from depthwalker.shell.lab.asked import BLOCK, horizon_of, models_of, sampling_of, tape_of
 from depthwalker.shell.lab.experiment import fill_model
 from depthwalker.shell.lab.progress import Progress
-from depthwalker.shell.lab.session import session_of
+from depthwalker.shell.lab.session import repeated, session_of
 from depthwalker.shell.lab.space import Frame, variants
 from depthwalker.shell.lab.sweep import Found, Half, Market, Search, Task, tasks, tried
 from depthwalker.shell.lab.sweep_report import shown, sweep_report
@@ -56,7 +56,13 @@ def run_sweep(given: argparse.Namespace) -> int:
 
 
 def halves(tuning: Sequence[Market], judging: Sequence[Market]) -> tuple[Market, ...]:
-    """Return the markets of both halves. Raises Wrong where a market, or an event's day, stands on both sides."""
+    """Return the markets of both halves. Raises Wrong where a market, or an event's day, stands on both sides, or twice on one."""
+    for half in (tuning, judging):
+        told = [(market.source, market.session) for market in half]
+        for place, (source, session) in enumerate(told):
+            again = repeated(session, told[:place])
+            if again is not None:
+                raise Wrong(f"{source} cannot be used: {again}")
     for judge, tune in product(judging, tuning):
         if judge.ticker == tune.ticker:
             raise Wrong(
