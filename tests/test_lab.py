@@ -3,13 +3,14 @@
 import gzip
 import json
 import tomllib
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import pytest
 from tests.shell.test_lab_command import long_tape
 from tools import ablation
-from tools.lab import PAGE, TARGETS, Task, command, design, main, sources
+from tools.lab import PAGE, TARGETS, Played, Task, command, design, main, played, sources
 from tools.lab_page import WALKER, How, page
 from tools.otherwise import OTHERWISE
 
@@ -32,13 +33,22 @@ def test_the_protocol_is_that_of_the_issue() -> None:
     assert drawn.block == 400 * SECOND
 
 
-def test_a_market_that_the_policy_was_chosen_on_never_judges_it() -> None:
-    halves = {name: Task(f"somewhere/{name}.jsonl.gz", f"elsewhere/{name}", Micros(SECOND)).half for name in NAMES}
+def test_a_market_that_the_policy_was_chosen_on_never_judges_it(tmp_path: Path) -> None:
+    tickers = ("INXD-23APR10-ATM", "INXD-23APR10-B4137", "INXD-23APR14-ATM", "INXD-23APR100-ATM")
+    for number, ticker in enumerate(tickers):  # whatever it is called
+        save(replace(long_tape(3), ticker=ticker), tmp_path / f"kalshi_{number}.jsonl.gz")
+    files = [Task(str(tmp_path / f"kalshi_{number}.jsonl.gz"), ticker, SELDOM) for number, ticker in enumerate(tickers)]
 
-    assert halves == {NAMES[0]: "tuning"} | dict.fromkeys(NAMES[1:], "judging")
+    halves: dict[str, str] = {}
+    for task in (*files, Task("thin", "thin", SELDOM)):
+        part = played(task)
+        assert isinstance(part, Played)
+        halves[task.name] = part.half
+
+    assert halves == dict.fromkeys(tickers[:2], "tuning") | dict.fromkeys((*tickers[2:], "thin"), "judging")
 
 
-NAMES = ("kalshi_INXD-23APR10-ATM", "kalshi_INXD-23APR14-ATM", "kalshi_INXD-23AUG31-B4487", "mine")
+SELDOM = Micros(3_600 * SECOND)  # no parent is drawn
 
 
 def test_recordings_are_named_or_found_in_folders(tmp_path: Path) -> None:
@@ -265,9 +275,10 @@ def test_few_days_are_descriptive_wherever_something_is_claimed() -> None:
 
 
 def test_judging_markets_that_were_looked_at_are_said_to_be() -> None:
-    some = result((f"day/{NAMES[1]}", 0.5, 0.6), ("mine", 0.5, 0.6))
+    looked_at = "day/kalshi_INXD-23APR14-ATM"
+    some = result((looked_at, 0.5, 0.6), ("mine", 0.5, 0.6))
 
-    assert f"Not tuned on is not unseen: day/{NAMES[1]} had been looked at before the policy was settled." in told(some)
+    assert f"Not tuned on is not unseen: {looked_at} had been looked at before the policy was settled." in told(some)
     assert "Not tuned on" not in told(some, "tuning")
     assert "Not tuned on" not in told(result(("mine", 0.5, 0.6)))
 

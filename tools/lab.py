@@ -2,7 +2,7 @@
 
 The protocol is fixed: buy at the best offer of arrival, 10 and 100 contracts of both outcomes, a parent every 30 seconds, 40
 seconds each, 100 ms of latency, both queue models. Recordings on which the policy was chosen are shown apart from those that
-judge it. A recording is told by its name; without recordings the synthetic markets are run.
+judge it, told by the event of their ticker, whatever a file is called; without recordings the synthetic markets are run.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from depthwalker.shell.profiles import PROFILES
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "lab.md"
 TARGETS: Final = ("lab", "lab-large", "lab-cents", "lab-fast")  # of make, each named as the page that it writes
-TUNED_ON: Final = ("kalshi_INXD-23APR10",)  # the policy's parameters were chosen on it
+TUNED_ON: Final = frozenset({"INXD-23APR10"})  # events: the policy's parameters were chosen on their markets
 HORIZON: Final = Micros(40 * SECOND)
 EVERY: Final = Micros(30 * SECOND)
 LATENCY: Final = Micros(SECOND // 10)
@@ -62,11 +62,6 @@ class Task:
     counts: tuple[Count, ...] = COUNTS
     cap: str = CAP
 
-    @property
-    def half(self) -> str:
-        """Return which half the market belongs to."""
-        return "tuning" if Path(self.source).name.startswith(TUNED_ON) else "judging"
-
 
 @dataclass(frozen=True, slots=True)
 class Played:
@@ -75,6 +70,11 @@ class Played:
     name: str
     session: Session | None
     found: Measured
+
+    @property
+    def half(self) -> str:
+        """Return which half the market belongs to."""
+        return "tuning" if self.session is not None and self.session.event in TUNED_ON else "judging"
 
 
 def played(task: Task) -> Played | str:
@@ -223,7 +223,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not part.found.outcomes:
                 refused[task.name] = "no parent could be sampled"
                 continue
-            parts.setdefault(task.half, []).append(part)
+            parts.setdefault(part.half, []).append(part)
     if not parts:
         print(
             "nothing could be played: " + "; ".join(f"{name}: {why}" for name, why in refused.items()), file=sys.stderr
