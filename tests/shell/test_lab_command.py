@@ -21,6 +21,7 @@ from depthwalker.shell.cli import main
 from depthwalker.shell.lab.experiment import SAMPLED, TRADED, UNTRADED, Design, experiment, fill_model, indexed
 from depthwalker.shell.lab.parents import Aim, LeftOut, Sampled, Sampling, sample
 from depthwalker.shell.lab.players import players
+from depthwalker.shell.lab.shown import shown
 from depthwalker.shell.lab.statistics import Estimate, estimated, ratio
 from depthwalker.shell.recording import save
 
@@ -355,6 +356,18 @@ def test_a_synthetic_market_needs_no_file(capsys: pytest.CaptureFixture[str]) ->
     assert "prorata" in capsys.readouterr().out
 
 
+def test_a_figure_stands_apart_from_the_one_before_it(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = (str(recording), "--horizon", "4", "--every", "60", "--count", "5", "--queue", "worst")
+    assert run(*words, "--algorithm", "take_now", "chase", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    for row in found["rows"]:
+        row["captured"] = -218.611  # of a saving of next to nothing
+
+    lines = [line.split() for line in shown(found) if line.startswith(("take_now ", "chase "))]
+
+    assert {"-218.611" in line for line in lines if "less" not in line} == {True}
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -364,7 +377,14 @@ def test_a_synthetic_market_needs_no_file(capsys: pytest.CaptureFixture[str]) ->
         (("thin", "--cap", "free"), "--cap 'free'"),
         (("thin", "--cap", "200%"), "--cap '200%'"),
         (("thin", "--method", "nowhere.toml"), "nowhere.toml cannot be read: No such file or directory"),
-        (("thin", "--horizon", "3600"), "no parent could be sampled"),
+        (
+            ("thin", "--horizon", "3600"),
+            "shorter than the 30 s until the first (--every), its horizon of 3600 s and the minute",
+        ),
+        (
+            ("thin", "--every", "3502"),
+            "shorter than the 3502 s until the first (--every), its horizon of 40 s and the minute",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(words: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:

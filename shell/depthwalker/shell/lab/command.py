@@ -5,12 +5,13 @@ import json
 from collections.abc import Callable, Iterator
 
 from depthwalker.core.tape import Tape
-from depthwalker.core.units import Micros
+from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.backtest_page import backtest_page, results_of
 from depthwalker.shell.commands.backtest import CAP
 from depthwalker.shell.ending import OK, Wrong
 from depthwalker.shell.lab.asked import BLOCK, framed, horizon_of, models_of, names_of, sampling_of, tape_of
 from depthwalker.shell.lab.experiment import Design, Measured, experiment
+from depthwalker.shell.lab.parents import Sampling
 from depthwalker.shell.lab.players import players, selectable
 from depthwalker.shell.lab.report import report
 from depthwalker.shell.lab.session import Session, repeated, session_of
@@ -29,7 +30,7 @@ def run_backtest(given: argparse.Namespace) -> int:
         measured = experiment(_markets(given, told, refused), design, complain)
     sampled = {outcome.file for outcome in measured.outcomes}
     if not sampled:
-        raise Wrong("; ".join([*refused.values(), *_nothing(measured)]))
+        raise Wrong("; ".join([*refused.values(), *_nothing(measured, design.sampling)]))
     refused |= dict.fromkeys(
         [name for name in measured.fill_models if name not in sampled], "no parent could be sampled"
     )
@@ -62,11 +63,15 @@ def _markets(
         yield name, tape
 
 
-def _nothing(measured: Measured) -> Iterator[str]:
+def _nothing(measured: Measured, sampling: Sampling) -> Iterator[str]:
     """Yield why the markets that could be played gave no parent."""
     if measured.fill_models:
         reasons = ", ".join(f"{count} x {reason}" for reason, count in measured.left_out.items())
-        short = "the markets are shorter than a horizon and the minute after it"
+        first, horizon = sampling.offset // SECOND, -(-sampling.config.timeout // SECOND)
+        short = (
+            f"the markets are shorter than the {first} s until the first (--every), its horizon of {horizon} s and the minute"
+            " after it"
+        )
         yield f"no parent could be sampled: {reasons or short}"
 
 

@@ -74,7 +74,9 @@ def _paired(cheapest_first: Sequence[str], pairs: Sequence[Row]) -> Iterator[str
 
 
 def _cell(value: object, width: int, decimals: int) -> str:
-    return f"{value:{width}.{decimals}f}" if isinstance(value, (int, float)) else f"{'-':>{width}}"
+    """Return a figure under its heading, apart from the one before it though it be wider."""
+    text = f"{value:.{decimals}f}" if isinstance(value, (int, float)) else "-"
+    return f" {text:>{width - 1}}"
 
 
 def _between(interval: object) -> str:

@@ -49,7 +49,7 @@ def run_sweep(given: argparse.Namespace) -> int:
     for half in Half:
         if not any(row.half == half.value for row in found):
             raise Wrong(
-                f"no parent could be sampled on the {half.value} half: give longer markets, or a shorter --horizon"
+                f"no parent could be sampled on the {half.value} half: give longer markets, or a shorter --every or --horizon"
             )
     report = sweep_report(found, search.variants) | {"fill_model": {one.source: one.fill_model for one in markets}}
     return tell(report, shown(report), given.json)
