@@ -107,3 +107,17 @@ def test_recordings_can_be_measured_too(tmp_path: Path, monkeypatch: pytest.Monk
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "Moderate, file by file" in text
     assert "| spread, median | 4 |" in text
+
+
+def test_a_folder_without_a_recording_of_a_known_kind_leaves_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, mine = tmp_path / "page.md", tmp_path / "mine"
+    page.write_text("as it was")
+    mine.mkdir()
+    save(tape(), mine / "KXBTC-1.jsonl")
+    with pytest.raises(SystemExit) as ended:
+        main(["--data", str(mine), "--out", str(page)])
+    told = " ".join(capsys.readouterr().err.split())
+    assert (ended.value.code, page.read_text()) == (2, "as it was")
+    assert f"{mine} holds no recording that can be read and is called betfair_BF*, kalshi_INXD-23APR*" in told

@@ -220,12 +220,18 @@ def verdicts(name: str, found: dict[str, float]) -> dict[str, str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, write the page; fail where a profile is outside what was recorded of its own kind."""
     parser = argparse.ArgumentParser(prog="python -m tools.calibration", description=__doc__)
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="measure these recordings too")
+    named = ", ".join(FILES.values())
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help=f"measure the recordings in it that are called {named} too"
+    )
     parser.add_argument("--out", type=Path, default=PAGE)
     given = parser.parse_args(argv)
+    measured = [] if given.data is None else [*_remeasured(given.data)]
+    if given.data is not None and not measured:
+        parser.error(f"{given.data} holds no recording that can be read and is called {named}")
     found = {name: figures(drawn(name, *TAPES[name])) for name in RECORDED}
     before = given.out.read_text(encoding="utf-8") if given.out.exists() else ""
-    kept = before.partition(REMEASURED)[2] if given.data is None else "\n".join(_remeasured(given.data))
+    kept = "\n".join((*measured, "")) if measured else before.partition(REMEASURED)[2]
     text = "\n".join(_page(found)) + (f"\n{REMEASURED}{kept}" if kept else "")
     given.out.write_text(text, encoding="utf-8")
     wrong = [
@@ -290,7 +296,6 @@ def _remeasured(folder: Path) -> Iterator[str]:
         yield f"| --- |{' ---: |' * len(tapes)}"
         for one in RECORDED[name]:
             yield f"| {one.figure} | {' | '.join(shown(each[one.figure]) for each in measured)} |"
-    yield ""
 
 
 def shown(value: float) -> str:
