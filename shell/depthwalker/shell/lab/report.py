@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import permutations
 from typing import Final, TypeAlias, TypeVar
 
+from depthwalker.core.fees import Precision
 from depthwalker.core.parent import Action
 from depthwalker.core.units import CENT, DOLLAR, SECOND
 from depthwalker.shell.lab.cost import Result
@@ -165,7 +166,7 @@ def _wanted(group: list[Outcome]) -> int:
 
 def _captured(group: list[Outcome], takes: dict[object, Outcome], blocks: list[tuple[str, int]]) -> Row:
     """Return the share of the saving between taking at once and the bound, a ratio of sums over parents."""
-    if any(outcome.key not in takes for outcome in group):
+    if any(outcome.key not in takes for outcome in group) or _nothing_to_save(group, takes):
         return {"captured": None, "captured_ci": None, "captured_by_switch": None}
     saved = [_cents(takes[outcome.key]) - _cents(outcome) for outcome in group]
     most = [_cents(takes[outcome.key]) - _each(outcome, outcome.bound) for outcome in group]
@@ -176,6 +177,12 @@ def _captured(group: list[Outcome], takes: dict[object, Outcome], blocks: list[t
         "captured_ci": _interval(share),
         "captured_by_switch": ratio(switch, most, blocks).mean,
     }
+
+
+def _nothing_to_save(group: list[Outcome], takes: dict[object, Outcome]) -> bool:
+    """Return whether taking at once costs what the bound does but for the rounding of fees, which the bound is spared."""
+    twice = sum(takes[outcome.key].result.twice_shortfall - outcome.bound for outcome in group)
+    return twice <= 2 * Precision.DIRECT.value * len(group)
 
 
 def _slippage(results: list[Result]) -> float | None:
