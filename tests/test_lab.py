@@ -63,6 +63,21 @@ def test_recordings_are_named_or_found_in_folders(tmp_path: Path) -> None:
     ]
 
 
+def test_a_folder_without_recordings_is_refused_and_without_any_data_markets_are_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "a.jsonl").touch()
+
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path), "--out", str(tmp_path / "lab.md")])
+
+    assert ended.value.code == 2
+    assert f"{tmp_path} holds no recording: none of *.jsonl.gz, *.jsonl, *.parquet" in capsys.readouterr().err
+    assert not (tmp_path / "lab.md").exists()
+    assert sources([]) == ["thin", "moderate", "liquid"]
+
+
 def test_paths_may_hold_spaces_and_several_may_come_as_one_word(tmp_path: Path) -> None:
     spaced = tmp_path / "my recordings"
     spaced.mkdir()

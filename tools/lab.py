@@ -142,17 +142,20 @@ def above_the_bound(measured: Measured) -> list[Row]:
 
 
 def sources(given: Sequence[Path]) -> list[str]:
-    """Return the recordings that are named, those of folders too; without any, the synthetic markets.
+    """Return the recordings that are named, those of folders too; where nothing is named, the synthetic markets.
 
-    What is no path as it stands are several, separated by spaces: so make hands them over.
+    What is no path as it stands are several, separated by spaces: so make hands them over. Raises Wrong.
     """
     named = [path for one in given for path in ([one] if one.exists() else map(Path, str(one).split()))]
     files = [file for one in named for file in (_recordings(one) if one.is_dir() else [one])]
-    return [str(file) for file in files] or list(PROFILES)
+    return [str(file) for file in files] if given else list(PROFILES)
 
 
 def _recordings(folder: Path) -> list[Path]:
-    return sorted(file for pattern in PATTERNS for file in folder.glob(pattern))
+    found = sorted(file for pattern in PATTERNS for file in folder.glob(pattern))
+    if not found:
+        raise Wrong(f"{folder} holds no recording: none of {', '.join(PATTERNS)}")
+    return found
 
 
 def kept(result: Row) -> Row:
@@ -199,8 +202,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     since = time.monotonic()
     counts = tuple(Count(count * CONTRACT) for count in dict.fromkeys(given.count))
     every = Micros(given.every * SECOND)
-    asked = sources(given.data)
     try:
+        asked = sources(given.data)
         design(every, counts, given.cap)
         names = names_of([(source, SEED) for source in asked], ENDINGS)
     except Wrong as wrong:
