@@ -147,6 +147,27 @@ def test_a_copy_of_a_recording_is_not_played(tmp_path: Path, capsys: pytest.Capt
     assert found["refused"] == [{"file": "market.jsonl.gz", "reason": reason}]
 
 
+def test_what_stands_on_fewer_than_five_days_is_descriptive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [tmp_path / f"{day}.jsonl" for day in range(1, 6)]
+    for day, file in enumerate(files, 1):
+        save(long_tape(3), file, Micros(day * 86_400 * SECOND))
+    page, json_file = tmp_path / "page.html", tmp_path / "found.json"
+    words = (*ASKED, "--every", "60", "--algorithm", "take_now", "--json", str(json_file), "--html", str(page))
+    few = "fewer than five: descriptive, nothing is claimed of other days"
+    for data, days, told, descriptive in (
+        (["thin"], 0, "ays: none, the markets are drawn", True),
+        (files[:1], 1, "ays: 1970-01-02", True),
+        (files[:4], 4, "ays: 4, 1970-01-02 to 1970-01-05", True),
+        (files, 5, "ays: 5, 1970-01-02 to 1970-01-06", False),
+    ):
+        assert run(*map(str, data), *words) == 0
+        found = json.loads(json_file.read_text())
+        assert (found["sessions"], len(found["days"]), found["descriptive"]) == (days, days, descriptive)
+        for text in (capsys.readouterr().out, page.read_text()):
+            assert told in text
+            assert (few in text) == descriptive
+
+
 def test_no_two_markets_of_an_experiment_have_one_name() -> None:
     two = [("market", long_tape(3)), ("market", long_tape(4))]
     config = replace(DEFAULT_EXECUTION, timeout=Micros(8 * SECOND))

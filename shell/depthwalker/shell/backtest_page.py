@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from depthwalker.shell.comparison import Difference, Entrant, Mean, costs, differences
+from depthwalker.shell.figures import standing
 from depthwalker.shell.markup import Child, tag
 from depthwalker.shell.page import Card, cards, page
 
@@ -81,6 +82,8 @@ class Results(msgspec.Struct):
     paired: list[Pair]
     refused: list[Refused] = []
     trades: dict[str, int] = {}
+    days: list[str] = []
+    descriptive: bool | None = None  # not told by a version before
 
 
 class NotResults(Exception):
@@ -114,6 +117,9 @@ def _lead(results: Results) -> Iterator[Child]:
     if results.trades:
         counted = ", ".join(f"{count:,} of {file}" for file, count in results.trades.items())
         yield tag("p", f"Trades recorded: {counted}", class_="soft")
+    if results.descriptive is not None:
+        text = standing(results.days, descriptive=results.descriptive)
+        yield tag("p", f"{text[0].upper()}{text[1:]}", class_="soft")
     for one in results.refused:
         yield tag("p", f"Not played: {one.file}: {one.reason}", class_="soft")
     whole = [row for row in results.rows if row.file == ALL and row.liquidity == ALL] or results.rows

@@ -1,5 +1,7 @@
 """Numbers as a reader wants them: exact, without the zeros that say nothing."""
 
+from collections.abc import Sequence
+
 from depthwalker.core.units import MILLION, SECOND, Count, Micros, Price, format_count, format_price, round_div
 
 _CENTS = 2
@@ -13,6 +15,13 @@ def short_count(count: Count) -> str:
 def counted(number: int, thing: str) -> str:
     """Return so many of a thing whose plural ends in s."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def standing(days: Sequence[str], *, descriptive: bool) -> str:
+    """Return on which days' markets a result stands, and that nothing is claimed of others where they are too few for it."""
+    span = "none, the markets are drawn" if not days else days[0] if len(days) == 1 else ""
+    told = f"days: {span or f'{len(days)}, {days[0]} to {days[-1]}'}"
+    return f"{told}; fewer than five: descriptive, nothing is claimed of other days" if descriptive else told
 
 
 def short_price(price: Price) -> str:

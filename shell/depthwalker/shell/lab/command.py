@@ -14,7 +14,7 @@ from depthwalker.shell.lab.experiment import Design, Measured, experiment
 from depthwalker.shell.lab.parents import Sampling
 from depthwalker.shell.lab.players import players, selectable
 from depthwalker.shell.lab.report import report
-from depthwalker.shell.lab.session import Session, repeated, session_of
+from depthwalker.shell.lab.session import Session, repeated, session_of, standing_on
 from depthwalker.shell.lab.shown import shown
 from depthwalker.shell.lab.telling import keep, tell
 from depthwalker.shell.method import read_method
@@ -26,15 +26,20 @@ def run_backtest(given: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     design = _design(given)
     refused: dict[str, str] = {}
+    played: list[tuple[str, Session | None]] = []
     with waiting("reading markets") as told:
-        measured = experiment(_markets(given, told, refused), design, complain)
+        measured = experiment(_markets(given, told, refused, played), design, complain)
     sampled = {outcome.file for outcome in measured.outcomes}
     if not sampled:
         raise Wrong("; ".join([*refused.values(), *_nothing(measured, design.sampling)]))
     refused |= dict.fromkeys(
         [name for name in measured.fill_models if name not in sampled], "no parent could be sampled"
     )
-    found = report(measured) | {"refused": [{"file": name, "reason": why} for name, why in refused.items()]}
+    found = {
+        **report(measured),
+        **standing_on(session for name, session in played if name in sampled),
+        "refused": [{"file": name, "reason": why} for name, why in refused.items()],
+    }
     code = OK
     if given.html is not None:
         code = keep(backtest_page(results_of(json.dumps(found).encode(), "the report")), given.html)
@@ -42,11 +47,13 @@ def run_backtest(given: argparse.Namespace) -> int:
 
 
 def _markets(
-    given: argparse.Namespace, told: Callable[[str], None], refused: dict[str, str]
+    given: argparse.Namespace,
+    told: Callable[[str], None],
+    refused: dict[str, str],
+    played: list[tuple[str, Session | None]],
 ) -> Iterator[tuple[str, Tape]]:
-    """Yield the markets, and note those that cannot be played with the reason."""
+    """Yield the markets, and note them with their sessions; those that cannot be played with the reason."""
     markets = [(source, given.seed + place) for place, source in enumerate(given.data)]
-    played: list[tuple[str, Session | None]] = []
     for place, (name, market) in enumerate(zip(names_of(markets), markets, strict=True), 1):
         told(f"executing on {name}, market {place} of {len(markets)}")
         try:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
-from depthwalker.shell.figures import counted
+from depthwalker.shell.figures import counted, standing
 from depthwalker.shell.lab.players import WALKER
 from depthwalker.shell.lab.report import ALL, MIXED, Row
 
@@ -28,7 +28,8 @@ HEADINGS: Final = (
 def shown(report: Mapping[str, object]) -> Iterator[str]:
     """Yield the lines."""
     rows, models, left_out, refused = report["rows"], report["fill_model"], report["left_out"], report["refused"]
-    pairs, trades = report["paired"], report["trades"]
+    pairs, trades, days = report["paired"], report["trades"], report["days"]
+    assert isinstance(days, list)
     assert isinstance(trades, dict)
     assert isinstance(rows, list)
     assert isinstance(pairs, list)
@@ -40,6 +41,7 @@ def shown(report: Mapping[str, object]) -> Iterator[str]:
         else (f"fill model: {models}",)
     )
     yield f"trades recorded: {', '.join(f'{count:,} of {file}' for file, count in trades.items())}"
+    yield standing(days, descriptive=bool(report["descriptive"]))
     if left_out:
         yield f"left out: {', '.join(f'{count:,} x {reason}' for reason, count in left_out.items())}"
     yield from (f"not played: {one['file']}: {one['reason']}" for one in refused)
