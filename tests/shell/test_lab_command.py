@@ -506,7 +506,7 @@ def test_selling_an_outcome_acquires_the_other_leg() -> None:
 
 def test_a_parent_without_a_mid_or_a_price_is_left_out_and_counted() -> None:
     tape = long_tape(5)
-    bare = Tape(tape.ticker, tape.grid, tape.opening, (Event(Micros(1), Replace((), ())),), tape.span)
+    bare = Tape(tape.ticker, tape.grid, tape.opening, (Event(Micros(60 * SECOND), Replace((), ())),), tape.span)
     wanted = Sampling(
         (Count(100),), (Leg.YES,), Action.BUY, Aim("offer", 99), Micros(90 * SECOND), Micros(0), DEFAULT_EXECUTION
     )
@@ -529,6 +529,30 @@ def left_out(*events: Event) -> list[int]:
         for minute, found in enumerate(sample(indexed(tape), wanted), 1)
         if isinstance(found, LeftOut) and found.reason == "a gap in the recording"
     ]
+
+
+@pytest.mark.parametrize(
+    ("blank", "again", "left"),
+    [  # seconds; a parent arrives each minute, and has forty seconds
+        (140, 150, [2]),
+        (160, 170, [2]),  # at the last instant of the one before
+        (161, 170, []),
+        (140, 180, [2]),  # at the instant of the next one
+        (140, 400, [2]),  # those in it meet no mid
+        (1_060, None, [17]),
+    ],
+)
+def test_a_parent_at_work_as_the_recorder_loses_the_book_is_left_out_and_counted(
+    blank: int, again: int | None, left: list[int]
+) -> None:
+    heard = Event(Micros((blank - 1) * SECOND), Arrive(Leg.YES, Price(3_000), Count(100)))  # no silence of minutes
+    gone = Event(Micros(blank * SECOND), Replace((), ()))
+    found = () if again is None else (Event(Micros(again * SECOND), OTHER_BOOK),)
+    touched = Event(Micros(blank * SECOND), Take(Leg.YES, Price(5_000), Count(0)))
+    assert left_out(heard, gone, gone, touched, *found) == left
+    assert (
+        left_out(heard, Event(gone.at, Replace(BOOK.yes, ())), *found) == []
+    )  # one side that is missing is a market's own
 
 
 def test_a_parent_in_a_silence_of_minutes_that_another_book_ends_is_left_out_and_counted() -> None:

@@ -101,16 +101,34 @@ def flattened(tape: Tape) -> Tape:
 
 
 def silences(tape: Tape) -> tuple[tuple[Micros, Micros], ...]:
-    """Return when nobody recorded: for minutes nothing happened, and then a snapshot shows another book."""
+    """Return when nobody recorded: for minutes nothing happened, and then a snapshot shows another book, or an empty one says so."""
+    return (*_unnoticed(tape), *_told(tape))
+
+
+def _unnoticed(tape: Tape) -> Iterator[tuple[Micros, Micros]]:
     sinces = [Micros(0), *(event.at for event in tape.events)]
     if all(later - since <= SILENCE for since, later in pairwise(sinces)):
-        return ()
-    found: list[tuple[Micros, Micros]] = []
+        return
     for since, event, before in zip(sinces, tape.events, books(tape), strict=False):
         flow = event.flow
         if isinstance(flow, Replace) and event.at - since > SILENCE and _apart(before, flow):
-            found.append((Micros(ORIGIN + since), Micros(ORIGIN + event.at)))
-    return tuple(found)
+            yield Micros(ORIGIN + since), Micros(ORIGIN + event.at)
+
+
+def _told(tape: Tape) -> Iterator[tuple[Micros, Micros]]:
+    """Yield when the book was not known by the recorder's own word: from an empty snapshot on, until something rests again.
+
+    At the instant of that snapshot the book is empty already, so that the stretch begins before it.
+    """
+    since: Micros | None = None
+    for event in tape.events:
+        if isinstance(event.flow, Replace) and not (event.flow.yes or event.flow.no):
+            since = event.at if since is None else since
+        elif since is not None and isinstance(event.flow, Replace | Arrive):
+            yield Micros(ORIGIN + since - 1), Micros(ORIGIN + event.at)
+            since = None
+    if since is not None:
+        yield Micros(ORIGIN + since - 1), Micros(ORIGIN + tape.span)
 
 
 def _apart(before: Book, wanted: Replace) -> list[Flow]:
