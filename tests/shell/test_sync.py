@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from tests.shell.rig import KEY, ME, TICKER, AMarket, AMethod, AnEdge, Rig, rigged, simple, until
 
-from depthwalker.shell.api import DatabaseTrouble, EngineClosed, OrderRefused
+from depthwalker.shell.api import DatabaseTrouble, EngineClosed, InvalidMethod, OrderRefused
 from depthwalker.shell.clock import SystemClock
 from depthwalker.shell.sync import SyncEngine
 
@@ -101,6 +101,8 @@ async def test_the_twin_blocks_until_the_trade_is_there(postgres: str, tmp_path:
                     engine.execute_trade(AnEdge(3, "0.47", 0), simple())
                 with pytest.raises(ValueError, match="vwap"):
                     engine.get_executor(AMethod({"algorithm": "vwap"}))
+                with pytest.raises(InvalidMethod, match="algorithm is twap, and this executor's is simple_limit"):
+                    executor.execute(AnEdge(4, "0.47", 5), AMethod({"algorithm": "twap", "order_timeout_seconds": 1}))
 
         await asyncio.to_thread(blocking)
         assert rig.exchange.position(ME, TICKER) == 501

@@ -7,7 +7,7 @@ with SyncEngine.open(settings) as engine:
 import asyncio
 import atexit
 import threading
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import timedelta
 from typing import TypeVar
@@ -84,7 +84,7 @@ class SyncEngine:
 
     def get_executor(self, method: Method) -> "SyncExecutor":
         """Return the executor of a method's algorithm. Raises ValueError on an unknown one."""
-        return SyncExecutor(self, self._engine.get_executor(method))
+        return SyncExecutor(self._run, self._engine.get_executor(method))
 
     def watch(self, tickers: Iterable[str]) -> None:
         """Keep these markets' books and recent flow current."""
@@ -116,13 +116,17 @@ class SyncEngine:
 class SyncExecutor:
     """Executes edges, blocking; the specification's OrderExecutor."""
 
-    def __init__(self, engine: SyncEngine, executor: Executor) -> None:
-        self._engine = engine
+    def __init__(
+        self, run: Callable[[Coroutine[None, None, ExecutionResult]], ExecutionResult], executor: Executor
+    ) -> None:
+        """`run` has the engine's loop do it, and waits."""
+        self._run = run
+        self._executor = executor
         self.algorithm = executor.algorithm
 
     def execute(self, edge: Edge, method: Method, market: Market | None = None) -> ExecutionResult:
-        """Execute an edge in a market and return what it came to."""
-        return self._engine.execute(edge, method, market)
+        """Execute an edge in a market and return what it came to; see `Executor.execute`."""
+        return self._run(self._executor.execute(edge, method, market))
 
 
 async def _leave(stack: AsyncExitStack) -> None:
