@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from depthwalker.core.units import SECOND
 from depthwalker.core.view import View
 from depthwalker.shell.limiter import Limiter, Purpose
 from depthwalker.shell.paper import Options
-from depthwalker.shell.ports import HttpRequest
+from depthwalker.shell.ports import HttpRequest, HttpResponse
 
 
 async def test_its_own_orders_are_not_in_the_book_it_sees(postgres: str, tmp_path: Path) -> None:
@@ -153,3 +154,23 @@ async def _stuck(nth: int, count: "itertools.count[int]", dies: Moment, request:
     if "portfolio" in request.path and next(count) == nth:
         dies.set()
         await asyncio.Event().wait()
+
+
+async def test_more_filled_than_was_asked_for_is_booked_and_logged_as_an_error(
+    postgres: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told(_: HttpRequest, answer: HttpResponse) -> HttpResponse:
+        body = answer.body
+        for key in (b"fill_count", b"fill_count_fp", b"count_fp"):  # the create's, the record's and the fill's
+            body = body.replace(b'"%s":"5.00"' % key, b'"%s":"7.00"' % key)
+        return replace(answer, body=body)
+
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        rig.wires[0].told = told
+        trade = await engine.execute_trade(AnEdge(1, "0.47", 5), simple())
+        assert trade.quantity == 7
+        errors = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+        assert errors == ["execution 1: the exchange has filled 7.00 contracts, and only 5.00 were asked for"]
+        assert await rig.rows("SELECT invariant, detail FROM broken_invariants") == [(1, "7.00 of 5.00 filled")]
+        await rig.rows("UPDATE execution_state SET target_quantity = 7 RETURNING 1")  # what every test's end looks for
+        await rig.rows("UPDATE split_orders SET quantity = 7 RETURNING 1")

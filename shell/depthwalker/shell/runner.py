@@ -38,13 +38,13 @@ from depthwalker.core.command import (
     woken,
 )
 from depthwalker.core.decide import decide
-from depthwalker.core.execution import State, evolve
+from depthwalker.core.execution import State, evolve, total_filled
 from depthwalker.core.fact import BUG, STORE_AWAY, Deferred, Fact, LookedUp, OutcomeUnknown, Refused, StopRequested
 from depthwalker.core.ledger import Kind, Phase, shown
 from depthwalker.core.policy import Policy
 from depthwalker.core.routing import MOST_TROUBLES
 from depthwalker.core.siblings import own_waits, standing
-from depthwalker.core.units import Micros
+from depthwalker.core.units import Micros, format_count
 from depthwalker.core.view import Conditions, View, Waiting, look, own_offer
 from depthwalker.shell.feed import Feed
 from depthwalker.shell.journal import Store, StoreError
@@ -252,6 +252,7 @@ class Runner:
         return (seen.own_offer, seen.own_waits) != (own_offer(stand), waits)
 
     def _remember(self, facts: tuple[Fact, ...]) -> None:
+        before = total_filled(self.state)
         for fact in facts:
             self.state = evolve(self.state, fact)
             self._writer.add(fact)
@@ -259,6 +260,10 @@ class Runner:
                 self._troubles.note()
             if isinstance(fact, Refused) and fact.code in {"invalid_price", "MARKET_INACTIVE"}:
                 self._feed.reread_market()
+        filled, wanted = total_filled(self.state), self.state.parent.count
+        if filled > max(before, wanted):  # booked as it is: nothing of ours can have done it
+            told = "execution %s: the exchange has filled %s contracts, and only %s were asked for"
+            LOG.error(told, self.execution_id, format_count(filled), format_count(wanted))
 
     def receive(self, *facts: Fact) -> None:
         """Take in what has happened; the next turn folds it."""
