@@ -495,6 +495,10 @@ BEGIN
     ) AS ours (name, kind) WHERE depthwalker_type('trades', name) IS NULL LOOP
         EXECUTE format('ALTER TABLE trades ADD COLUMN %I %s', added.name, added.kind);
     END LOOP;
+    IF depthwalker_type('trades', 'created_at') IS NULL THEN  -- what a period goes by; of rows from before it is not known
+        ALTER TABLE trades ADD COLUMN created_at timestamptz;
+        ALTER TABLE trades ALTER COLUMN created_at SET DEFAULT now();
+    END IF;
     IF to_regclass('idx_trades_execution') IS NULL THEN
         CREATE INDEX idx_trades_execution ON trades (execution_id);
     END IF;

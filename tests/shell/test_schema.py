@@ -129,6 +129,19 @@ def test_an_engines_database_keeps_its_tables_and_gains_only_columns_of_trades(b
     assert not any(value(bare, "SELECT depthwalker_owns(%s)", table) for table in tables)
 
 
+def test_an_engines_trades_without_an_instant_gain_one_from_then_on(bare: Connection) -> None:
+    bare.execute("CREATE TABLE trades (trade_id serial PRIMARY KEY, side text, quantity int, price numeric)")
+    bare.execute("INSERT INTO trades (side, quantity, price) VALUES ('yes', 10, 0.5)")
+    load(bare)
+    load(bare)
+    bare.execute("INSERT INTO trades (side, quantity, price) VALUES ('yes', 5, 0.5)")
+    assert bare.execute("SELECT quantity, created_at IS NULL FROM trades ORDER BY 1").fetchall() == [
+        (5, False),
+        (10, True),
+    ]
+    assert bare.execute("SELECT count(*) FROM depthwalker_trade_quality(now() - interval '1 day')").fetchone() == (1,)
+
+
 def test_references_take_the_types_of_the_engines_keys(bare: Connection) -> None:
     bare.execute(ENGINE.encode())
     load(bare)
