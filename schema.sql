@@ -680,19 +680,26 @@ CREATE TABLE IF NOT EXISTS depthwalker_installation (
 -- What is read of the engine's trades, whatever columns it gave them
 -- ---------------------------------------------------------------------------------------------------------------------
 
+CREATE OR REPLACE FUNCTION depthwalker_number(p_row jsonb, p_column text) RETURNS numeric
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT nullif((p_row ->> p_column)::numeric, 'NaN')
+$$;
+COMMENT ON FUNCTION depthwalker_number IS 'A number of a row, or null where there is no such column, or nothing but NaN in it.';
+
 CREATE OR REPLACE FUNCTION depthwalker_trade_quality(p_since timestamptz)
 RETURNS TABLE (filled boolean, slippage bigint, cost bigint, volume bigint, profit bigint)
 LANGUAGE sql STABLE AS $$
     -- Ratios in parts per million, money in microdollars, contracts in hundredths; positive slippage is worse, for sells too.
     -- A trade that is the whole of an execution of ours has exact figures there: its price here is a rounded average.
     WITH told AS (
-        SELECT (r ->> 'target_price')::numeric AS target,
-               coalesce(r ->> 'filled_price', r ->> 'price')::numeric AS price,
-               coalesce(r ->> 'filled_quantity', r ->> 'quantity')::numeric AS quantity,
+        SELECT depthwalker_number(r, 'target_price') AS target,
+               coalesce(depthwalker_number(r, 'filled_price'), depthwalker_number(r, 'price')) AS price,
+               coalesce(depthwalker_number(r, 'filled_quantity'), depthwalker_number(r, 'quantity')) AS quantity,
                CASE WHEN coalesce(r ->> 'action', e.action) = 'sell' THEN -1 ELSE 1 END AS sign,
-               (r ->> 'slippage_percent')::numeric AS slippage,
-               (r ->> 'market_volume_at_entry')::numeric AS volume,
-               nullif(coalesce(r ->> 'realized_pnl', r ->> 'pnl', r ->> 'profit')::numeric, 'NaN') AS profit,
+               depthwalker_number(r, 'slippage_percent') AS slippage,
+               depthwalker_number(r, 'market_volume_at_entry') AS volume,
+               coalesce(depthwalker_number(r, 'realized_pnl'), depthwalker_number(r, 'pnl'), depthwalker_number(r, 'profit'))
+                   AS profit,
                m.slippage_percent AS exact_slippage, m.filled_value - m.target_price * m.filled_quantity AS beyond
         FROM trades t CROSS JOIN LATERAL to_jsonb(t) AS r LEFT JOIN execution_state e ON e.execution_id::text = r ->> 'execution_id'
         LEFT JOIN execution_metrics m

@@ -144,3 +144,26 @@ def test_an_engines_own_table_is_read_with_the_columns_that_it_has(new_database:
             "UPDATE trades SET slippage_percent = 0.01, market_volume_at_entry = 3.5 WHERE target_price IS NULL"
         )
         assert read_trades(connection, DAY)[-1] == Executed(True, 10_000, None, Count(350), None)
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ("price", Executed(False, None, None, Count(300), None)),
+        ("target_price", Executed(True, 10_000, None, Count(300), None)),
+        ("market_volume_at_entry", Executed(True, 20_000, Money(100_000), None, None)),
+    ],
+)
+def test_what_is_no_number_counts_as_not_told(new_database: Callable[[], str], column: str, told: Executed) -> None:
+    """A program that keeps its figures as floats writes NaN for what it does not know."""
+    with psycopg.connect(new_database(), autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        connection.execute(
+            "CREATE TABLE trades (quantity int, price float, target_price float, market_volume_at_entry float, "
+            "created_at timestamptz DEFAULT now())"
+        )
+        connection.execute(schema_path().read_bytes())
+        connection.execute("INSERT INTO trades VALUES (10, 0.51, 0.5, 3)")
+        connection.execute("UPDATE trades SET slippage_percent = 0.01")
+        connection.execute(f"UPDATE trades SET {column} = 'NaN'".encode())
+        assert read_trades(connection, DAY) == (told,)
