@@ -105,9 +105,10 @@ def test_the_paper_stage_is_not_left_without_its_parents_whatever_one_says() -> 
 def test_the_control_is_a_twentieth_for_good_and_everything_before_real_money() -> None:
     assert SHARES[Stage.TENTH] * 10 == SHARES[Stage.HALF] * 2 == WHOLE
     assert SHARES[Stage.FULL] * 20 == WHOLE * 19
-    assert assign("7", NOT_BEGUN, live=True) is None
+    assert assign("7", NOT_BEGUN, live=False) is None
     edges = [str(number) for number in range(2_000)]
-    assert {assign(edge, at(Stage.PAPER), live=True) for edge in edges} == {Arm.CONTROL}
+    for before in (NOT_BEGUN, at(Stage.PAPER)):
+        assert {assign(edge, before, live=True) for edge in edges} == {Arm.CONTROL}
     assert {assign(edge, at(Stage.PAPER), live=False) for edge in edges} == set(Arm)
     assert {assign(edge, at(Stage.FULL), live=True) for edge in edges} == set(Arm)
     assert {assign(edge, at(Stage.FULL, stopped="why"), live=True) for edge in edges} == {Arm.CONTROL}

@@ -23,7 +23,8 @@ def test_it_begins_with_a_week_of_paper_that_nobody_can_shorten(
 ) -> None:
     assert main(["rollout", "status"]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("no rollout has begun: every method runs as configured\nadvice: advance (not begun")
+    until = "where money is real a method that takes part in one runs simple_limit, any other as configured"
+    assert shown.startswith(f"no rollout has begun: {until}\nadvice: advance (not begun")
     assert main(["rollout", "hold"]) == 1
     assert "`depthwalker rollout advance` begins it" in capsys.readouterr().err
     assert main(["rollout", "advance", "--reason", "let us see"]) == 0

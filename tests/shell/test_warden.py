@@ -4,12 +4,14 @@ import asyncio
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from tests.shell.arms import evidence, moved, parents
 from tests.shell.rig import ME, AMethod, AnEdge, Moment, Rig, abandon, as_store, rests, rigged, walker
 
 from depthwalker.core.execution import START
 from depthwalker.core.replay import Replayed, replay
-from depthwalker.core.rollout import SHARES, Arm, Move, Stage, assign, bucket, read
+from depthwalker.core.rollout import SHARES, Arm, Move, Stage, bucket, read
+from depthwalker.shell import warden
 from depthwalker.shell.journal import StoreUnavailable
 from depthwalker.shell.settings import HOSTS, trades_live
 from depthwalker.shell.store import PostgresStore
@@ -40,6 +42,20 @@ async def test_before_it_begins_and_without_the_method_s_word_nothing_changes(po
         moved(postgres, ME, Stage.TENTH, 0)
         await engine.execute_trade(AnEdge(OTHER, "0.47", 5), walker(), request_key="no part of it")
         assert await arms(rig) == [(OTHER, None, None, "dynamic_depth_walker", "configured")] * 2
+
+
+async def test_where_money_is_real_nobody_has_the_walker_before_it_begins(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollout is of one account and database: under another name, or in a new one, it has not begun."""
+    monkeypatch.setattr(warden, "trades_live", lambda _: True)
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
+        await engine.execute_trade(AnEdge(ONE, "0.47", 5), taking_part())
+        await engine.execute_trade(AnEdge(ONE, "0.47", 5), walker(), request_key="no part of it")
+        assert await arms(rig) == [
+            (ONE, "control", "control", "simple_limit", "rollout: control"),
+            (ONE, None, None, "dynamic_depth_walker", "configured"),
+        ]
 
 
 async def test_the_edge_decides_which_arm_a_parent_is_in_and_the_journal_says_so(postgres: str, tmp_path: Path) -> None:
@@ -197,4 +213,3 @@ def test_only_the_demo_exchange_and_this_machine_are_paper() -> None:
     assert not trades_live(HOSTS["demo"])
     assert not trades_live("https://demo-api.kalshi.co/trade-api/v2")
     assert not trades_live("http://127.0.0.1:8000/trade-api/v2")
-    assert assign(str(ONE), read(()), live=True) is None

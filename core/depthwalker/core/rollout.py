@@ -76,6 +76,7 @@ class Rollout:
 
 
 NOT_BEGUN: Final = Rollout(stage=None, since=Micros(0), held="", stopped="", entries=0)
+UNTIL_BEGUN: Final = "no rollout has begun: where money is real a method that takes part in one runs simple_limit, any other as configured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +140,11 @@ def read(entries: Iterable[Entry]) -> Rollout:
 
 
 def assign(edge: str, rollout: Rollout, *, live: bool) -> Arm | None:
-    """Return the arm of an edge's parents, or None before a rollout has begun. At the paper stage all that is live is control."""
+    """Return the arm of an edge's parents, or None before a rollout has begun. Up to the paper stage all that is live is control."""
+    if rollout.stopped or (live and rollout.stage in {None, Stage.PAPER}):
+        return Arm.CONTROL
     if rollout.stage is None:
         return None
-    if rollout.stopped or (live and rollout.stage is Stage.PAPER):
-        return Arm.CONTROL
     return Arm.WALKER if bucket(edge) < SHARES[rollout.stage] else Arm.CONTROL
 
 

@@ -163,7 +163,11 @@ class _Execution(Table):
     ] = DEFAULT_EXECUTION.max_cost
     opens_short: Annotated[bool, Field(description="true or false")] = DEFAULT_EXECUTION.opens_short
     rollout: Annotated[
-        bool, Field(description="true or false; true leaves it to the rollout which parents run by the algorithm")
+        bool,
+        Field(
+            description="true or false; true leaves it to the rollout which parents run by the algorithm: where money is real none "
+            "do until one has begun"
+        ),
     ] = DEFAULT_EXECUTION.rollout
     dynamic_depth_walker: Annotated[_Walker, Field(description="a table of " + ", ".join(_Walker.model_fields))] = (
         _Walker()

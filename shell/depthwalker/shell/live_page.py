@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from depthwalker.core.period import Estimate
-from depthwalker.core.rollout import reach
+from depthwalker.core.rollout import UNTIL_BEGUN, reach
 from depthwalker.core.units import CENT_MONEY, DOLLAR, SECOND, Count, Micros, Price
 from depthwalker.shell.figures import counted, percent, seconds, short_count, short_price
 from depthwalker.shell.frame import Frame, Rung, Rungs
@@ -309,7 +309,7 @@ def _book(seen: Seen, now: Micros) -> Markup:
 
 def _rollouts(rollouts: tuple[Rolled, ...]) -> Iterator[Child]:
     if not rollouts:
-        yield tag("p", "No rollout has begun: every method runs as configured.", class_="soft")
+        yield tag("p", f"{UNTIL_BEGUN.capitalize()}.", class_="soft")
     for one in rollouts:
         yield from _rollout(one)
 

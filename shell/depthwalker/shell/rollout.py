@@ -11,6 +11,7 @@ import msgspec
 
 from depthwalker.core.period import Estimate
 from depthwalker.core.rollout import (
+    UNTIL_BEGUN,
     Entry,
     Move,
     Refused,
@@ -90,7 +91,7 @@ def _stage_after(standing: Standing, move: Move, *, anyway: bool) -> Stage | Ref
 def _told(standing: Standing) -> Iterator[str]:
     rollout, found = standing.rollout, standing.found
     if rollout.stage is None:
-        yield "no rollout has begun: every method runs as configured"
+        yield UNTIL_BEGUN
     else:
         yield f"stage {rollout.stage.value}, since {_when(rollout.since)}"
         stopped, held = f"stopped: {rollout.stopped}; all are control", f"held: {rollout.held}"
