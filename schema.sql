@@ -51,6 +51,22 @@ END $$;
 COMMENT ON FUNCTION depthwalker_refer IS
     'Add a column of the type that the engine''s table gives it, and a foreign key where that column is a key there.';
 
+-- An engine may have made the specification's tables as printed: they cannot hold what ours do, and their rows are not ours to drop.
+DO $$
+DECLARE
+    others text;
+BEGIN
+    SELECT string_agg(name, ', ') INTO others
+    FROM (VALUES ('order_book_snapshots', 'snapshot_id'), ('execution_state', 'uuid'), ('split_orders', 'start_price'),
+                 ('execution_metrics', 'filled_value')) AS ours (name, mark)
+    JOIN pg_class c ON c.oid = to_regclass(name)
+    WHERE depthwalker_type(name, mark) IS NULL OR (name = 'order_book_snapshots' AND c.relkind <> 'p');
+    IF others IS NOT NULL THEN
+        RAISE EXCEPTION 'there are tables of these names that are not depthwalker''s: %; save what is in them, drop them with '
+                        'CASCADE (a key of trades may refer to one), and load schema.sql again', others;
+    END IF;
+END $$;
+
 -- ---------------------------------------------------------------------------------------------------------------------
 -- The engine's tables, where they are absent
 -- ---------------------------------------------------------------------------------------------------------------------

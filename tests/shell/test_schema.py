@@ -142,6 +142,21 @@ def test_an_engines_trades_without_an_instant_gain_one_from_then_on(bare: Connec
     assert bare.execute("SELECT count(*) FROM depthwalker_trade_quality(now() - interval '1 day')").fetchone() == (1,)
 
 
+def test_the_specifications_own_tables_are_named_as_what_is_in_the_way(bare: Connection) -> None:
+    bare.execute(ENGINE.encode())
+    bare.execute("CREATE TABLE order_book_snapshots (snapshot_id serial PRIMARY KEY, timestamp timestamp)")
+    bare.execute("CREATE TABLE execution_state (execution_id serial PRIMARY KEY, edge_id int REFERENCES edges)")
+    bare.execute("ALTER TABLE trades ADD COLUMN execution_id int REFERENCES execution_state")
+    with pytest.raises(
+        psycopg.errors.RaiseException, match="not depthwalker's: order_book_snapshots, execution_state; save"
+    ):
+        load(bare)
+    bare.execute("ROLLBACK")
+    bare.execute("DROP TABLE order_book_snapshots, execution_state CASCADE")
+    load(bare)
+    assert value(bare, "SELECT count(*) FROM trades WHERE execution_id IS NULL") == 1
+
+
 def test_references_take_the_types_of_the_engines_keys(bare: Connection) -> None:
     bare.execute(ENGINE.encode())
     load(bare)
