@@ -61,7 +61,7 @@ class _Walker(Table):
     walk_interval_seconds: Annotated[
         int,
         BeforeValidator(whole(6, "0.1", "3600")),
-        Field(description="seconds from 0.1 to 3600, such as 4"),
+        Field(description="seconds from 0.1 to 3600, such as 4: between two ticks, adaptive_limit's too"),
     ] = DEFAULT_WALKER.walk_interval
     max_walks: Annotated[
         int,
@@ -76,7 +76,10 @@ class _Walker(Table):
     min_volume_threshold: Annotated[
         int,
         BeforeValidator(whole(2, "0", "1000000000")),
-        Field(description="contracts from 0 to 1000000000 with at most 2 decimals, such as 50"),
+        Field(
+            description="contracts from 0 to 1000000000 with at most 2 decimals, such as 50: with fewer within five cents of the "
+            "best prices, both sides together, simple_limit runs"
+        ),
     ] = DEFAULT_WALKER.min_volume
     split_ratios: Annotated[
         tuple[int, ...] | None,
@@ -142,17 +145,23 @@ class _Execution(Table):
     max_slippage_percent: Annotated[
         int | None,
         BeforeValidator(optional(whole(6, "0", "1"))),
-        Field(description="a fraction of the target from 0 to 1 with at most 6 decimals (0.025 is 2.5 %), or null"),
+        Field(
+            description="a fraction of the target from 0 to 1 with at most 6 decimals (0.025 is 2.5 %), or null: the cap's distance "
+            "from it"
+        ),
     ] = DEFAULT_EXECUTION.slippage_ppm
     max_slippage_dollars: Annotated[
         int | None,
         BeforeValidator(optional(whole(4, "0", "0.9999"))),
-        Field(description="dollars a contract from 0 to 0.9999 with at most 4 decimals, or null"),
+        Field(
+            description="dollars a contract from 0 to 0.9999 with at most 4 decimals, or null: the same in dollars; of both the "
+            "tighter holds"
+        ),
     ] = DEFAULT_EXECUTION.slippage_dollars
     order_timeout_seconds: Annotated[
         int,
         BeforeValidator(whole(6, "1", "86400")),
-        Field(description="seconds from 1 to 86400, such as 40"),
+        Field(description="seconds from 1 to 86400, such as 40: from admission to the end, winding down included"),
     ] = DEFAULT_EXECUTION.timeout
     max_cost_per_contract: Annotated[
         int | None,
@@ -161,7 +170,9 @@ class _Execution(Table):
             description="dollars from 0.0001 to 2 with at most 4 decimals, fees included (but for the rounding of each fill), or null"
         ),
     ] = DEFAULT_EXECUTION.max_cost
-    opens_short: Annotated[bool, Field(description="true or false")] = DEFAULT_EXECUTION.opens_short
+    opens_short: Annotated[bool, Field(description="true or false: whether a sell may be larger than the position")] = (
+        DEFAULT_EXECUTION.opens_short
+    )
     rollout: Annotated[
         bool,
         Field(

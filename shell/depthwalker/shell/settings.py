@@ -120,12 +120,10 @@ def _optional_path(given: object) -> Path | None:
     return None if given is None else _path(given)
 
 
-_Seconds = Annotated[int, BeforeValidator(whole(6, "0.05", "3600")), Field(description="seconds from 0.05 to 3600")]
-_Contracts = Annotated[
-    int,
-    BeforeValidator(whole(2, "0", "1000000000")),
-    Field(description="contracts from 0 to 1000000000 with at most 2 decimals, thin_contracts below liquid_contracts"),
-]
+SPAN: Final = "seconds from 0.05 to 3600"
+CONTRACTS: Final = "contracts from 0 to 1000000000 with at most 2 decimals"
+_Seconds = Annotated[int, BeforeValidator(whole(6, "0.05", "3600"))]
+_Contracts = Annotated[int, BeforeValidator(whole(2, "0", "1000000000"))]
 
 
 class _Keys(Table):
@@ -164,13 +162,36 @@ class _Keys(Table):
         Path, BeforeValidator(_path), Field(description="the path of a directory that can be written")
     ] = Field(default_factory=default_folder)
     max_concurrent: Annotated[
-        int, BeforeValidator(whole(0, "1", "1000")), Field(description="a whole number from 1 to 1000")
+        int,
+        BeforeValidator(whole(0, "1", "1000")),
+        Field(
+            description="a whole number from 1 to 1000: executions of the account at once by other algorithms than simple_limit, "
+            "which runs beyond that"
+        ),
     ] = 5
-    book_interval_seconds: _Seconds = 1_000_000
-    wind_down_seconds: _Seconds = 4_000_000
-    snapshot_interval_seconds: _Seconds = 1_000_000
-    thin_contracts: _Contracts = 5_000
-    liquid_contracts: _Contracts = 10_000
+    book_interval_seconds: Annotated[
+        _Seconds, Field(description=f"{SPAN}: between two looks at a book that no websocket keeps current")
+    ] = 1_000_000
+    wind_down_seconds: Annotated[
+        _Seconds,
+        Field(
+            description=f"{SPAN}: how long before its time-out an execution begins to cancel and confirm, at most a quarter of "
+            "that"
+        ),
+    ] = 4_000_000
+    snapshot_interval_seconds: Annotated[
+        _Seconds, Field(description=f"{SPAN}: at least between two snapshots that are kept of a market's book")
+    ] = 1_000_000
+    thin_contracts: Annotated[
+        _Contracts,
+        Field(
+            description=f"{CONTRACTS}, at most liquid_contracts: with fewer within five cents of the best price, on the weaker "
+            "side, a market is thin"
+        ),
+    ] = 5_000
+    liquid_contracts: Annotated[
+        _Contracts, Field(description=f"{CONTRACTS}: with as many there it is liquid, with fewer moderate")
+    ] = 10_000
     websocket: Annotated[
         bool, BeforeValidator(_truth), Field(description="true or false: whether to use the websocket beside polling")
     ] = True
@@ -210,7 +231,10 @@ class _Keys(Table):
     calls_per_minute: Annotated[
         int | None,
         BeforeValidator(optional(whole(0, "1", "1000000"))),
-        Field(description="a whole number from 1 to 1000000; left out, the account's own limits are read"),
+        Field(
+            description="a whole number from 1 to 1000000: the calls that all of the account's processes make together, such as "
+            "the specification's 90; left out, the account's own limits are read"
+        ),
     ] = None
 
 
