@@ -370,10 +370,12 @@ class Rig:
         which = trade.execution_id
         row = project(state)
         assert isinstance(row, Projection)
-        ((status, filled, rate, fees),) = await self.rows(
-            "SELECT status, filled_quantity, fill_rate, fees FROM execution_state WHERE execution_id = %s", which
+        ((status, filled, rate, fees, error),) = await self.rows(
+            "SELECT status, filled_quantity, fill_rate, fees, error_message FROM execution_state WHERE execution_id = %s",
+            which,
         )
         assert (status, filled, fees) == (trade.result.status, trade.quantity, trade.result.fees)
+        assert error == trade.result.error_message
         assert rate == trade.result.fill_rate
         ((quantity, price),) = await self.rows("SELECT quantity, price FROM trades WHERE execution_id = %s", which)
         assert (quantity, price) == (trade.quantity, trade.price)

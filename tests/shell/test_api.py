@@ -49,6 +49,15 @@ def test_a_refusal_is_its_message_and_its_kind() -> None:
     assert refused.refusal.kind is RefusalKind.INVALID_COUNT
 
 
+@pytest.mark.parametrize(("status", "error"), [("completed", None), ("failed", "time-out"), ("cancelled", "time-out")])
+def test_what_was_not_completed_has_an_error_message_as_the_specification_s_own_test_reads_it(
+    status: str, error: str | None
+) -> None:
+    zero = Decimal(0)
+    result = api.ExecutionResult(1, status, zero, None, None, 0, zero, zero, "simple_limit", "time-out")
+    assert result.error_message == error
+
+
 def test_results_are_values() -> None:
     result = api.ExecutionResult(1, "failed", Decimal(0), None, None, 0, Decimal(0), Decimal(0), "simple_limit", "")
     with pytest.raises(AttributeError):

@@ -74,7 +74,8 @@ class ExecutionResult:
     """What one execution came to, prices in the order's own outcome.
 
     `slippage_percent` is (average - target) / target, positive when worse, for buys and sells alike; `fees` in dollars as
-    the exchange charged them; `status` is completed, failed (nothing filled) or cancelled (stopped by hand).
+    the exchange charged them; `status` is completed, failed (nothing filled) or cancelled (stopped: by whoever asked for it, or
+    because the database went away or a bug came up, whatever was filled); `reason` is how it ended.
     """
 
     execution_id: int
@@ -87,6 +88,11 @@ class ExecutionResult:
     fees: Decimal
     algorithm: str
     reason: str
+
+    @property
+    def error_message(self) -> str | None:
+        """Return how it ended where it was not completed, as `execution_state.error_message` has it; None where it was."""
+        return None if self.status == "completed" else self.reason
 
 
 @dataclass(frozen=True, slots=True)
