@@ -844,6 +844,7 @@ async def test_an_executor_executes_and_returns_what_it_came_to(postgres: str, t
         assert executor.algorithm.value == "simple_limit"
         result = await executor.execute(AnEdge(1, "0.47", 5), simple(), AMarket())
         assert (result.status, result.filled_quantity, result.fill_rate) == ("completed", Decimal(5), Decimal(1))
+        assert await rig.rows("SELECT execution_id, quantity FROM trades") == [(result.execution_id, 5)]
         trade = await engine.execute_trade(AnEdge(1, "0.47", 5), simple())
         assert trade.result == result
         with pytest.raises(InvalidMethod, match="algorithm is twap, and this executor's is simple_limit"):

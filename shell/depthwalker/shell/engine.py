@@ -201,7 +201,7 @@ class Engine:
             yield engine
 
     async def execute_trade(self, edge: Edge, method: Method, *, request_key: str | None = None) -> Trade:
-        """Execute an edge by a method's configuration and return the trade row.
+        """Execute an edge by a method's configuration and return the trade row, which stands in `trades` by then.
 
         Raises InvalidEdge, InvalidMethod, OrderRefused, TradingStopped, DatabaseTrouble, ExchangeTrouble or EngineClosed before
         anything was sent; Unresolved when the end, or that it began, could not be confirmed in time: contracts may be bought.
@@ -506,7 +506,7 @@ class Executor:
         self.algorithm = algorithm
 
     async def execute(self, edge: Edge, method: Method, market: Market | None = None) -> ExecutionResult:
-        """Execute an edge by a method's configuration.
+        """Execute an edge by a method's configuration; its row in `trades` is written, as by `Engine.execute_trade`.
 
         Raises as `Engine.execute_trade`, and InvalidMethod where the method names another algorithm than the executor's.
         """
