@@ -34,7 +34,10 @@ def failing(times: int, path: str) -> Callable[[HttpRequest], Awaitable[None]]:
     return before
 
 
-async def test_after_repeated_errors_a_walker_gives_way(postgres: str, tmp_path: Path) -> None:
+async def test_after_repeated_errors_a_walker_gives_way(
+    postgres: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
         rig.wires[-1].before = failing(MOST_TROUBLES, "/portfolio/events/orders")
         first = await engine.execute_trade(AnEdge(1, "0.47", 10), simple(10))
@@ -49,6 +52,8 @@ async def test_after_repeated_errors_a_walker_gives_way(postgres: str, tmp_path:
             "simple_limit",
         )
         assert await counted(rig) == [("repeated errors", "simple_limit", 1)]
+        ended = f"execution 2 has ended: completed, 10.00 of 10.00 contracts; filled (simple_limit, {reason})"
+        assert ended in [one.getMessage() for one in caplog.records]
 
 
 async def test_errors_of_another_process_count_too_for_a_minute(postgres: str, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from depthwalker.core.hindsight import needed_until
 from depthwalker.core.ids import EXECUTION_DIGITS
 from depthwalker.core.momentum import ema_slippage
 from depthwalker.core.outcome import Failure, Success
-from depthwalker.core.parent import Action, Holding, Identity, Refusal, RefusalKind, admit
+from depthwalker.core.parent import Action, Holding, Identity, Refusal, RefusalKind, admit, in_words
 from depthwalker.core.policy import policy_for
 from depthwalker.core.rollout import Arm
 from depthwalker.core.routing import TROUBLE_SPAN
@@ -516,4 +516,8 @@ def _seated(feed: Feed, started: Started, told: Begun | Attached) -> Seated | At
 
 
 def _end(state: State) -> str:
-    return "" if state.finished is None else f"{state.finished.status.value}, {state.finished.reason}"
+    """Return how an execution ended, and by which algorithm and why that, which may be another than the method's."""
+    if state.finished is None:
+        return ""
+    ran = "" if state.algorithm is None else f" ({state.algorithm.value}, {in_words(state.plan_reason, state.parent)})"
+    return f"{state.finished.status.value}, {state.finished.reason}{ran}"
