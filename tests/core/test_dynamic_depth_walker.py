@@ -195,8 +195,13 @@ def test_without_room_it_joins_and_above_the_cap_it_stays_at_the_cap() -> None:
         100,
         100,
     ]
-    nowhere = live(1, 100)
-    assert quote(nowhere, view(after(4), queue=(), offers=((1, 500),))).reason == "nowhere to rest"
+    assert quote(live(), view(after(4), queue=((99, 500),), offers=())).reason == "nowhere to rest"
+
+
+@pytest.mark.parametrize("offers", [(), ((58, 500),)])
+def test_where_nobody_else_bids_it_stays_where_it_is(offers: tuple[tuple[int, int], ...]) -> None:
+    found = quote(live(), view(after(4), queue=(), offers=offers))
+    assert (found.price, found.reason, found.walk) == (cents(49), "nobody else bids", False)
 
 
 @pytest.mark.parametrize(

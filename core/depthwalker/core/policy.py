@@ -11,7 +11,7 @@ from depthwalker.core.config import ExecutionConfig, PolicyName
 from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
 from depthwalker.core.units import CENT, SECOND, Micros, Price
 
-VERSION: Final = 12
+VERSION: Final = 13
 USUAL: Final = Micros(40 * SECOND)
 CALLS: Final = 12  # in the usual time
 INSURANCE: Final = 5  # walk intervals: whatever says that an order was filled has it read soon

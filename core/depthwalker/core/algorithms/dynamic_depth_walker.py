@@ -109,6 +109,8 @@ def _tuned(state: State, view: View, policy: Policy, part: SplitState, walks_wan
     strength = imbalance(view.ladders)
     if state.calls >= policy.sparing_from:
         return _stay(part, view, "its calls are nearly used up", strength)
+    if view.best_bid() is None:  # whoever sells meets us first, at any price
+        return _stay(part, view, "nobody else bids", strength)
     levels = _resting_levels(state, view.ladders, state.cap)
     if not levels:
         return _stay(part, view, "nowhere to rest", strength)
