@@ -234,6 +234,24 @@ def test_an_execution_that_saw_no_mid_has_no_shortfall() -> None:
         assert finished(of(started(BUY), *facts, Finished(Status.FAILED, "x", at(4)))).shortfall is None
 
 
+def unread() -> Viewed:
+    """What a worker sees before it has read the first book."""
+    seen = viewed(0, 0)
+    return replace(seen, view=replace(seen.view, book_at=Micros(0), ladders=Ladders((), ())))
+
+
+def test_a_book_that_was_not_read_is_neither_the_market_at_entry_nor_the_one_that_the_rest_is_priced_at() -> None:
+    left = (WindingDown("recovered", at(36)), Finished(Status.FAILED, "x", at(38)))
+    never = finished(of(started(BUY), unread(), *left))
+    assert (never.entry, never.shortfall) == (None, None)
+    offered = viewed(offers_near=20_000)
+    known = finished(of(started(BUY), offered, *left))
+    assert finished(of(started(BUY), unread(), offered, unread(), *left)) == known
+    assert known.shortfall is not None
+    # The 100 contracts at the 0.72 that were offered last, and a taker's fee of 1.4112, above a mid of 0.705.
+    assert known.shortfall.total == 72_000_000 + 1_411_200 - 70_500_000
+
+
 def test_whoever_bought_everything_has_no_rest_to_pay_for() -> None:
     bought = (placed(FIRST, count=10_000), Accepted(FIRST, "a", None, at(3)), filled("a", "1", 7050, 10_000, 5))
     metrics = finished(of(started(BUY), viewed(), *bought, Finished(Status.COMPLETED, "all", at(6))))

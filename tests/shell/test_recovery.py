@@ -88,6 +88,8 @@ async def test_or_winds_it_down_where_the_settings_say_so(postgres: str, tmp_pat
             trade = await the_trade(rig, engine)
         assert (trade.result.status, trade.result.reason) == ("cancelled", "0.00 of 60.00 contracts; recovered")
         await rig.settled(trade)
+        # Whoever winds it down has not read a book yet: the rest costs what it was offered for last, 0.47 and the fee.
+        assert await rig.rows("SELECT round(shortfall_cents, 2)::text FROM execution_metrics") == [("3.24",)]
 
 
 async def test_or_leaves_it_where_recovery_is_off(postgres: str, tmp_path: Path) -> None:

@@ -105,8 +105,8 @@ class SplitState:
 class State:
     """All that is remembered of one execution: the fold of its journal. `calls` counts order entry and private reads.
 
-    `arrival` is the first journalled view, `latest` the last one: the one it ended on, once it has. `asked_at` is when the
-    last look at our orders began, `looked_at` when one last ended, `read_at` when the last began that showed them all;
+    `arrival` is the first journalled view whose book had been read, `latest` the last such one: what its cost is measured
+    by. `asked_at` is when the last look at our orders began, `looked_at` when one last ended, `read_at` when the last began that showed them all;
     `over_at` when the market was found to be over.
     """
 
@@ -344,6 +344,8 @@ def _at_work(
 
 
 def _seen(state: State, view: View, at: Micros, *, tick: bool) -> State:
+    # Who has just taken over may decide before the first book is read: an empty book there is not the market's.
+    seen = view if view.book_at else None
     return State(
         parent=state.parent,
         policy=state.policy,
@@ -354,8 +356,8 @@ def _seen(state: State, view: View, at: Micros, *, tick: bool) -> State:
         splits=state.splits,
         orders=state.orders,
         strays=state.strays,
-        arrival=state.arrival or view,
-        latest=view,
+        arrival=state.arrival or seen,
+        latest=seen or state.latest,
         ticks=state.ticks + tick,
         ticked_at=at if tick else state.ticked_at,
         momentum=state.momentum,
