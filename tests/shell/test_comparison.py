@@ -10,6 +10,7 @@ from tests.shell.journals import NAMES
 from tests.shell.test_report import TWO_MEGABYTES, Outline, database, kept
 
 from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.assess import read_trades
 from depthwalker.shell.backtest_page import NotResults, Results, backtest_page, results_of
 from depthwalker.shell.cli import main
 from depthwalker.shell.comparison import Difference, Entrant, Mean, costs, differences
@@ -208,6 +209,29 @@ def test_a_period_tells_what_the_tables_hold(database: str, tmp_path: Path, caps
     assert all(str(number) in words for number in numbers)
     assert main(["report", "--since", "30m", "--html", "none.html"]) == 0
     assert "Nothing ended in this time." in (tmp_path / "none.html").read_text()
+
+
+def test_a_period_is_as_long_as_it_says_where_the_servers_clocks_were_changed_meanwhile(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(kept(database, *NAMES[:2]))
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET timezone = 'America/New_York'".encode())
+    with psycopg.connect(database, autocommit=True) as connection:
+        (days,) = connection.execute(
+            "SELECT min(d) FROM generate_series(1, 300) AS d WHERE now() - d * interval '1 day' <> now() - d * interval '24 hours'"
+        ).fetchone() or (0,)
+        for number, hours in ((1, 24 * days + 0.5), (2, 24 * days - 0.5)):
+            connection.execute(
+                "UPDATE execution_metrics SET created_at = now() - %s * interval '1 hour' WHERE execution_id = %s",
+                (hours, number),
+            )
+            connection.execute(
+                "UPDATE trades SET created_at = now() - %s * interval '1 hour' WHERE execution_id = %s", (hours, number)
+            )
+        assert len(read_trades(connection, days * DAY)) == 1
+    assert main(["report", "--since", f"{days}d", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["executions"] == 1
 
 
 def test_a_period_that_was_cut_says_so() -> None:

@@ -1,6 +1,5 @@
 """What has happened, read from the database and never written: journals, and where executions stand."""
 
-from datetime import timedelta
 from types import TracebackType
 from typing import Final, LiteralString, Self
 
@@ -26,7 +25,7 @@ ENDED: Final[LiteralString] = """
         (m.slippage_percent * 1000000)::bigint, (m.fees * 1000000)::bigint, m.walks_executed, m.calls_used,
         (m.time_to_last_fill * 1000000)::bigint
     FROM execution_metrics m JOIN execution_state e USING (execution_id)
-    WHERE m.created_at >= clock_timestamp() - %s::interval AND (e.source = 'paper') = %s
+    WHERE m.created_at >= depthwalker_instant(%s) AND (e.source = 'paper') = %s
     ORDER BY m.created_at DESC, m.metric_id DESC LIMIT %s
 """
 MOST: Final = 100_000  # executions of a period
@@ -65,9 +64,10 @@ class Archive:
     async def period(self, span: Micros, *, paper: bool = False) -> Period:
         """Return what ended within a span until now, by the database's clock: of real trades, or on paper."""
         (now,) = await self._database.sole(NOW)
-        found = await self._database.all(ENDED, timedelta(microseconds=span), paper, MOST + 1)
+        since = Micros(now - span)
+        found = await self._database.all(ENDED, since, paper, MOST + 1)
         ended = tuple(_ended(row) for row in found[:MOST])
-        return Period(Micros(now - span), Micros(now), ended, cut=len(found) > MOST, paper=paper)
+        return Period(since, Micros(now), ended, cut=len(found) > MOST, paper=paper)
 
 
 def _ended(row: TupleRow) -> Ended:

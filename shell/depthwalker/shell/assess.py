@@ -1,7 +1,6 @@
 """The `assess` command: the specification's decision over the engine's own trades, each criterion with what speaks for it."""
 
 import json
-from datetime import timedelta
 from typing import Final
 
 import psycopg
@@ -39,7 +38,7 @@ def run_assess(since: int, *, profitable: bool | None, as_json: bool, paper: boo
 def read_trades(connection: psycopg.Connection, since: int, *, paper: bool = False) -> tuple[Executed, ...]:
     """Return the engine's trades of the last so many microseconds, or what was executed on paper. Raises psycopg.Error."""
     query = PAPER_QUALITY if paper else TRADE_QUALITY
-    rows = connection.execute(query, (timedelta(microseconds=since),)).fetchall()
+    rows = connection.execute(query, (since,)).fetchall()
     return tuple(
         Executed(filled, slippage, *_exact(cost, volume, profit)) for filled, slippage, cost, volume, profit in rows
     )

@@ -84,8 +84,9 @@ ASSIGNED: Final[LiteralString] = """
     ORDER BY m.created_at, m.metric_id
 """
 
+# Microseconds, since a day of an interval has 23 hours or 25 where the session's time zone changes its clocks.
 PAPER_QUALITY: Final[LiteralString] = """
-    SELECT filled, slippage, cost, volume, profit FROM depthwalker_paper_quality(clock_timestamp() - %s::interval)
+    SELECT filled, slippage, cost, volume, profit FROM depthwalker_paper_quality(clock_timestamp() - %s * interval '1 microsecond')
 """
 
 # How far a paper run got: its parents are numbered behind the name that their request keys begin with.
@@ -106,7 +107,7 @@ BREACHES: Final[LiteralString] = """
 """
 
 TRADE_QUALITY: Final[LiteralString] = """
-    SELECT filled, slippage, cost, volume, profit FROM depthwalker_trade_quality(clock_timestamp() - %s::interval)
+    SELECT filled, slippage, cost, volume, profit FROM depthwalker_trade_quality(clock_timestamp() - %s * interval '1 microsecond')
 """
 
 REFUSED: Final[LiteralString] = """
