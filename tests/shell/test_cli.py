@@ -9,6 +9,8 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -18,10 +20,12 @@ from tests.shell.command_line import ACCOUNT, FAST, PROGRAM, SLOW, Venue, method
 
 from depthwalker.core.config import Algorithm
 from depthwalker.core.units import SECOND, Micros
+from depthwalker.shell.api import ExecutionResult, Trade
 from depthwalker.shell.cli import main, parser_of_all
 from depthwalker.shell.commands import TABLE
 from depthwalker.shell.commands.arguments import ALGORITHMS
 from depthwalker.shell.ending import EXPLAINED
+from depthwalker.shell.execute import summary
 from depthwalker.shell.paper import Delayed
 
 HEAVY = ("aiohttp", "psycopg", "pydantic", "rich", "cryptography", "msgspec", "numpy", "joblib", "pyarrow")
@@ -41,6 +45,17 @@ def venue(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Ite
 @pytest.fixture
 def fast(tmp_path: Path) -> str:
     return method(tmp_path / "fast.json", FAST)
+
+
+def test_what_was_executed_is_told_with_the_figures_of_its_report() -> None:
+    slipped, price = Decimal("0.001250"), Decimal("0.8010")
+    result = ExecutionResult(
+        7, "completed", Decimal(3), price, slipped, 1, Decimal(1), Decimal("0.01"), "twap", "filled"
+    )
+    trade = Trade(7, 1, 1, None, None, "M", "yes", "buy", Decimal(3), price, Decimal("0.8000"), slipped, result)
+    assert " at 0.8010 on average, +0.13 % of the target, fees 0.0100 $, 1 walk (filled)" in summary(trade, "k")
+    level = replace(trade, slippage_percent=Decimal("-0.000004"))
+    assert " on average, +0.00 % of the target" in summary(level, "k")
 
 
 # Help

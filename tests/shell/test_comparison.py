@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -9,14 +10,16 @@ import pytest
 from tests.shell.journals import NAMES
 from tests.shell.test_report import TWO_MEGABYTES, Outline, database, kept
 
-from depthwalker.core.units import SECOND, Micros
+from depthwalker.core.config import Algorithm
+from depthwalker.core.period import Sample
+from depthwalker.core.units import SECOND, Count, Micros, Money
 from depthwalker.shell.assess import read_trades
 from depthwalker.shell.backtest_page import NotResults, Results, backtest_page, results_of
 from depthwalker.shell.cli import main
 from depthwalker.shell.comparison import Difference, Entrant, Mean, costs, differences
 from depthwalker.shell.markup import Child, joined
 from depthwalker.shell.page import page
-from depthwalker.shell.period_page import Period, period_page
+from depthwalker.shell.period_page import Ended, Period, period_page
 
 __all__ = ["database"]
 
@@ -232,6 +235,27 @@ def test_a_period_is_as_long_as_it_says_where_the_servers_clocks_were_changed_me
         assert len(read_trades(connection, days * DAY)) == 1
     assert main(["report", "--since", f"{days}d", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["executions"] == 1
+
+
+def test_only_what_was_filled_whole_is_shown_as_that() -> None:
+    most = Sample(
+        algorithm=Algorithm.SIMPLE_LIMIT,
+        liquidity=None,
+        market="M",
+        day="2026-11-30",
+        wanted=Count(10_000),
+        filled=Count(9_996),
+        cost=None,
+        slippage=None,
+        fees=Money(0),
+        walks=0,
+        calls=None,
+        last_fill=None,
+    )
+    for filled, told in ((9_996, "99.9 %"), (10_000, "100.0 %")):
+        ended = Ended(1, DAY, "completed", replace(most, filled=Count(filled)))
+        words = Outline(period_page(Period(Micros(0), DAY, (ended,)))).words
+        assert [one for one in words if one.endswith(" %")] == [told] * 2
 
 
 def test_a_period_that_was_cut_says_so() -> None:

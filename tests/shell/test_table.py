@@ -57,7 +57,12 @@ def test_the_table_fits(width: int) -> None:
 def test_only_a_whole_fill_is_shown_as_one() -> None:
     almost = replace(WALKER, fill_rate=Decimal("0.9999"), filled=Decimal("12917.49"))
 
-    assert "100 %" not in printed(140, almost)
+    assert " 99.9 %" in printed(140, almost)
+
+
+def test_a_slippage_is_rounded_as_in_the_reports() -> None:
+    assert "+0.13 %" in printed(140, replace(WALKER, slippage=Decimal("0.001250")))
+    assert "+0.00 %" in printed(140, replace(WALKER, slippage=Decimal("-0.000004")))
 
 
 def test_an_execution_that_ran_by_another_algorithm_says_so() -> None:

@@ -18,7 +18,7 @@ from depthwalker.shell.commands.arguments import words
 from depthwalker.shell.db import database
 from depthwalker.shell.ending import FAILED, INTERRUPTED, OK, REFUSED, Ended, Wrong
 from depthwalker.shell.engine import Engine
-from depthwalker.shell.figures import counted
+from depthwalker.shell.figures import counted, signed_percent
 from depthwalker.shell.follow import Follower, is_live
 from depthwalker.shell.job_queue import Entry, Standing
 from depthwalker.shell.method import read_method
@@ -72,7 +72,7 @@ def run_execute(order: Order) -> int:
             trade = asyncio.run(_execute(job, settings, dsn, follower))
         except OrderRefused as refused:
             raise _for_the_command_line(refused) from refused
-    say(_json(trade) if order.as_json else _summary(trade, job.request_key))
+    say(_json(trade) if order.as_json else summary(trade, job.request_key))
     if follower.interrupted():
         complain(follower.after_interrupt())
         return INTERRUPTED
@@ -152,10 +152,15 @@ def _for_the_command_line(refused: OrderRefused) -> Ended:
     return Ended(REFUSED if refused.refusal.kind in WRONG_ORDER else FAILED, str(refused))
 
 
-def _summary(trade: Trade, key: str) -> str:
+def summary(trade: Trade, key: str) -> str:
+    """Return in words what a trade came to, with the figures of its report."""
     result = trade.result
     price = f" at {trade.price:.4f} on average" if trade.price is not None else ""
-    worse = f", {trade.slippage_percent * 100:+.2f} % of the target" if trade.slippage_percent is not None else ""
+    worse = (
+        f", {signed_percent(int(trade.slippage_percent.scaleb(6)))} of the target"
+        if trade.slippage_percent is not None
+        else ""
+    )
     return (
         f"execution {trade.execution_id} {result.status}: {trade.quantity} contracts{price}{worse}, "
         f"fees {result.fees:.4f} $, {counted(result.total_walks, 'walk')} ({result.reason}); request key {key}\n"

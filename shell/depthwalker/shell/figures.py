@@ -42,6 +42,12 @@ def percent(part: int, whole: int) -> str:
     return f"{part * 100 // whole if whole else 0} %"
 
 
+def share(part: int, whole: int) -> str:
+    """Return a share in per cent with one decimal, cut off, so that only all of it is 100.0 %."""
+    full, tenths = divmod(part * 1_000 // whole if whole else 0, 10)
+    return f"{full}.{tenths} %"
+
+
 def signed_percent(ppm: int) -> str:
     """Return parts per million as per cent with two decimals, rounded, and a sign."""
     hundredths = round_div(ppm, MILLION // 10_000)

@@ -7,7 +7,7 @@ from typing import Final
 from depthwalker.core.period import Estimate, Sample, Summary, summarise
 from depthwalker.core.units import CENT_MONEY, MILLION, SECOND, Micros
 from depthwalker.shell.comparison import Entrant, Mean, costs
-from depthwalker.shell.figures import short_count, signed_percent
+from depthwalker.shell.figures import share, short_count, signed_percent
 from depthwalker.shell.markup import Child, tag
 from depthwalker.shell.page import Card, cards, figure, page, section, table, text
 from depthwalker.shell.rows import instant
@@ -90,7 +90,7 @@ def _lead(period: Period) -> Iterator[Child]:
         (
             Card("Executions", f"{len(samples):,}", f"in {len({each.market for each in samples})} markets"),
             Card("Completed", f"{sum(each.status == 'completed' for each in period.ended):,}"),
-            Card("Filled", f"{filled / wanted * 100 if wanted else 0:.1f} %", "of all contracts wanted"),
+            Card("Filled", share(filled, wanted), "of all contracts wanted"),
             Card("Fees", f"{sum(each.fees for each in samples) / MILLION:,.2f} $"),
             Card("Walks", f"{sum(each.walks for each in samples):,}"),
         )
@@ -119,7 +119,7 @@ def _entrant(one: Summary) -> Entrant:
         parents=one.executions,
         cost=None if one.cost is None else _mean(one.cost),
         cells=(
-            f"{one.fill_rate / 10_000:.1f} %",
+            share(one.fill_rate, MILLION),
             "" if one.slippage is None else signed_percent(one.slippage),
             "" if one.fee is None else f"{one.fee / CENT_MONEY:.3f}",
             "" if one.last_fill is None else f"{one.last_fill / SECOND:.1f}",

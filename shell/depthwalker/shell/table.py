@@ -10,6 +10,9 @@ from psycopg.rows import class_row
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from depthwalker.core.units import MILLION
+from depthwalker.shell.figures import share, signed_percent
+
 QUERY: Final[LiteralString] = """\
 SELECT split_part(e.request_key, ' ', 4) AS execution, m.algorithm,
        m.liquidity_category AS liquidity, m.filled_quantity AS filled,
@@ -97,14 +100,18 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.liquidity or "-",
         f"{row.target:.4f}",
         f"{_trimmed(row.filled)}/{_trimmed(row.wanted)}",
-        f"{row.fill_rate * 100:.0f} %" if row.fill_rate in (0, 1) else f"{row.fill_rate * 100:.1f} %",
+        f"{row.fill_rate * 100:.0f} %" if row.fill_rate in (0, 1) else share(_ppm(row.fill_rate), MILLION),
         "-" if row.average is None else f"{row.average:.4f}",
-        "-" if row.slippage is None else f"{row.slippage * 100:+.2f} %",
+        "-" if row.slippage is None else signed_percent(_ppm(row.slippage)),
         f"{row.fees:.2f}",
         str(row.walks),
         str(row.calls),
         f"{row.seconds:.1f}",
     )
+
+
+def _ppm(ratio: Decimal) -> int:
+    return int(ratio.scaleb(6))  # the tables keep no finer ones
 
 
 def _short(algorithm: str) -> str:
