@@ -20,7 +20,10 @@ AssignedSince: TypeAlias = Callable[[str, Micros], Awaitable[tuple[Assigned, ...
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a rollout stands: its arms beside each other, what that advises, and what the guard would trip on today."""
+    """Where a rollout stands: its arms beside each other, what that advises, and what the guard would trip on today.
+
+    One that is stopped has nothing to be disabled any more: `danger` is None.
+    """
 
     rollout: Rollout
     found: Comparison
@@ -34,7 +37,8 @@ async def standing_of(assigned: AssignedSince, account: str, entries: tuple[Entr
     rollout = read(entries)
     counted = await parents(assigned, account, rollout)
     found = compare(counted)
-    return Standing(rollout, found, advise(rollout, found, now), review(counted, day_of(now)), entries)
+    danger = None if rollout.stopped else review(counted, day_of(now))
+    return Standing(rollout, found, advise(rollout, found, now), danger, entries)
 
 
 async def parents(assigned: AssignedSince, account: str, rollout: Rollout) -> tuple[Assigned, ...]:
