@@ -99,7 +99,8 @@ def test_it_never_trips_both_a_market_and_its_mirror(drawn: list[tuple[Arm, int,
 
 def test_an_execution_past_the_hard_limit_disables_it_at_once() -> None:
     assert inspect(Arm.WALKER, 50_000, 50_000, ()) is None
-    assert inspect(Arm.WALKER, 51_234, 50_000, ()) == Trip("slippage 5.12 % is past the hard limit of 5.00 %")
+    assert inspect(Arm.WALKER, 51_234, 50_000, ()) == Trip("slippage 5.1234 % is past the hard limit of 5.00 %")
+    assert inspect(Arm.WALKER, 50_040, 50_000, ()) == Trip("slippage 5.004 % is past the hard limit of 5.00 %")
     assert inspect(Arm.WALKER, None, 50_000, ()) is None
     assert inspect(Arm.CONTROL, 51_234, 50_000, ()) is None, "that is not the walker's doing"
 

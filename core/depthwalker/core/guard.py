@@ -14,7 +14,7 @@ from depthwalker.core.units import MILLION, Micros
 DAYS: Final = 3
 WIDER: Final = 2  # times the 95 % interval, since it is asked for every day: docs/guard.md shows what one time would do
 DAY: Final = Micros(86_400 * MILLION)
-HUNDREDTHS: Final = MILLION // 10_000  # of a per cent
+PERCENT: Final = MILLION // 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +66,6 @@ def _worse(parents: Sequence[Assigned], day: int) -> bool:
 
 
 def _percent(ppm: int) -> str:
-    whole, rest = divmod(ppm // HUNDREDTHS, 100)
-    return f"{whole}.{rest:02d} %"
+    """Return a ratio in per cent, exact: what is past the limit by a trifle does not read as if it were at it."""
+    whole, rest = divmod(ppm, PERCENT)
+    return f"{whole}.{f'{rest:04d}'.rstrip('0').ljust(2, '0')} %"
