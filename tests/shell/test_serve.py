@@ -28,8 +28,8 @@ from depthwalker.core.book import Book
 from depthwalker.core.execution import evolve
 from depthwalker.core.guard import Trip
 from depthwalker.core.projection import project
-from depthwalker.core.rollout import Entry, Move, Stage, advise, compare, read
-from depthwalker.core.units import Count, Micros, Price
+from depthwalker.core.rollout import Arm, Assigned, Entry, Move, Stage, advise, compare, in_cents, read
+from depthwalker.core.units import Count, Micros, Money, Price
 from depthwalker.shell.archive import Archive
 from depthwalker.shell.cli import main
 from depthwalker.shell.evidence import Standing
@@ -384,6 +384,18 @@ async def test_a_rollout_is_shown_with_its_arms_and_what_the_guard_has_against_i
         shown = fragments(await lookout.look())["rollout"]
         assert "The walker is stopped: test. All edges are control." in shown
         assert "The guard would disable" not in shown
+
+
+def test_a_rollouts_costs_are_rounded_on_the_page_as_in_its_advice() -> None:
+    """150 microdollars are 0.015 cents, which no float is."""
+    found = compare((Assigned(Arm.WALKER, "M", 0, Money(150)), Assigned(Arm.CONTROL, "M", 0, Money(0))))
+    standing = replace(_rolled("me").standing, found=found)
+    live = Live(
+        now=Micros(1), flights=(), flying=0, past=(), budget=(), switch=None, rollouts=(Rolled("me", standing),)
+    )
+    shown = fragments(live)["rollout"]
+    assert f"the walker less control +{in_cents(150)} (no interval yet)" in shown
+    assert f": +{in_cents(150)} and 0.00 cents a contract" in shown
 
 
 def test_everything_from_outside_is_escaped() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from depthwalker.core.period import Estimate
-from depthwalker.core.rollout import UNTIL_BEGUN, reach
+from depthwalker.core.rollout import UNTIL_BEGUN, in_cents, reach
 from depthwalker.core.units import CENT_MONEY, DOLLAR, SECOND, Count, Micros, Price
 from depthwalker.shell.figures import counted, percent, seconds, short_count, short_price
 from depthwalker.shell.frame import Frame, Rung, Rungs
@@ -359,7 +359,7 @@ def _interval(gap: Estimate | None) -> str:
 
 
 def _cents(micros: int | None) -> str:
-    return "none" if micros is None else f"{micros / CENT_MONEY:+.2f}"
+    return "none" if micros is None else f"{'+' if micros > 0 else ''}{in_cents(micros)}"
 
 
 def _watch(watch: Watch) -> Iterator[Child]:
