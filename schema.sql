@@ -10,6 +10,13 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtextextended('depthwalker schema', 0)); END $$;
 
+DO $$ BEGIN  -- one that was loaded before goes on with what its encoding holds
+    IF to_regclass('execution_journal') IS NULL AND getdatabaseencoding() NOT IN ('UTF8', 'SQL_ASCII') THEN
+        RAISE 'the database is encoded in %, which cannot hold every text that an exchange or a person writes: create one with ENCODING ''UTF8'' TEMPLATE template0',
+            getdatabaseencoding();
+    END IF;
+END $$;
+
 CREATE OR REPLACE FUNCTION depthwalker_owns(p_table text) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     SELECT coalesce(obj_description(to_regclass(p_table), 'pg_class') LIKE 'depthwalker: minimal%', false)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from tests.shell.command_line import Venue, trading_at
 
@@ -89,6 +90,21 @@ def test_what_is_wrong_is_named_with_what_mends_it(
     verdict, _, says = told(capsys)[piece]
     assert verdict == "bad"
     assert remedy in says
+
+
+def test_a_database_that_cannot_hold_every_text_is_told(
+    venue: Venue, new_database: Callable[[], str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = new_database()
+    with psycopg.connect(named, autocommit=True) as admin:
+        name = admin.info.dbname
+        admin.execute(f"CREATE DATABASE {name}_latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0".encode())
+    monkeypatch.setenv("DATABASE_URL", named.replace(name, f"{name}_latin"))
+    assert main(["doctor", "--json"]) == 1
+    verdict, found, remedy = told(capsys)["database"]
+    assert verdict == "bad"
+    assert "encoded in LATIN1" in found
+    assert "ENCODING 'UTF8'" in remedy
 
 
 def test_wrong_settings_end_the_search(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

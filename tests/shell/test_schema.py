@@ -7,11 +7,13 @@ from decimal import Decimal
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 from depthwalker.shell.cli import main
-from depthwalker.shell.db import load_schema
+from depthwalker.shell.db import connected, load_schema
 from depthwalker.shell.postgres import schema_path
+from depthwalker.shell.store import PostgresStore
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -89,6 +91,44 @@ def test_an_empty_database_gets_the_engines_tables_too_and_they_are_marked_as_ou
         assert value(bare, "SELECT depthwalker_owns(%s)", table) is True
     assert value(bare, "SELECT depthwalker_owns('execution_state')") is False
     assert columns(bare, "execution_state")["edge_id"] == "bigint"
+
+
+@pytest.fixture
+def encoded(postgres: str) -> Callable[[str], str]:
+    """Make a database of an encoding; return its connection string."""
+
+    def create(encoding: str) -> str:
+        with psycopg.connect(postgres, autocommit=True) as admin:
+            name = f"{admin.info.dbname}_{encoding.lower()}"
+            admin.execute(
+                sql.SQL("CREATE DATABASE {} ENCODING {} LOCALE 'C' TEMPLATE template0").format(
+                    sql.Identifier(name), encoding
+                )
+            )
+        return make_conninfo(postgres, dbname=name)
+
+    return create
+
+
+def test_a_database_that_cannot_hold_every_text_is_refused_before_anything_is_made(
+    encoded: Callable[[str], str],
+) -> None:
+    dsn = encoded("LATIN1")
+    with pytest.raises(psycopg.errors.RaiseException, match=r"encoded in LATIN1.*create one with ENCODING 'UTF8'"):
+        load_schema(dsn)
+    with psycopg.connect(dsn) as connection:
+        assert value(connection, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == 0
+
+
+async def test_one_that_knows_no_encoding_gives_back_the_texts_that_were_written(encoded: Callable[[str], str]) -> None:
+    dsn = encoded("SQL_ASCII")
+    load_schema(dsn)
+    async with PostgresStore(dsn) as store:
+        pulled = await store.pull_switch("ü — €", "somebody")
+        assert (pulled.reason, pulled.by) == ("ü — €", "somebody")
+        assert len(await store.installation()) == 8
+    with connected(dsn) as connection:
+        assert connection.execute("SELECT reason FROM kill_switch WHERE released_at IS NULL").fetchone() == ("ü — €",)
 
 
 def test_loading_twice_changes_nothing(bare: Connection) -> None:

@@ -107,6 +107,17 @@ def test_what_does_not_end_in_time_is_said_with_its_order_and_what_to_do(
     assert "nothing rests" not in said
 
 
+def test_a_reason_of_any_letters_pulls_it_whatever_encoding_the_connection_is_told(
+    venue: Venue, database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"{database}&client_encoding=LATIN1")
+    assert main(["stop", "--reason", "halt — at once"]) == 0
+    capsys.readouterr()
+    assert main(["doctor", "--json"]) == 1
+    found = {one["piece"]: one["found"] for one in json.loads(capsys.readouterr().out)}
+    assert found["switch"].endswith(": halt — at once")
+
+
 def test_a_stop_without_a_reason_or_a_database_says_so(
     venue: Venue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from depthwalker.core.assessment import Assessment, Executed, Finding, Unit, assess
 from depthwalker.core.depth import Thresholds
 from depthwalker.core.units import Count, Money, format_money
-from depthwalker.shell.db import CONNECT_S, database
+from depthwalker.shell.db import connected, database
 from depthwalker.shell.ending import OK
 from depthwalker.shell.figures import signed_percent
 from depthwalker.shell.queries import PAPER_QUALITY, TRADE_QUALITY
@@ -25,7 +25,7 @@ WIDTH: Final = 120
 def run_assess(since: int, *, profitable: bool | None, as_json: bool, paper: bool = False) -> int:
     """Assess the trades of so many microseconds, or the paper ones, and return the exit code: any answer is an answer."""
     settings = Settings.load()
-    with database(settings) as dsn, psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
+    with database(settings) as dsn, connected(dsn) as connection:
         trades = read_trades(connection, since, paper=paper)
     found = assess(trades, Thresholds(settings.thin, settings.liquid), profitable=profitable)
     if as_json:

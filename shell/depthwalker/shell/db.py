@@ -15,9 +15,11 @@ from typing import Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
 
 from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
 from depthwalker.shell.figures import counted
+from depthwalker.shell.pool import ENCODING
 from depthwalker.shell.postgres import connect_string, schema_mark, schema_marking, schema_path
 from depthwalker.shell.postmaster import PostgresUnavailable, find_binaries
 from depthwalker.shell.queries import SCHEMA_MARK
@@ -43,9 +45,14 @@ def in_words(error: psycopg.Error) -> str:
     return error.diag.message_primary or "DATABASE_URL is not a connection string such as postgresql://host/name"
 
 
+def connected(dsn: str) -> psycopg.Connection[TupleRow]:
+    """Return a connection on which every statement commits by itself. Raises psycopg.Error."""
+    return psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S, client_encoding=ENCODING)
+
+
 def load_schema(dsn: str, *, again: bool = False) -> None:
     """Load schema.sql where the database does not have it, or `again` what has gone of it. Raises psycopg.Error."""
-    with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
+    with connected(dsn) as connection:
         # Loading locks tables that running executions write: a database that has this very schema is left alone.
         if not again and connection.execute(SCHEMA_MARK).fetchone() == (schema_mark(),):
             return
@@ -61,7 +68,7 @@ def prepare(dsn: str, *, own: bool, load: bool = True) -> None:
         if load:
             load_schema(dsn)
         return
-    with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
+    with connected(dsn) as connection:
         if connection.execute("SELECT to_regclass('execution_journal')").fetchone() == (None,):
             raise NoSchema
 
@@ -138,7 +145,7 @@ def _measure(dsn: str, *, own: bool, as_json: bool) -> int:
 
     prepare(dsn, own=own)
     with (
-        psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection,
+        connected(dsn) as connection,
         waiting("measuring executions"),
     ):
         found = measure_due(connection, SystemClock().now())
@@ -170,7 +177,7 @@ def _retain(dsn: str, *, own: bool, as_json: bool, dry_run: bool) -> int:
     from depthwalker.shell.retaining import in_words, retain
 
     prepare(dsn, own=own)
-    with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
+    with connected(dsn) as connection:
         try:
             with waiting("folding snapshots into hours"):
                 found = retain(connection, dry_run=dry_run)

@@ -20,7 +20,7 @@ from depthwalker.core.skew import UNKNOWN_SKEW, Skew, correction
 from depthwalker.core.units import SECOND
 from depthwalker.shell.account import KalshiAccount
 from depthwalker.shell.clock import SystemClock
-from depthwalker.shell.db import CONNECT_S
+from depthwalker.shell.db import connected
 from depthwalker.shell.ending import FAILED, OK
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.postgres import connect_string, schema_mark
@@ -33,6 +33,7 @@ from depthwalker.shell.voice import say
 
 OLDEST_PYTHON: Final = (3, 11)
 OLDEST_SERVER: Final = 15
+ENCODINGS: Final = ("UTF8", "SQL_ASCII")  # those that hold every text, as schema.sql has them
 TOLERATED: Final = 5 * SECOND  # how far off a signature's time may be (fact sheet, section 1)
 
 
@@ -99,7 +100,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     with ExitStack() as stack:
         try:
             dsn = settings.database_url or stack.enter_context(connect_string(settings.state_directory / "postgres"))
-            connection = stack.enter_context(psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S))
+            connection = stack.enter_context(connected(dsn))
         except PostgresUnavailable as error:
             yield Finding("database", Verdict.BAD, str(error), "or name a server with DATABASE_URL")
             return
@@ -117,7 +118,16 @@ def _database(settings: Settings) -> Iterator[Finding]:
         if version < OLDEST_SERVER:
             yield Finding("database", Verdict.BAD, what, f"PostgreSQL {OLDEST_SERVER} or newer is needed")
             return
-        yield Finding("database", Verdict.GOOD, what)
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding not in ENCODINGS:
+            yield Finding(
+                "database",
+                Verdict.BAD,
+                f"{what}, is encoded in {encoding}, which cannot hold every text that an exchange or a person writes",
+                "move it into one with ENCODING 'UTF8' TEMPLATE template0",
+            )
+        else:
+            yield Finding("database", Verdict.GOOD, what)
         row = connection.execute(SCHEMA_MARK).fetchone()
         schema = _schema(None if row is None else row[0], named=named)
         pulled = connection.execute(SWITCH).fetchone() if schema.verdict is Verdict.GOOD else None

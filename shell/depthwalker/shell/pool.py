@@ -50,6 +50,8 @@ SETTINGS: Final[dict[str, str | int]] = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
+# What none of server, database, role or connection string may make another: texts would not be those that were written.
+ENCODING: Final = "UTF8"
 
 
 class Silence(psycopg.OperationalError):
@@ -178,7 +180,7 @@ def _with_settings(dsn: str, last: str) -> str:
     except psycopg.ProgrammingError:
         return dsn
     options = " ".join(filter(None, (OPTIONS, str(given.pop("options", "") or ""), last)))
-    return make_conninfo("", **(SETTINGS | given), options=options)
+    return make_conninfo("", **(SETTINGS | given | {"client_encoding": ENCODING}), options=options)
 
 
 def _named(error: psycopg.Error) -> StoreError:

@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Final, LiteralString
 
-import psycopg
 from psycopg.rows import class_row
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from depthwalker.core.units import MILLION
+from depthwalker.shell.db import connected
 from depthwalker.shell.figures import share, signed_percent
 
 QUERY: Final[LiteralString] = """\
@@ -71,7 +71,7 @@ def query_text(run: str) -> str:
 
 def comparison(dsn: str, run: str) -> tuple[Row, ...]:
     """Return the rows of a run. Raises psycopg.Error."""
-    with psycopg.connect(dsn, autocommit=True) as connection, connection.cursor(row_factory=class_row(Row)) as cursor:
+    with connected(dsn) as connection, connection.cursor(row_factory=class_row(Row)) as cursor:
         return tuple(cursor.execute(QUERY, (f"demo {run} %",)).fetchall())
 
 

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Final
 
 import joblib
-import psycopg
 
 from depthwalker.core.units import Micros
-from depthwalker.shell.db import CONNECT_S, database
+from depthwalker.shell.db import connected, database
 from depthwalker.shell.ending import INTERRUPTED, Ended, Wrong
 from depthwalker.shell.lab import deaf
 from depthwalker.shell.lab.asked import BLOCK, horizon_of, models_of, sampling_of, tape_of
@@ -108,7 +107,7 @@ def _kept(given: argparse.Namespace, search: Search) -> Iterator[Kept]:
     with ExitStack() as stack:
         if given.database:
             dsn = stack.enter_context(database(Settings.load()))
-            connection = stack.enter_context(psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S))
+            connection = stack.enter_context(connected(dsn))
             yield PostgresKept(connection, search)
         else:
             yield ParquetKept(given.out, search)
