@@ -53,6 +53,7 @@ from depthwalker.shell.feed import FEES_INTERVAL
 from depthwalker.shell.limiter import Limiter
 from depthwalker.shell.paper import Delayed, Options
 from depthwalker.shell.ports import HttpRequest, HttpResponse
+from depthwalker.shell.postgres import schema_marking
 from depthwalker.shell.signing import Signer
 
 GRIDS = dict(STRUCTURES)
@@ -863,6 +864,28 @@ async def test_a_database_that_is_away_before_the_start_is_told_and_nothing_is_s
         store.down = False
         assert rig.exchange.requests["create"] == 0
         await rig.settled(await engine.execute_trade(AnEdge(1, "0.47"), simple()))
+
+
+async def test_a_schema_of_another_version_that_the_role_may_not_load_is_named_with_what_to_do(
+    postgres: str, tmp_path: Path
+) -> None:
+    role = f"role_{postgres.partition('?')[0].rpartition('/')[2]}"
+    async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as owner:
+        await owner.execute(f"CREATE ROLE {role} LOGIN".encode())
+        try:
+            await owner.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}".encode())
+            await owner.execute(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}".encode())
+            await owner.execute("COMMENT ON TABLE depthwalker_installation IS 'schema.sql of another version'")
+            async with rigged(postgres.replace("postgres@", f"{role}@", 1), tmp_path) as rig:
+                with pytest.raises(DatabaseTrouble, match=r"lacks this version's schema.*permission denied.*db load"):
+                    async with rig.engine():
+                        pass
+                await owner.execute(schema_marking())
+                async with rig.engine() as engine:
+                    await rig.settled(await engine.execute_trade(AnEdge(1, "0.47"), simple()))
+        finally:
+            await owner.execute(f"DROP OWNED BY {role}".encode())
+            await owner.execute(f"DROP ROLE {role}".encode())
 
 
 async def test_a_database_that_cannot_be_reached_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.shell.api import DatabaseTrouble, ExchangeTrouble
 from depthwalker.shell.ending import Wrong
-from depthwalker.shell.journal import StoreError
+from depthwalker.shell.journal import StoreError, StoreRefused
 from depthwalker.shell.postgres import connect_string
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.signing import Signer, load_signer
@@ -51,6 +51,11 @@ async def open_store(url: str) -> AsyncIterator[PostgresStore]:
         try:
             await stack.enter_async_context(store)
             await store.migrate()
+        except StoreRefused as error:  # reached: it is the loading that it refuses
+            raise DatabaseTrouble(
+                f"the database lacks this version's schema, which cannot be loaded: {error}; "
+                "run `depthwalker db load` as the owner of its tables, or the version that they are of"
+            ) from error
         except StoreError as error:
             raise DatabaseTrouble(f"the database cannot be used: {error}; check DATABASE_URL") from error
         yield store
