@@ -705,9 +705,9 @@ CREATE TABLE IF NOT EXISTS depthwalker_installation (
 
 CREATE OR REPLACE FUNCTION depthwalker_number(p_row jsonb, p_column text) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT nullif((p_row ->> p_column)::numeric, 'NaN')
+    SELECT n FROM (SELECT (p_row ->> p_column)::numeric AS n) AS given WHERE n NOT IN ('NaN', 'Infinity', '-Infinity')
 $$;
-COMMENT ON FUNCTION depthwalker_number IS 'A number of a row, or null where there is no such column, or nothing but NaN in it.';
+COMMENT ON FUNCTION depthwalker_number IS 'A number of a row, or null where there is no such column, or no number in it.';
 
 CREATE OR REPLACE FUNCTION depthwalker_trade_quality(p_since timestamptz)
 RETURNS TABLE (filled boolean, slippage bigint, cost bigint, volume bigint, profit bigint)

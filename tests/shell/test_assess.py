@@ -146,6 +146,7 @@ def test_an_engines_own_table_is_read_with_the_columns_that_it_has(new_database:
         assert read_trades(connection, DAY)[-1] == Executed(True, 10_000, None, Count(350), None)
 
 
+@pytest.mark.parametrize("unknown", ["NaN", "Infinity", "-Infinity"])
 @pytest.mark.parametrize(
     ("column", "told"),
     [
@@ -154,8 +155,10 @@ def test_an_engines_own_table_is_read_with_the_columns_that_it_has(new_database:
         ("market_volume_at_entry", Executed(True, 20_000, Money(100_000), None, None)),
     ],
 )
-def test_what_is_no_number_counts_as_not_told(new_database: Callable[[], str], column: str, told: Executed) -> None:
-    """A program that keeps its figures as floats writes NaN for what it does not know."""
+def test_what_is_no_number_counts_as_not_told(
+    new_database: Callable[[], str], column: str, told: Executed, unknown: str
+) -> None:
+    """A program that keeps its figures as floats writes NaN for what it does not know, and infinity for what it divided by 0."""
     with psycopg.connect(new_database(), autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         connection.execute(
@@ -165,5 +168,5 @@ def test_what_is_no_number_counts_as_not_told(new_database: Callable[[], str], c
         connection.execute(schema_path().read_bytes())
         connection.execute("INSERT INTO trades VALUES (10, 0.51, 0.5, 3)")
         connection.execute("UPDATE trades SET slippage_percent = 0.01")
-        connection.execute(f"UPDATE trades SET {column} = 'NaN'".encode())
+        connection.execute(f"UPDATE trades SET {column} = '{unknown}'".encode())
         assert read_trades(connection, DAY) == (told,)
