@@ -195,16 +195,17 @@ async def test_a_fresh_book_is_not_read_again_within_the_interval() -> None:
 
 
 async def test_the_market_itself_is_read_now_and_then_and_when_something_speaks_for_it() -> None:
-    feed, venue = a_feed(times=100)
+    clock = Hurried(100)
+    start, venue = clock.now(), Told(clock)
+    feed = Feed(market(), STANDARD, venue, clock, FAST)  # knows the market from here on
     heard = Changes()
     feed.watch(heard)
-    start = venue.time.now()
     await heard.next()
     venue.status = MarketStatus.CLOSED
     async with asyncio.timeout(5):
         while feed.open():
             await heard.next()
-    assert venue.time.now() - start >= MARKET_INTERVAL
+    assert clock.now() - start >= MARKET_INTERVAL
     read = venue.markets
     feed.reread_market()
     await heard.next(2)
