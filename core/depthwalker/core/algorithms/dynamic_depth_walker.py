@@ -2,7 +2,7 @@
 
 Two policies. `spec` is the specification to the letter: splits on the first offers up to the cap, and every walk interval
 each unfilled split walks when the absolute volume momentum reaches the threshold. `tuned` is what the laboratory found:
-at every tick the splits rest inside the spread and one level behind, up and down with the book; while less is offered under the
+at every tick the splits rest inside the spread and one level behind, up and down with what others bid; while less is offered under the
 cap than was asked for it takes what there is; whenever the best offer is near the microprice it takes that offer and no more,
 unless the flow of late is likely to serve us; shortly before the end it takes the rest.
 """
