@@ -89,3 +89,11 @@ def test_a_book_that_cannot_follow_from_the_last_replaces_it() -> None:
     assert flows == (Replace(crossed.yes, crossed.no),)
     _, flows = seen(mirror, book(3))
     assert led_to(crossed, flows) == (book(3).yes, book(3).no)
+
+
+def test_what_traded_before_the_book_was_known_again_is_played_no_more_however_late_it_is_heard_of() -> None:
+    mirror, _ = seen(UNSEEN, book(1))
+    mirror, _ = seen(mirror, book(1), now=6)
+    mirror, _ = seen(mirror, book(7))
+    _, flows = seen(mirror, book(8, 1_300), FIVE_AT_44)
+    assert flows == (Arrive(Leg.YES, Price(4_400), Count(300)),)

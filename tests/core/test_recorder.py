@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 
 from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import EMPTY, Book, Delta, Gap, Leg, Snapshot, apply
-from depthwalker.core.recorder import Recorder, begin, record_look
-from depthwalker.core.recording import Line, Print
+from depthwalker.core.outcome import Success
+from depthwalker.core.recorder import LATEST, Recorder, begin, record_look
+from depthwalker.core.recording import Line, Print, tape_of
+from depthwalker.core.tape import Arrive, Flow, Take, Withdraw
 from depthwalker.core.units import SECOND, Count, Micros, Price
 
 STALE = Micros(4 * SECOND)
@@ -56,8 +58,8 @@ def test_a_trade_is_written_once_before_the_level_that_it_emptied() -> None:
     recorder, lines = seen(recorder, book(11, count=700), trade("a", 10.8), now=11)
     assert lines == (
         Line(Print(Price(4_400), Count(300), Leg.NO, at(10.8)), None),
-        Line(Delta(Leg.YES, Price(4_400), Count(-300), at(11)), None),
-        Line(Delta(Leg.NO, Price(5_300), Count(-300), at(11)), None),
+        Line(Delta(Leg.YES, Price(4_400), Count(-300), at(11)), 1),
+        Line(Delta(Leg.NO, Price(5_300), Count(-300), at(11)), 1),
     )
     assert seen(recorder, book(12, count=700), trade("a", 10.8), now=12)[1] == ()
 
@@ -65,7 +67,7 @@ def test_a_trade_is_written_once_before_the_level_that_it_emptied() -> None:
 def test_times_never_run_back_whatever_the_exchanges_clock_says() -> None:
     recorder, _ = seen(begin(at(20)), book(10), now=10)
     assert recorder.at == at(20)
-    _, lines = seen(recorder, book(21, yes=45), trade("late", 3), trade("early", 99), now=21)
+    _, lines = seen(recorder, book(21, yes=45), trade("late", 12), trade("early", 99), now=21)
     assert [line.body.at for line in lines] == [at(20), at(21), at(21), at(21)]
 
 
@@ -98,3 +100,66 @@ def test_before_the_first_book_there_is_nothing_to_write() -> None:
     recorder, lines = seen(begin(at(5)), EMPTY, trade("a", 6), now=7)
     assert lines == ()
     assert recorder.known == {"a"}
+
+
+TOOK_THREE = Take(Leg.NO, Price(5_600), Count(300))
+
+
+def left(second: float, count: int) -> Book:
+    """The book with so much left where the trades are."""
+    return Book(((Price(4_400), Count(count)),), book(second).no, at(second))
+
+
+def flows(*shown: tuple[Book, tuple[TradePrint, ...]]) -> list[Flow]:
+    """The flow behind what a recorder writes of these looks, after the first."""
+    recorder, written = begin(Micros(0)), list[Line]()
+    for seen_book, trades in shown:
+        recorder, lines = record_look(recorder, seen_book, trades, seen_book.at, STALE)
+        written += lines
+    tape = tape_of("T", written)
+    assert isinstance(tape, Success)
+    return [event.flow for event in tape.unwrap().events]
+
+
+def test_a_trade_heard_of_after_its_change_is_the_change_though_the_book_went_on_meanwhile() -> None:
+    traded = (trade("a", 11),)
+    assert flows(
+        (book(10), ()), (left(11, 700), ()), (left(12, 900), ()), (left(13, 900), traded), (left(16, 800), traded)
+    ) == [TOOK_THREE, Arrive(Leg.YES, Price(4_400), Count(200)), Withdraw(Leg.YES, Price(4_400), Count(100))]
+
+
+def test_a_change_is_one_trades_alone_and_what_it_lost_beyond_was_withdrawn() -> None:
+    recorder, _ = seen(begin(Micros(0)), book(10), now=10)
+    recorder, _ = seen(recorder, book(11, count=500), now=11)
+    one, other = trade("a", 11), trade("b", 11)
+    recorder, lines = seen(recorder, book(12, count=500), one, other, now=12)
+    assert [line.seq for line in lines] == [1, None]  # 500 went, which are not two trades of 300
+
+
+def test_a_change_that_an_earlier_trade_told_of_is_no_other_trades() -> None:
+    recorder, _ = seen(begin(Micros(0)), book(10), now=10)
+    recorder, _ = seen(recorder, book(11), trade("a", 11), now=11)
+    recorder, _ = seen(recorder, book(12, count=700), trade("a", 11), now=12)
+    _, lines = seen(recorder, book(13, count=700), trade("a", 11), trade("b", 13), now=13)
+    assert [line.seq for line in lines] == [None]
+
+
+def test_a_change_waits_for_its_trade_only_so_long() -> None:
+    recorder, _ = seen(begin(Micros(0)), book(10), now=10)
+    recorder, _ = seen(recorder, book(11, count=700), now=11)
+    for late, number in ((LATEST - 1, 1), (LATEST, None)):
+        then = at(11) + late
+        shown = Book(book(11, count=700).yes, book(11, count=700).no, Micros(then))
+        _, lines = record_look(recorder, shown, (trade("a", 11),), shown.at, STALE)
+        assert [line.seq for line in lines] == [number]
+
+
+def test_what_was_traded_before_the_book_was_known_is_in_it_already_however_late_it_is_heard_of() -> None:
+    before, since = trade("before", 9), trade("since", 10)
+    recorder, _ = seen(begin(Micros(0)), book(10), now=10)
+    recorder, _ = seen(recorder, book(11, yes=45), now=11)
+    _, lines = seen(recorder, book(11, yes=45), before, since, now=11)
+    assert [line.body for line in lines] == [Print(Price(4_400), Count(300), Leg.NO, at(11))]
+    recorder, _ = seen(recorder, book(11, yes=45), now=20)  # it fell silent
+    recorder, _ = seen(recorder, book(21), now=21)
+    assert seen(recorder, book(21), trade("in the dark", 15), now=21)[1] == ()

@@ -3,24 +3,48 @@
 A look is a whole book and the trades known by then; what changed since the last one is written: trades at their own times
 but never before a line already written, then the levels that changed. A stretch in which the book was not known, because the
 exchange fell silent or the recorder was down, begins with an empty book, so that a replay samples nothing there, and ends
-with a whole one. (Recordings: docs/recordings.md.)
+with a whole one, which holds what was traded before. Of a trade and the change that it made either may be told first: a change
+is numbered, and a trade that comes after it names it. (Recordings: docs/recordings.md.)
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Delta, Ladder, Leg, Snapshot
-from depthwalker.core.recording import Body, Line, Print
-from depthwalker.core.units import Count, Micros
+from depthwalker.core.recording import PATIENCE, Line, Print
+from depthwalker.core.units import SECOND, Count, Micros, Price
+
+LATEST: Final = Micros(10 * SECOND)  # after its change; a trade that the websocket missed is read back sooner
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one of two reports says that a level lost and the other has not said yet; `seq` is the change's, 0 of a trade."""
+
+    seq: int
+    leg: Leg
+    price: Price
+    count: Count
+    until: Micros  # when the other report is not waited for any more
 
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Where a recording stands: the book last written, None in a stretch without one; its last line's time; known trades."""
+    """Where a recording stands: the book last written, None in a stretch without one; its last line's time; known trades.
+
+    `since` is when the book came to be known, `seq` the last change's number; `sunk` are changes without a trade yet, `owed`
+    trades without a change, each oldest first.
+    """
 
     book: Book | None
     at: Micros
     known: frozenset[str]
+    since: Micros = Micros(0)  # noqa: RUF009 - an int
+    seq: int = 0
+    sunk: tuple[Part, ...] = ()
+    owed: tuple[Part, ...] = ()
 
 
 def begin(at: Micros) -> Recorder:
@@ -48,16 +72,55 @@ def record_look(
     if book.at == 0 or now - book.at > stale_after:
         lines = close(recorder)
         at = lines[0].body.at if lines else recorder.at
-        return Recorder(None, at, recorder.known | known), lines
+        return Recorder(None, at, recorder.known | known, seq=recorder.seq), lines
     if recorder.book is None:
         at = max(recorder.at, book.at)
-        return Recorder(book, at, known), (Line(Snapshot(book.yes, book.no, at), None),)
-    prints = tuple(_print(trade, recorder.at, book.at) for trade in trades if trade.trade_id not in recorder.known)
-    at = max((recorder.at, book.at, *(print_.at for print_ in prints)))
+        return Recorder(book, at, known, book.at, recorder.seq), (Line(Snapshot(book.yes, book.no, at), None),)
+    fresh = (trade for trade in trades if trade.trade_id not in recorder.known and trade.at >= recorder.since)
+    prints, sunk, owed = _told(recorder, sorted(fresh, key=_when), book.at)
+    at = max((recorder.at, book.at, *(line.body.at for line in prints)))
     changes = tuple(delta for leg in Leg for delta in _changes(leg, recorder.book.bids(leg), book.bids(leg), at))
-    bodies: tuple[Body, ...] = (*sorted(prints, key=_when), *changes)
-    written = at if bodies else recorder.at
-    return Recorder(book, written, known), tuple(Line(body, None) for body in bodies)
+    seq = recorder.seq + bool(changes)
+    for delta in changes:
+        part = Part(seq, delta.leg, delta.price, Count(-delta.change), Micros(book.at + LATEST))
+        owed, left = _settled(owed, part)
+        sunk = (*sunk, left) if left.count > 0 else sunk
+    lines = (*prints, *(Line(delta, seq) for delta in changes))
+    return Recorder(book, at if lines else recorder.at, known, recorder.since, seq, sunk, owed), lines
+
+
+def _told(
+    recorder: Recorder, trades: Iterable[TradePrint], now: Micros
+) -> tuple[tuple[Line, ...], tuple[Part, ...], tuple[Part, ...]]:
+    """Return the lines of trades, each naming the change that told of it first; and what is still told by one report alone."""
+    sunk = tuple(part for part in recorder.sunk if part.until > now)
+    owed = tuple(part for part in recorder.owed if part.until > now)
+    lines: list[Line] = []
+    for trade in trades:
+        leg = trade.taker.other()
+        took = Part(0, leg, leg.framed(trade.yes_price), trade.count, Micros(now + PATIENCE))
+        of = next((part for part in sunk if _same(part, took) and part.count >= took.count), None)
+        if of is None:
+            owed = (*owed, took)
+        else:
+            sunk, _ = _settled(sunk, took, of.seq)
+        lines.append(Line(_print(trade, recorder.at, now), None if of is None else of.seq))
+    return tuple(lines), sunk, owed
+
+
+def _settled(parts: tuple[Part, ...], other: Part, seq: int = 0) -> tuple[tuple[Part, ...], Part]:
+    """Return the parts less what the other report says of them (of those of `seq`), and what it says beyond them."""
+    left, kept = int(other.count), list[Part]()
+    for part in parts:
+        pays = max(0, min(left, part.count)) if _same(part, other) and part.seq == seq else 0
+        left -= pays
+        if pays < part.count:
+            kept.append(Part(part.seq, part.leg, part.price, Count(part.count - pays), part.until))
+    return tuple(kept), Part(other.seq, other.leg, other.price, Count(left), other.until)
+
+
+def _same(one: Part, other: Part) -> bool:
+    return (one.leg, one.price) == (other.leg, other.price)
 
 
 def _print(trade: TradePrint, earliest: Micros, latest: Micros) -> Print:
@@ -71,5 +134,5 @@ def _changes(leg: Leg, before: Ladder, after: Ladder, at: Micros) -> tuple[Delta
     return tuple(Delta(leg, price, Count(new.get(price, 0) - old.get(price, 0)), at) for price in changed)
 
 
-def _when(print_: Print) -> Micros:
-    return print_.at
+def _when(trade: TradePrint) -> Micros:
+    return trade.at
