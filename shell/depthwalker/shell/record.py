@@ -5,11 +5,14 @@ what it missed is an empty book there (core `recorder`). Needs no database; with
 """
 
 import asyncio
+import fcntl
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +21,7 @@ from depthwalker.core.recording import Line, Print
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.dialler import AioHttpDialler, socket_url
-from depthwalker.shell.ending import OK, Wrong
+from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
 from depthwalker.shell.feed import Feed
 from depthwalker.shell.interrupt import until_interrupted
 from depthwalker.shell.kalshi import KalshiVenue
@@ -48,18 +51,27 @@ class Wish:
 
 
 class Reel:
-    """One market's file, open for appending. Raises ValueError where the file is something else."""
+    """One market's file, open for appending by this process alone. Raises ValueError where it is something else.
 
-    def __init__(self, ticker: str, path: Path, clock: Clock, stale_after: Micros) -> None:
+    What a look shows is written at once, or not at all: `trouble` is why it could not be, and nothing is written after it.
+    """
+
+    def __init__(self, ticker: str, path: Path, clock: Clock, stale_after: Micros, failed: Callable[[], None]) -> None:
         self.lines = 0
         self.trades = 0
         self.path = path
+        self.trouble: OSError | None = None
         self._ticker = ticker
         self._clock = clock
         self._stale_after = stale_after
-        last = resume(path, ticker)
+        self._failed = failed
+        self._file = path.open("ab", buffering=0)
+        try:
+            last = _claimed(self._file, path, ticker)
+        except ValueError:
+            self._file.close()
+            raise
         self._recorder: Recorder = begin(last)
-        self._file = path.open("a", encoding="utf-8")
         if last:
             self._write((unknown_from(last),))  # what happened since is not known
 
@@ -79,12 +91,30 @@ class Reel:
         """Return what this run has written."""
         return {"ticker": self._ticker, "file": str(self.path), "lines": self.lines, "trades": self.trades}
 
-    def _write(self, lines: Iterable[Line]) -> None:
-        for line in lines:
-            self._file.write(line_text(self._ticker, line))
-            self.lines += 1
-            self.trades += isinstance(line.body, Print)
-        self._file.flush()
+    def _write(self, lines: tuple[Line, ...]) -> None:
+        if not lines or self.trouble is not None:
+            return
+        end = self._file.seek(0, os.SEEK_END)
+        left = memoryview("".join(line_text(self._ticker, line) for line in lines).encode())
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            self.trouble = error
+            self._file.truncate(end)  # a part of a line is none
+            self._failed()
+            return
+        self.lines += len(lines)
+        self.trades += sum(isinstance(line.body, Print) for line in lines)
+
+
+def _claimed(file: FileIO, path: Path, ticker: str) -> Micros:
+    """Return the time of a recording's last line, the file being nobody else's from now on. Raises ValueError."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as taken:
+        raise ValueError(f"{path} is being recorded by another process: record into another folder") from taken
+    return resume(path, ticker)
 
 
 def run_record(wish: Wish) -> int:
@@ -94,6 +124,10 @@ def run_record(wish: Wish) -> int:
         require_key(settings)
     wish.folder.mkdir(parents=True, exist_ok=True)
     reels = asyncio.run(_record(wish, settings))
+    for reel in reels:
+        if reel.trouble is not None:
+            why = f"{reel.path} cannot be written: {reel.trouble.strerror}"
+            raise Ended(FAILED, f"{why}; what it holds can be played, and the next run goes on in it")
     told = [reel.told() for reel in reels]
     if wish.as_json:
         say(json.dumps(told, indent=2))
@@ -122,19 +156,25 @@ async def _record(wish: Wish, settings: Settings) -> list[Reel]:
             stack.push_async_callback(socket.close)
         feeds = {ticker: await markets.feed(ticker) for ticker in dict.fromkeys(wish.tickers)}
         stack.push_async_callback(markets.close)
-        reels = _open(stack, feeds, wish.folder, clock, Micros(STALE_INTERVALS * settings.book_interval))
+        stale_after = Micros(STALE_INTERVALS * settings.book_interval)
+        reels = _open(stack, feeds, wish.folder, clock, stale_after, stopped.set)
         await _until(stopped, reels, clock, wish.seconds)
     return reels
 
 
 def _open(
-    stack: AsyncExitStack, feeds: Mapping[str, Feed], folder: Path, clock: Clock, stale_after: Micros
+    stack: AsyncExitStack,
+    feeds: Mapping[str, Feed],
+    folder: Path,
+    clock: Clock,
+    stale_after: Micros,
+    failed: Callable[[], None],
 ) -> list[Reel]:
     """Open the files, then watch the markets; they are left and closed in the opposite order."""
     reels: list[Reel] = []
     for ticker, feed in feeds.items():
         try:
-            reel = Reel(ticker, folder / f"{ticker}.jsonl", clock, stale_after)
+            reel = Reel(ticker, folder / f"{ticker}.jsonl", clock, stale_after, failed)
         except ValueError as wrong:
             raise Wrong(str(wrong)) from wrong
         stack.callback(reel.close)
