@@ -14,16 +14,19 @@ from tests.shell.rig import CASH, KEY, ME, TICKER, quiet, until
 from depthwalker.core.answer import MarketStatus
 from depthwalker.core.book import Leg
 from depthwalker.core.fees import WITH_MAKER_FEES
+from depthwalker.core.outcome import Success
 from depthwalker.core.structure import STRUCTURES
 from depthwalker.core.tape import Arrive, Take
-from depthwalker.core.units import Count, Micros, Price
+from depthwalker.core.units import MILLION, Count, Micros, Price
 from depthwalker.shell.cli import main
 from depthwalker.shell.clock import SystemChance, SystemClock
+from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.mirrors import MarketData, Mirrors, mirrored
 from depthwalker.shell.paper import Account, Listing, PaperExchange, lifecycle
 from depthwalker.shell.paper.fee_schedule import Fees
 from depthwalker.shell.ports import HttpRequest, HttpResponse, NotSent
 from depthwalker.shell.settings import Settings
+from depthwalker.shell.transport import AioHttpTransport
 
 FINE = dict(STRUCTURES)["tapered_deci_cent"]
 
@@ -85,6 +88,21 @@ async def test_status_close_grid_and_fees_follow_too(tmp_path: Path) -> None:
         lifecycle.move_close(pair.there.exchange, TICKER, Micros(0))
         pair.mirrors._feeds[TICKER].reread_market()
         await until(lambda: floor.status(SystemClock().now()) is MarketStatus.CLOSED)
+
+
+@pytest.mark.parametrize("kind", ["quadratic_with_maker_fees", "quadratic_with_combo_maker_fees", "flat"])
+async def test_whoever_trades_here_is_told_the_fees_that_are_charged(kind: str, tmp_path: Path) -> None:
+    first, then = Fees(kind, MILLION // 2), Fees(kind)
+    async with followed(tmp_path, Listing(quiet(), kind, MILLION // 2)) as pair:
+        floor, wire = pair.here.exchange.floors[TICKER], AioHttpTransport(pair.here.url)
+        venue = KalshiVenue(wire, None, SystemClock())
+        market = pair.mirrors._feeds[TICKER].market
+        assert (floor.pit.rules.rates, await venue.fee_rates(market)) == (first.rates, Success(first.rates))
+        lifecycle.change_fees(pair.there.exchange, floor.listing.series_ticker, market.event_ticker, then, Micros(0))
+        pair.mirrors._feeds[TICKER].reread_fees()
+        await until(lambda: floor.pit.rules.rates == then.rates)
+        assert await venue.fee_rates(market) == Success(then.rates)
+        await wire.close()
 
 
 async def test_a_book_that_is_not_known_any_more_offers_nothing(tmp_path: Path) -> None:

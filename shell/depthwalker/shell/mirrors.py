@@ -13,9 +13,8 @@ from typing import Final
 from depthwalker.core import mirror
 from depthwalker.core.book import EMPTY, Book
 from depthwalker.core.channel import Channel
-from depthwalker.core.fees import STANDARD
 from depthwalker.core.tape import Replace, Tape
-from depthwalker.core.units import MILLION, Micros
+from depthwalker.core.units import Micros
 from depthwalker.shell.clock import SystemChance
 from depthwalker.shell.dialler import AioHttpDialler, socket_url
 from depthwalker.shell.feed import Feed
@@ -25,7 +24,7 @@ from depthwalker.shell.markets import Markets
 from depthwalker.shell.news import NewsRoom
 from depthwalker.shell.opening import load_key
 from depthwalker.shell.paper import Listing, PaperExchange
-from depthwalker.shell.paper.fee_schedule import PLAIN, WITH_MAKER
+from depthwalker.shell.paper.fee_schedule import Fees
 from depthwalker.shell.ports import Clock, HttpRequest, HttpResponse, NotSent, Transport
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.socket import Socket
@@ -75,11 +74,10 @@ class Mirrors:
     def follow(self, feed: Feed) -> None:
         """List a market here and follow it from now on."""
         market, ticker = feed.market, feed.market.ticker
-        kind = WITH_MAKER if feed.rates.maker else PLAIN
-        multiplier = feed.rates.taker * MILLION // STANDARD.taker
+        fees = Fees.of(feed.rates)
         tape = Tape(ticker, market.grid, EMPTY, (), Micros(0))
         lasting = Micros(max(0, market.close_time - self._clock.now()))
-        self._exchange.enlist(Listing(tape, kind, multiplier, lasting, market.shard))
+        self._exchange.enlist(Listing(tape, fees.kind, fees.multiplier, lasting, market.shard))
         self._feeds[ticker], self._seen[ticker] = feed, mirror.UNSEEN
         listener = self._listeners[ticker] = partial(self.look, ticker)
         feed.watch(listener)

@@ -31,6 +31,12 @@ class Fees:
         rates = _RATES.get(self.kind, _RATES[PLAIN])
         return FeeRates(rates.taker * self.multiplier // MILLION, rates.maker * self.multiplier // MILLION)
 
+    @staticmethod
+    def of(rates: FeeRates) -> "Fees":
+        """Return the type and multiplier that amount to these rates, or the plain one's nearest where none does."""
+        each = [Fees(kind, rates.taker * MILLION // known.taker) for kind, known in _RATES.items()]
+        return next((fees for fees in each if fees.rates == rates), each[0])
+
 
 @dataclass(frozen=True, slots=True)
 class FeeChange:

@@ -142,7 +142,9 @@ def play(exchange: Exchange, ticker: str, flows: Iterable[Flow]) -> None:
 def follow(exchange: Exchange, ticker: str, market: Market, rates: FeeRates) -> bool:
     """Bring a market to what another exchange's is now: status, close, grid and fees; return whether it has just opened."""
     now, floor = exchange.advance(), exchange.floor(ticker)
-    floor.charge(rates)
+    if rates != floor.pit.rules.rates:
+        change_fees(exchange, floor.listing.series_ticker, floor.listing.event_ticker, Fees.of(rates), now)
+        floor.charge(rates)  # to the last part per million
     if market.grid != floor.pit.rules.grid:
         regrid(exchange, ticker, market.grid)
     open_before = floor.status(now) is MarketStatus.ACTIVE
