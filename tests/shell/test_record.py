@@ -84,6 +84,11 @@ def test_killed_it_goes_on_in_the_same_file_and_the_gap_has_no_book(venue: Venue
             "is a recording of B",
             id="another market's",
         ),
+        pytest.param(
+            f'{{"ts":"2999-01-01T00:00:00Z","type":"snapshot","ticker":"{TICKER}","yes":[],"no":[]}}\n',
+            "ends later than this machine's clock shows",
+            id="of a clock that was fast",
+        ),
     ],
 )
 def test_a_file_that_is_something_else_is_left_as_it_is(

@@ -37,6 +37,9 @@ from depthwalker.shell.transport import AioHttpTransport
 from depthwalker.shell.voice import complain, say
 
 STALE_INTERVALS: Final = 4  # of polling: a book not heard of for longer counts as unknown
+AHEAD: Final = Micros(
+    10 * SECOND
+)  # so far a file may go beyond the clock: what is recorded meanwhile is of one instant
 PROGRESS_EVERY: Final = Micros(10 * SECOND)
 
 
@@ -68,6 +71,9 @@ class Reel:
         self._file = path.open("ab", buffering=0)
         try:
             last = _claimed(self._file, path, ticker)
+            if last > clock.now() + AHEAD:
+                late = "ends later than this machine's clock shows"
+                raise ValueError(f"{path} {late}: set the clock, or record into another folder")  # noqa: TRY301
         except ValueError:
             self._file.close()
             raise
