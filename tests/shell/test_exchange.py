@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,19 @@ def test_the_flow_is_played_as_fast_as_asked_for(tmp_path: Path) -> None:
         give_up = time.monotonic() + 5  # at its own pace it would take eight
         while book(url, "A-1") != [["0.4400", "5.00"]]:
             assert time.monotonic() < give_up
+
+
+def test_a_market_is_open_for_as_long_as_it_is_said_to_play(tmp_path: Path) -> None:
+    """A thousand seconds, a thousandth as fast, are eleven days."""
+    book_of_both = Book(((Price(4_400), Count(1_000)),), ((Price(5_300), Count(1_000)),), Micros(0))
+    late = Event(Micros(1_000 * SECOND), Withdraw(Leg.YES, Price(4_400), Count(500)))
+    save(Tape("A-1", CENT_GRID, book_of_both, (late,), late.at), tmp_path / "A-1.jsonl")
+    with serving("--data", str(tmp_path / "A-1.jsonl"), "--speed", "0.001") as (url, welcome):
+        assert any("plays for 1000000 s" in line for line in welcome)
+        with urllib.request.urlopen(f"{url}/markets/A-1") as response:
+            market = json.load(response)["market"]
+    opened, closes = (datetime.fromisoformat(market[name]) for name in ("open_time", "close_time"))
+    assert (closes - opened).total_seconds() == 1_000_000
 
 
 def test_what_goes_wrong_is_planned_before_anybody_asks(tmp_path: Path) -> None:

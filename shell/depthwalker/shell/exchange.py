@@ -11,7 +11,7 @@ import shlex
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -121,7 +121,7 @@ class _Exchange(PaperExchange):
     """A paper exchange that listens on a chosen port as well."""
 
     def __init__(self, tapes: Iterable[Tape], account: Account, port: int) -> None:
-        super().__init__([Listing(tape) for tape in tapes], [account], SystemClock(), SystemChance())
+        super().__init__([_listed(tape) for tape in tapes], [account], SystemClock(), SystemChance())
         self._port = port
 
     async def open_port(self) -> str:
@@ -130,6 +130,12 @@ class _Exchange(PaperExchange):
             await self._listener.listen("127.0.0.1", self._port)
             self.url = f"http://127.0.0.1:{self._port}{PREFIX}"
         return self.url
+
+
+def _listed(tape: Tape) -> Listing:
+    """Return a market that stays open for as long as its tape plays, at least the usual day."""
+    usual = Listing(tape)
+    return replace(usual, closes_after=max(usual.closes_after, tape.span))
 
 
 async def _serve(tapes: list[Tape], account: Account, key_file: Path, stall: Stall) -> None:
