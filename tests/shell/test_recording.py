@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from depthwalker.core.book import Book, Leg
+from depthwalker.core.book import Book, Leg, Snapshot
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.outcome import Failure, Success
+from depthwalker.core.recording import Line
 from depthwalker.core.structure import name_of
 from depthwalker.core.tape import Arrive, Event, Take, Tape, books, two_sided
 from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.shell.lab.parquet import write, write_recording
 from depthwalker.shell.profiles import PROFILES
-from depthwalker.shell.recording import load, load_window, save
+from depthwalker.shell.recording import line_text, load, load_window, resume, save
 from depthwalker.shell.synthetic import synthesize
 
 DATA = Path(__file__).parent.parent / "data"
@@ -308,3 +309,14 @@ def expected(name: str) -> str:
     if name.startswith("kalshi_L1"):
         return "deci_cent" if "-ES_" in name else "tapered_deci_cent"
     return "linear_cent"
+
+
+def test_a_recording_cut_off_at_any_byte_goes_on_after_its_last_whole_line(tmp_path: Path) -> None:
+    file = tmp_path / "T.jsonl"
+    written = [line_text("T", Line(Snapshot((), (), Micros(second * SECOND)), None)).encode() for second in (1, 2)]
+    whole = b"".join(written)
+    for end in range(len(whole) + 1):
+        file.write_bytes(whole[:end])
+        kept = sum(end >= len(b"".join(written[:count])) for count in (1, 2))
+        assert resume(file, "T") == kept * SECOND
+        assert file.read_bytes() == b"".join(written[:kept])

@@ -43,6 +43,7 @@ LONGEST_RECORDING: Final = (
 MOST_LINES: Final = 10_000  # while takes are owed, for which the flow behind them is searched; the busiest had hundreds
 _GZIP: Final = b"\x1f\x8b"
 _PARQUET: Final = b"PAR1"
+_BEGINNING: Final = b'{"ts"'  # of a line of ours
 _TAIL: Final = 1 << 20  # longer than any line
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _START: Final = Micros(0)
@@ -148,7 +149,7 @@ def resume(path: Path, ticker: str) -> Micros:
 
 def _last(path: Path, ticker: str, lines: list[bytes], torn: bytes) -> Micros:
     """Return the time of the last whole line. Raises ValueError where these are not lines of this market's recording."""
-    if not lines and (not torn or torn.startswith(b'{"ts"')):
+    if not lines and (not torn or torn.startswith(_BEGINNING[: len(torn)])):
         return Micros(0)
     try:
         found, line = _line("its last line", lines[-1] if lines else torn)
