@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.shell.command_line import method, trading_at
 from tests.shell.rig import CASH, KEY, ME, TICKER, quiet, until
 
@@ -24,6 +25,8 @@ from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.mirrors import MarketData, Mirrors, mirrored
 from depthwalker.shell.paper import Account, Listing, PaperExchange, lifecycle
 from depthwalker.shell.paper.fee_schedule import Fees
+from depthwalker.shell.paper.forms import read_create
+from depthwalker.shell.paper.orders import create
 from depthwalker.shell.ports import HttpRequest, HttpResponse, NotSent
 from depthwalker.shell.settings import Settings
 from depthwalker.shell.transport import AioHttpTransport
@@ -53,9 +56,8 @@ async def followed(tmp_path: Path, listing: Listing | None = None, **keys: objec
         here = PaperExchange((), [account], clock, SystemChance())
         await stack.enter_async_context(there)
         await stack.enter_async_context(here)
-        settings = Settings.of(
-            base_url=there.url, state_directory=tmp_path, installation="0123abcd", book_interval_seconds="0.1", **keys
-        )
+        usual: dict[str, object] = {"installation": "0123abcd", "book_interval_seconds": "0.1"}
+        settings = Settings.of(base_url=there.url, state_directory=tmp_path, **(usual | keys))
         yield Pair(there, here, await mirrored(stack, here, settings, [TICKER], clock))
 
 
@@ -103,6 +105,25 @@ async def test_whoever_trades_here_is_told_the_fees_that_are_charged(kind: str, 
         await until(lambda: floor.pit.rules.rates == then.rates)
         assert await venue.fee_rates(market) == Success(then.rates)
         await wire.close()
+
+
+async def test_a_trade_told_just_after_the_level_that_it_lowered_takes_from_it_once(tmp_path: Path) -> None:
+    """The exchange tells of both on channels of their own; ours is last in its queue, and nobody got so far."""
+    file = tmp_path / "key.pem"
+    file.touch(mode=0o600)
+    file.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    async with followed(tmp_path, key_id="kid", key_file=file, book_interval_seconds="5") as pair:
+        await until(lambda: len(pair.there.sockets) == 1 and pair.books_agree())
+        pair.there.play(TICKER, [Arrive(Leg.YES, Price(4_500), Count(1_000))])
+        await until(pair.books_agree)
+        ours = {"ticker": TICKER, "side": "bid", "count": "10", "price": "0.45", "time_in_force": "good_till_canceled"}
+        form = read_create(json.dumps(ours | {"self_trade_prevention_type": "maker"}).encode())
+        create(pair.here.exchange, ME, form)
+        pair.there.plan({"kind": "frame.trade", "fault": "delay", "ms": 5})
+        pair.there.play(TICKER, [Take(Leg.NO, Price(5_500), Count(600))])
+        await until(lambda: len(pair.here.exchange.floors[TICKER].trades) >= 1)
+        assert pair.here.book(TICKER).yes[0] == (4_500, 1_400)
+        assert pair.here.fills(ME) == ()
 
 
 async def test_a_book_that_is_not_known_any_more_offers_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ is done here too, as it is seen (core `mirror`); our own orders meet it in the c
 move nobody there.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -31,6 +32,9 @@ from depthwalker.shell.socket import Socket
 from depthwalker.shell.transport import AioHttpTransport
 
 PUBLIC: Final = tuple(f"/trade-api/v2/{what}" for what in ("markets/", "events/", "series/"))
+SETTLE: Final = (
+    0.05  # seconds; a trade and the change of its level are told apart, in either order, within a millisecond
+)
 STALE_INTERVALS: Final = 4  # of polling: a book not heard of for longer counts as unknown
 
 
@@ -62,6 +66,7 @@ class Mirrors:
         self._feeds: dict[str, Feed] = {}
         self._seen: dict[str, mirror.Mirror] = {}
         self._listeners: dict[str, Callable[[], None]] = {}
+        self._looks: dict[str, asyncio.TimerHandle] = {}
 
     async def tickers(self) -> tuple[str, ...]:
         """Return the markets that are followed."""
@@ -79,7 +84,7 @@ class Mirrors:
         lasting = Micros(max(0, market.close_time - self._clock.now()))
         self._exchange.enlist(Listing(tape, fees.kind, fees.multiplier, lasting, market.shard))
         self._feeds[ticker], self._seen[ticker] = feed, mirror.UNSEEN
-        listener = self._listeners[ticker] = partial(self.look, ticker)
+        listener = self._listeners[ticker] = partial(self._look_soon, ticker)
         feed.watch(listener)
         self.look(ticker)
 
@@ -87,10 +92,14 @@ class Mirrors:
         """Follow nothing any more."""
         while self._feeds:
             ticker, feed = self._feeds.popitem()
+            look = self._looks.pop(ticker, None)
+            if look is not None:
+                look.cancel()
             await feed.leave(self._listeners[ticker])
 
     def look(self, ticker: str) -> None:
         """Have happen here what has happened there."""
+        self._looks.pop(ticker, None)
         feed, now = self._feeds[ticker], self._clock.now()
         self._seen[ticker], flows = mirror.look(
             self._seen[ticker], feed.book, feed.history.trades, now, self._stale_after
@@ -98,6 +107,13 @@ class Mirrors:
         anew = self._exchange.follow(ticker, feed.market, feed.rates)
         whole = (Replace(feed.book.yes, feed.book.no),) if anew else ()
         self._exchange.play(ticker, (*flows, *whole))
+
+    def _look_soon(self, ticker: str) -> None:
+        """Look once what belongs together has come: a trade after its change would take from the queue a second time."""
+        if self._seen[ticker].recorder.book is None:
+            self.look(ticker)
+        elif ticker not in self._looks:
+            self._looks[ticker] = asyncio.get_running_loop().call_later(SETTLE, self.look, ticker)
 
 
 async def mirrored(
