@@ -32,9 +32,8 @@ from depthwalker.shell.socket import Socket
 from depthwalker.shell.transport import AioHttpTransport
 
 PUBLIC: Final = tuple(f"/trade-api/v2/{what}" for what in ("markets/", "events/", "series/"))
-SETTLE: Final = (
-    0.05  # seconds; a trade and the change of its level are told apart, in either order, within a millisecond
-)
+# Seconds: a trade and the change of its level are told one after the other, in either order, within a millisecond.
+SETTLE: Final = 0.05
 STALE_INTERVALS: Final = 4  # of polling: a book not heard of for longer counts as unknown
 
 

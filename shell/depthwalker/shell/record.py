@@ -37,9 +37,8 @@ from depthwalker.shell.transport import AioHttpTransport
 from depthwalker.shell.voice import complain, say
 
 STALE_INTERVALS: Final = 4  # of polling: a book not heard of for longer counts as unknown
-AHEAD: Final = Micros(
-    10 * SECOND
-)  # so far a file may go beyond the clock: what is recorded meanwhile is of one instant
+# So far a file may go beyond the clock: what is recorded meanwhile is of one instant.
+AHEAD: Final = Micros(10 * SECOND)
 PROGRESS_EVERY: Final = Micros(10 * SECOND)
 
 
