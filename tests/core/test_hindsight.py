@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.strategies import books, parents
+from tests.core.strategies import books
 
 from depthwalker.core.answer import FillRecord, TradePrint
 from depthwalker.core.book import Book, Leg
@@ -12,7 +12,6 @@ from depthwalker.core.hindsight import (
     PATIENCE,
     Sight,
     mids,
-    moved,
     needed_until,
     since,
     tape,
@@ -20,7 +19,6 @@ from depthwalker.core.hindsight import (
     without_takes,
 )
 from depthwalker.core.outcome import Failure, Success
-from depthwalker.core.parent import Parent
 from depthwalker.core.quality import Mid
 from depthwalker.core.tape import Take, Unplayable, Withdraw
 from depthwalker.core.units import SECOND, Count, Micros, Money, Price
@@ -120,11 +118,3 @@ def test_a_tape_ends_in_the_last_book_that_was_seen(shown: list[Book]) -> None:
 
 def test_a_market_without_both_sides_is_no_tape() -> None:
     assert tape("T", CENT_GRID, (sight(0, offered=0),)) == Failure(Unplayable("its book never has both sides"))
-
-
-@given(parents(), st.integers(0, 10**9))
-def test_a_moved_parent_is_the_same_one_later(parent: Parent, by: int) -> None:
-    later = moved(parent, by)
-    for instant in ("started", "wind_down", "deadline", "expires"):
-        assert getattr(later, instant) - getattr(parent, instant) == by
-    assert moved(later, -by) == parent

@@ -44,6 +44,7 @@ from depthwalker.core.parent import (
     admit,
     in_words,
     recap,
+    shifted,
 )
 from depthwalker.core.units import CONTRACT, DOLLAR, MILLION, SECOND, Count, Micros, Price, value
 
@@ -436,3 +437,11 @@ class TestTimes:
         earliest = parent.deadline + WIND_DOWN + WIND_DOWN_GRACE
         assert earliest <= parent.expires < earliest + SECOND
         assert parent.expires % SECOND == 0
+
+
+@given(parents(), st.integers(0, 10**9))
+def test_a_shifted_parent_is_the_same_one_later(parent: Parent, by: int) -> None:
+    later = shifted(parent, by)
+    for instant in ("started", "wind_down", "deadline", "expires"):
+        assert getattr(later, instant) - getattr(parent, instant) == by
+    assert shifted(later, -by) == parent

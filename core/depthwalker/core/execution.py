@@ -58,7 +58,7 @@ from depthwalker.core.fact import (
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.grid import CENT_GRID, PriceGrid
 from depthwalker.core.ledger import Ending, Fill, Kind, Order, OrderKey, Phase, Request, Style
-from depthwalker.core.parent import Action, Parent, Ticket
+from depthwalker.core.parent import Action, Parent, Ticket, shifted
 from depthwalker.core.policy import Policy
 from depthwalker.core.rollout import Arm
 from depthwalker.core.split import Split
@@ -531,11 +531,12 @@ def _freed(order: Order, kind: Kind) -> Order:
 def _resumed(state: State, at: Micros) -> State:
     """Return the state as its journal leaves it to a clock that may be behind the one it was written by.
 
-    An instant that is waited on must not lie in the future: what is due some time after it would be due that much later.
+    An instant that is waited on must not lie in the future: what is due some time after it would be due that much later. A
+    parent that would begin in the future was begun by a clock that was fast, so all its instants are late.
     """
     return replace(
         state,
-        parent=_begun_by(state.parent, at),
+        parent=shifted(state.parent, min(0, at - state.parent.started)),
         splits=tuple(replace(part, refused_at=min(part.refused_at, at)) for part in state.splits),
         orders=tuple(_interrupted(order, at) for order in state.orders),
         ticked_at=min(state.ticked_at, at),
@@ -543,18 +544,6 @@ def _resumed(state: State, at: Micros) -> State:
         looked_at=min(state.looked_at, at),
         read_at=min(state.read_at, at),
         over_at=min(state.over_at, at),
-    )
-
-
-def _begun_by(parent: Parent, at: Micros) -> Parent:
-    """Return the parent begun at `at` if it would have begun later: by a clock that was fast, so all its instants are late."""
-    late = max(0, parent.started - at)
-    return replace(
-        parent,
-        started=Micros(parent.started - late),
-        wind_down=Micros(parent.wind_down - late),
-        deadline=Micros(parent.deadline - late),
-        expires=Micros(parent.expires - late),
     )
 
 

@@ -13,7 +13,6 @@ from depthwalker.core.answer import FillRecord, TradePrint
 from depthwalker.core.book import Book, Ladder, Leg, ladders
 from depthwalker.core.grid import PriceGrid
 from depthwalker.core.outcome import Failure, Outcome, Success
-from depthwalker.core.parent import Parent
 from depthwalker.core.quality import MARKOUTS, Mid
 from depthwalker.core.recorder import begin, record_look
 from depthwalker.core.recording import Line, tape_of
@@ -85,17 +84,6 @@ def tape(ticker: str, grid: PriceGrid, sights: Iterable[Sight]) -> Outcome[Tape,
         lines += more
     found = tape_of(ticker, lines)
     return found if isinstance(found, Failure) else Success(replace(found.unwrap(), grid=grid))
-
-
-def moved(parent: Parent, by: int) -> Parent:
-    """Return the parent as if everything of it were so many microseconds later."""
-    return replace(
-        parent,
-        started=Micros(parent.started + by),
-        wind_down=Micros(parent.wind_down + by),
-        deadline=Micros(parent.deadline + by),
-        expires=Micros(parent.expires + by),
-    )
 
 
 def _restored(book: Book, takes: tuple[FillRecord, ...]) -> Book:

@@ -4,7 +4,7 @@ A parent says outcome and action in its own words; admitted, it acquires a leg u
 (DESIGN section 3, invariant 2). Whatever must be rounded is rounded toward safety: the core never buys above it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -192,6 +192,17 @@ def in_words(reason: str, parent: Parent) -> str:
         NO_ROOM_TO_WALK: "no room to walk: the next price is past the cap",
     }
     return "; ".join(words.get(part, part) for part in reason.split("; "))
+
+
+def shifted(parent: Parent, by: int) -> Parent:
+    """Return the parent with all its instants so many microseconds later; earlier where `by` is negative."""
+    return replace(
+        parent,
+        started=Micros(parent.started + by),
+        wind_down=Micros(parent.wind_down + by),
+        deadline=Micros(parent.deadline + by),
+        expires=Micros(parent.expires + by),
+    )
 
 
 def recap(parent: Parent, grid: PriceGrid, rates: FeeRates, max_cost: Price | None) -> Price | None:

@@ -17,8 +17,9 @@ from depthwalker.core.book import Book, Leg
 from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.fact import Fact
-from depthwalker.core.hindsight import PATIENCE, Sight, mids, moved, needed_until, since, tape, unseen, without_takes
+from depthwalker.core.hindsight import PATIENCE, Sight, mids, needed_until, since, tape, unseen, without_takes
 from depthwalker.core.outcome import Failure, Success
+from depthwalker.core.parent import shifted
 from depthwalker.core.policy import policy_for
 from depthwalker.core.projection import own_fills, project
 from depthwalker.core.quality import MARKOUTS, Match, markout
@@ -91,7 +92,7 @@ def _basic(state: State, sights: tuple[Sight, ...]) -> tuple[int | None, int] | 
             plain = replace(
                 policy_for(replace(policy.config, algorithm=Algorithm.SIMPLE_LIMIT)), thresholds=policy.thresholds
             )
-            there = moved(parent, ORIGIN - sights[0].book.at)
+            there = shifted(parent, ORIGIN - sights[0].book.at)
             run = Replay(Plain(found, there, QueueModel.WORST), plain, production, LATENCY).run()
             metrics = project(run.state).metrics
             assert metrics is not None
