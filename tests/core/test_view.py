@@ -21,11 +21,12 @@ from tests.core.strategies import (
 
 from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import Book, Ladders, Leg, OwnOrder, ladders
+from depthwalker.core.depth import reach
 from depthwalker.core.fees import STANDARD
 from depthwalker.core.flow import NO_HISTORY, History, flow, gather
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.units import CONTRACT, DOLLAR, SECOND, Count, Micros, Price
-from depthwalker.core.view import LEVELS, Conditions, Passage, View, Waiting, look, offered, queue_at
+from depthwalker.core.view import LEVELS, Conditions, Passage, View, Waiting, look, queue_at
 
 YES, NO = Leg.YES, Leg.NO
 STALE = Micros(5 * SECOND)
@@ -49,7 +50,7 @@ def seen(
 def test_the_view_agrees_with_a_plain_reading_of_the_whole_book(book: Book, leg: Leg, cap: Price) -> None:
     view, whole = seen(book, leg=leg, cap=cap), ladders(book, leg)
     assert view.ladders == Ladders(whole.queue[:LEVELS], whole.offers[:LEVELS])
-    assert view.reach == offered(whole.offers, cap) == sum(count for price, count in whole.offers if price <= cap)
+    assert view.reach == reach(whole.offers, cap) == sum(count for price, count in whole.offers if price <= cap)
     assert view.queue_near == sum(count for price, count in whole.queue if whole.queue[0][0] - price <= 500)
     assert view.offers_near == sum(count for price, count in whole.offers if price - whole.offers[0][0] <= 500)
     assert view.best_bid() == max((price for price, _ in whole.queue), default=None)
@@ -192,7 +193,6 @@ def test_an_empty_book_has_no_best_prices() -> None:
     assert (view.best_bid(), view.best_offer(), view.reach) == (None, None, 0)
 
 
-def test_what_rests_at_a_price_and_what_is_offered_up_to_it() -> None:
+def test_what_rests_at_a_price() -> None:
     ours = ladders(QUOTED, YES)
     assert (queue_at(ours.queue, Price(4600)), queue_at(ours.queue, Price(4650))) == (500, 0)
-    assert (offered(ours.offers, Price(5200)), offered(ours.offers, Price(5199))) == (400, 0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from depthwalker.core.config import Algorithm
+from depthwalker.core.depth import reach
 from depthwalker.core.fact import (
     AmendIntended,
     CapChanged,
@@ -29,7 +30,7 @@ from depthwalker.core.grid import PriceGrid
 from depthwalker.core.ledger import Kind, OrderKey, Style
 from depthwalker.core.split import Split
 from depthwalker.core.units import Count, Micros, Price
-from depthwalker.core.view import View, offered
+from depthwalker.core.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +233,7 @@ def woken(wakes: tuple[Wake, ...], view: View) -> bool:
 def _holds(wake: Wake, view: View) -> bool:
     match wake:
         case OfferAt(price, count):
-            return offered(view.ladders.offers, price) >= count
+            return reach(view.ladders.offers, price) >= count
         case Fresh(than):
             return view.book_at > than
         case Passed(split, beyond, since):

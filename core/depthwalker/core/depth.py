@@ -91,7 +91,7 @@ def categorize(near_queue: Count, near_offers: Count, thresholds: Thresholds) ->
 
 
 def reach(offers: Ladder, cap: Price) -> Count:
-    """Return how many contracts are offered at or below the cap."""
+    """Return how many contracts are offered at or below `cap`."""
     return Count(sum(count for price, count in offers if price <= cap))
 
 

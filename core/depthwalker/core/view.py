@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from depthwalker.core.book import Book, Ladder, Ladders, Leg, Level, OwnOrder, complement, top, within, without
-from depthwalker.core.depth import BAND, reach
+from depthwalker.core.depth import BAND
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.flow import Flow, History, flow, supplied
 from depthwalker.core.grid import PriceGrid
@@ -148,11 +148,6 @@ def queue_at(queue: Ladder, price: Price) -> Count:
     """Return the contracts of others that rest at exactly `price`: what an order that joins now has to wait for."""
     place = bisect_left(queue, -price, key=_descending)
     return queue[place][1] if place < len(queue) and queue[place][0] == price else Count(0)
-
-
-def offered(offers: Ladder, price: Price) -> Count:
-    """Return the contracts offered at or below `price`."""
-    return reach(offers, price)
 
 
 def _reach(bids: Ladder, cap: Price) -> Count:
