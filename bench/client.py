@@ -24,7 +24,7 @@ from bench.measure import Effort, Table, Timing, clocked, shown, timing
 from bench.rivals import COUNT, PRICE, Placing
 from bench.wire import RSA_BITS, WARM_UP, answering
 from depthwalker.core import stream as streams
-from depthwalker.core.book import Book, Leg, complement, top
+from depthwalker.core.book import Book, Leg, complement
 from depthwalker.core.channel import BookDelta, Channel
 from depthwalker.core.outcome import Success
 from depthwalker.core.units import CONTRACT, DOLLAR, SECOND, Count, Micros, Price, format_count, format_price
@@ -133,7 +133,7 @@ def _best(book: Book) -> tuple[Price, Price]:
 
 
 def _ten(book: Book) -> object:
-    return top(book.bids(Leg.YES), LEVELS), complement(top(book.bids(Leg.NO), LEVELS))
+    return book.bids(Leg.YES)[:LEVELS], complement(book.bids(Leg.NO)[:LEVELS])
 
 
 # Orders

@@ -18,7 +18,6 @@ from depthwalker.core.book import (
     best_first,
     complement,
     ladders,
-    top,
     within,
     without,
 )
@@ -133,11 +132,6 @@ def test_our_own_orders_are_taken_out_and_no_level_goes_below_zero() -> None:
         OwnOrder(Leg.NO, Price(4800), Count(300)),
     )
     assert without(book, own) == Book(bids((4700, 200)), (), AT)
-
-
-def test_the_top_of_a_ladder() -> None:
-    assert top(bids((3, 1), (2, 1), (1, 1)), 2) == bids((3, 1), (2, 1))
-    assert top((), 2) == ()
 
 
 def test_what_rests_within_a_distance_of_the_best() -> None:

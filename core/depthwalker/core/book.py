@@ -148,11 +148,6 @@ def without(book: Book, own: Iterable[OwnOrder]) -> Book:
     return Book(yes, no, book.at)
 
 
-def top(ladder: Ladder, levels: int) -> Ladder:
-    """Return at most the first `levels` of a ladder."""
-    return ladder[:levels]
-
-
 def within(ladder: Ladder, distance: Price) -> Count:
     """Return how many contracts rest within `distance` of the ladder's best price, that distance included."""
     if not ladder:

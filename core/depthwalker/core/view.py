@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Final
 
-from depthwalker.core.book import Book, Ladder, Ladders, Leg, Level, OwnOrder, complement, top, within, without
+from depthwalker.core.book import Book, Ladder, Ladders, Leg, Level, OwnOrder, complement, within, without
 from depthwalker.core.depth import BAND
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.flow import Flow, History, flow, supplied
@@ -125,7 +125,7 @@ def look(
     return View(
         now=now,
         book_at=book.at,
-        ladders=Ladders(top(queue, LEVELS), complement(top(bids, LEVELS))),
+        ladders=Ladders(queue[:LEVELS], complement(bids[:LEVELS])),
         queue_near=within(queue, BAND),
         offers_near=within(bids, BAND),
         reach=_reach(bids, cap),

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from depthwalker.core.answer import TradePrint
-from depthwalker.core.book import Book, Ladder, Leg, ladders, top
+from depthwalker.core.book import Book, Ladder, Leg, ladders
 from depthwalker.core.execution import WalkStep
 from depthwalker.core.fact import Fact
 from depthwalker.core.ledger import Ending, Fill
@@ -270,7 +270,7 @@ def _market(row: MetricsRow) -> Row:
 def _depth(bids: Ladder) -> list[Row]:
     return [
         {"price": format_price(price), "quantity": _number(count), "order_count": None}
-        for price, count in top(bids, LEVELS)
+        for price, count in bids[:LEVELS]
     ]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from depthwalker.core.answer import Ack, CancelAck, Trouble
-from depthwalker.core.book import Ladder, Ladders, top
+from depthwalker.core.book import Ladder, Ladders
 from depthwalker.core.command import OfferAt, Passed, Wake, woken
 from depthwalker.core.depth import BAND, reach
 from depthwalker.core.execution import State
@@ -155,7 +155,7 @@ class Indexed:
         shown = self._last
         if shown is None or shown.events != self._events or shown.cap != cap:
             queue, facing = self._queue.ladder(self._events), self._offers()
-            ladders = Ladders(top(queue, LEVELS), top(facing, LEVELS))
+            ladders = Ladders(queue[:LEVELS], facing[:LEVELS])
             shown = _Shown(self._events, cap, queue, ladders, _near(queue), _near(facing), reach(facing, cap))
             self._last = shown
         return shown
@@ -163,7 +163,7 @@ class Indexed:
     def _glance(self, state: State, now: Micros) -> View:
         """Return as much of the view as a wake asks for: the best levels and what passed us."""
         self.advance(now)
-        ladders = Ladders(top(self._queue.ladder(self._events), LEVELS), top(self._offers(), LEVELS))
+        ladders = Ladders(self._queue.ladder(self._events)[:LEVELS], self._offers()[:LEVELS])
         passages = self._passages(self._supply(state), now)
         return View(now, now, ladders, NONE, NONE, NONE, NO_FLOW, self._conditions, (), passages)
 
