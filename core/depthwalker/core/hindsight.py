@@ -10,14 +10,14 @@ from itertools import pairwise
 from typing import Final
 
 from depthwalker.core.answer import FillRecord, TradePrint
-from depthwalker.core.book import Book, Ladder, Leg, ladders
+from depthwalker.core.book import Book, Leg, ladders
 from depthwalker.core.grid import PriceGrid
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.quality import MARKOUTS, Mid
 from depthwalker.core.recorder import begin, record_look
 from depthwalker.core.recording import Line, tape_of
-from depthwalker.core.tape import Tape, Unplayable
-from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Price
+from depthwalker.core.tape import Arrive, Event, Tape, Unplayable, after
+from depthwalker.core.units import DOLLAR, SECOND, Micros, Price
 
 AFTERWARDS: Final = MARKOUTS[-1]
 PATIENCE: Final = Micros(15 * SECOND)  # how long a snapshot says what the market is
@@ -91,12 +91,6 @@ def _restored(book: Book, takes: tuple[FillRecord, ...]) -> Book:
         own = book.bids(take.leg)
         if own and own[0][0] >= take.price:
             continue  # the market has gone through it
-        facing = _raised(book.bids(take.leg.other()), Price(DOLLAR - take.price), take.count)
-        book = Book(own, facing, book.at) if take.leg is Leg.YES else Book(facing, own, book.at)
+        offered = Arrive(take.leg.other(), Price(DOLLAR - take.price), take.count)
+        book = after(book, Event(book.at, offered))
     return book
-
-
-def _raised(bids: Ladder, price: Price, count: Count) -> Ladder:
-    levels = dict(bids)
-    levels[price] = Count(levels.get(price, 0) + count)
-    return tuple(sorted(levels.items(), reverse=True))
