@@ -7,13 +7,11 @@ interval stands for itself.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from depthwalker.core.config import Algorithm
 from depthwalker.core.depth import Liquidity
 from depthwalker.core.units import MILLION, Count, Micros, Money, root, round_div
-
-T = TypeVar("T")
 
 LEAST_BLOCKS: Final = 5  # with fewer no interval is claimed
 MILLI: Final = 1_000
