@@ -77,7 +77,7 @@ def lookup_reply(
     reads = 1 if fills is None else 2
     match orders:
         case Success(records):
-            observed = tuple(fact for record in records for fact in _observed(state, record, at))
+            observed = tuple(fact for record in records for fact in observations(state, record, at))
             return (*_itemised(state, observed, fills, at), LookedUp(_failure(fills), at, reads))
         case Failure(trouble):
             return (LookedUp(describe(trouble), at, reads),)
@@ -153,7 +153,8 @@ def bearer(state: State, identity: ClientId) -> OrderKey | None:
     return OrderKey(identity.split, max(births)) if births else None
 
 
-def _observed(state: State, record: OrderRecord, at: Micros) -> tuple[Observed, ...]:
+def observations(state: State, record: OrderRecord, at: Micros) -> tuple[Observed, ...]:
+    """Return what an order's record tells of this execution: nothing where it is of another order."""
     named = _named(state, record)
     if named is None or record.ticker != state.parent.ticker or record.leg is not state.parent.leg:
         return ()

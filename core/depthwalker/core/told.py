@@ -12,8 +12,7 @@ from depthwalker.core.channel import FillFrame, Lifecycle, Occasion, UserOrder
 from depthwalker.core.execution import State
 from depthwalker.core.fact import Accepted, Fact, Filled, Observed
 from depthwalker.core.ids import parse_client_id
-from depthwalker.core.outcome import Success
-from depthwalker.core.reply import bearer, is_ours, lookup_reply
+from depthwalker.core.reply import bearer, is_ours, observations
 from depthwalker.core.units import Micros
 
 
@@ -76,9 +75,7 @@ def _observed(state: State, record: OrderRecord, at: Micros) -> tuple[Observed, 
     A frame may have left before the request whose outcome is unknown; only a look-up after it, a later revision or an end
     settles the doubt.
     """
-    told = lookup_reply(state, Success((record,)), None, at)
-    observed = tuple(fact for fact in told if isinstance(fact, Observed))
-    return tuple(fact for fact in observed if not _dubious(state, fact))
+    return tuple(fact for fact in observations(state, record, at) if not _dubious(state, fact))
 
 
 def _dubious(state: State, fact: Observed) -> bool:
