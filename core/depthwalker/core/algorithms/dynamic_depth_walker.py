@@ -9,11 +9,11 @@ unless the flow of late is likely to serve us; shortly before the end it takes t
 
 from typing import Final, assert_never
 
+from depthwalker.core.algorithms.placing import at, unfilled
 from depthwalker.core.algorithms.tick import due, take_from, tick_after
-from depthwalker.core.book import Ladders
 from depthwalker.core.config import PolicyName
 from depthwalker.core.depth import above_microprice, analyze, categorize, imbalance, price_for
-from depthwalker.core.execution import SplitState, State, split_filled, total_filled, total_walks
+from depthwalker.core.execution import SplitState, State, total_filled, total_walks
 from depthwalker.core.flow import WINDOW
 from depthwalker.core.ledger import Style
 from depthwalker.core.momentum import momentum
@@ -34,7 +34,7 @@ def plan(state: State, view: View, policy: Policy) -> tuple[Split, ...]:
         analysis = analyze(view.ladders, state.cap, parent.target, parent.count, policy.thresholds)
         candidates = tuple(level.price for level in analysis.levels)
     else:
-        candidates = _resting_levels(state, view.ladders, min(parent.target, state.cap))
+        candidates = _resting_levels(state, view, min(parent.target, state.cap))
     liquidity = categorize(view.queue_near, view.offers_near, policy.thresholds)
     return split(parent.count, candidates, config.split_ratios, liquidity, parent.target)
 
@@ -46,7 +46,7 @@ def desire(state: State, view: View, policy: Policy) -> Desire:
     quotes: list[Quote] = []
     held: list[tuple[int, str]] = []
     for part in state.splits:
-        if split_filled(state, part.number) >= part.count:
+        if unfilled(state, part) <= 0:
             continue
         walks_wanted = sum(quote.walk for quote in quotes)
         quote = _stay(part, view) if trouble else _judge(state, view, policy, part, walks_wanted, taking)
@@ -62,13 +62,12 @@ def moments(state: State, view: View, policy: Policy) -> tuple[Micros, ...]:
     return (tick_after(state, view, policy), waited, take_from(state, policy))
 
 
-def _resting_levels(state: State, ladders: Ladders, ceiling: Price) -> tuple[Price, ...]:
+def _resting_levels(state: State, view: View, ceiling: Price) -> tuple[Price, ...]:
     """Return the levels to rest at: inside the spread where there is room (else join), then one behind.
 
     None is above the ceiling or meets the best offer.
     """
-    bid = ladders.queue[0][0] if ladders.queue else None
-    offer = ladders.offers[0][0] if ladders.offers else None
+    bid, offer = view.best_bid(), view.best_offer()
     inside = ceiling if bid is None else state.grid.up(bid)
     if offer is not None and inside is not None and inside >= offer:
         inside = bid if bid is not None and bid < offer else state.grid.down(offer)
@@ -111,7 +110,7 @@ def _tuned(state: State, view: View, policy: Policy, part: SplitState, walks_wan
         return _stay(part, view, "its calls are nearly used up", strength)
     if view.best_bid() is None:  # whoever sells meets us first, at any price
         return _stay(part, view, "nobody else bids", strength)
-    levels = _resting_levels(state, view.ladders, state.cap)
+    levels = _resting_levels(state, view, state.cap)
     if not levels:
         return _stay(part, view, "nowhere to rest", strength)
     price = levels[min(part.level, len(levels)) - 1]
@@ -129,8 +128,7 @@ def _walked(
     state: State, view: View, policy: Policy, part: SplitState, walks_wanted: int, strength: int, reason: str
 ) -> Quote:
     """Return the split one walk further, into an offer too, or held with what forbids it."""
-    unfilled = part.count - split_filled(state, part.number)
-    walker = Walker(part.price, unfilled, len(part.walks), total_walks(state) + walks_wanted)
+    walker = Walker(part.price, unfilled(state, part), len(part.walks), total_walks(state) + walks_wanted)
     match walk(walker, strength, state.grid, state.cap, _rules(policy), reason):
         case Hold(why):
             return _stay(part, view, why, strength)
@@ -163,7 +161,7 @@ def _served_until(state: State, view: View, policy: Policy) -> Micros:
     That is a share of what is before us in the queue and of what is left.
     """
     left = state.parent.count - total_filled(state)
-    waiting = [part for part in state.splits if split_filled(state, part.number) < part.count]
+    waiting = [part for part in state.splits if unfilled(state, part) > 0]
     if not waiting or not view.flow.suppliers:
         return NEVER
     before = max(view.before(part.number, part.price) for part in waiting)
@@ -190,9 +188,7 @@ def _take(
 
 
 def _stay(part: SplitState, view: View, reason: str = "", strength: int = 0) -> Quote:
-    offer = view.best_offer()
-    style = Style.TAKE if offer is not None and offer <= part.price else Style.REST
-    return Quote(part.number, part.price, style, reason or part.held or "placed", momentum=strength)
+    return at(part, part.price, view, reason or part.held or "placed", strength)
 
 
 def _rules(policy: Policy) -> WalkRules:
@@ -203,5 +199,5 @@ def _rules(policy: Policy) -> WalkRules:
 def _walking_rules(state: State, policy: Policy) -> WalkRules:
     """Return the rules with one walk kept back for each unfilled split: taking at the end must not find them used up."""
     rules = _rules(policy)
-    unfilled = sum(split_filled(state, part.number) < part.count for part in state.splits)
-    return WalkRules(rules.base, rules.aggressive, rules.max_walks - 1, rules.max_total_walks - unfilled)
+    working = sum(unfilled(state, part) > 0 for part in state.splits)
+    return WalkRules(rules.base, rules.aggressive, rules.max_walks - 1, rules.max_total_walks - working)

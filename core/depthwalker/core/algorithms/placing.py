@@ -1,4 +1,4 @@
-"""What the plainer algorithms have in common: one split, a quote that takes what is offered at its price, taking what is left."""
+"""What the algorithms have in common: one split, a quote that takes what is offered at its price, taking what is left."""
 
 from depthwalker.core.depth import price_for
 from depthwalker.core.execution import SplitState, State, split_filled
@@ -26,11 +26,11 @@ def join(state: State, view: View) -> Price:
     return min(state.parent.target if bid is None else bid, state.cap)
 
 
-def at(part: SplitState, price: Price, view: View, reason: str) -> Quote:
+def at(part: SplitState, price: Price, view: View, reason: str, momentum: int = 0) -> Quote:
     """Return a split quoted at a price: taking what is offered there, resting with the remainder."""
     offer = view.best_offer()
     style = Style.TAKE if offer is not None and offer <= price else Style.REST
-    return Quote(part.number, price, style, reason)
+    return Quote(part.number, price, style, reason, momentum=momentum)
 
 
 def taken(part: SplitState, left: Count, state: State, view: View, reason: str) -> Quote | None:
