@@ -584,7 +584,7 @@ def _accepted(order: Order, fact: Accepted) -> Order:
     if known.phase is Phase.CLOSED:
         return known
     # An order that took, or that is full, has ended at the exchange; its own record has to say so.
-    ended = known.style is Style.TAKE or ledger.filled(known) >= known.total
+    ended = known.style is Style.TAKE or ledger.full(known)
     return replace(known, phase=Phase.LIVE, doubt=known.doubt or ended, troubled_at=fact.at)
 
 

@@ -12,7 +12,7 @@ from depthwalker.core.execution import State
 from depthwalker.core.fact import BUG, FILLED, STORE_AWAY, TIME_OUT
 from depthwalker.core.rollout import Arm
 from depthwalker.core.units import SECOND, Count, Micros, format_count
-from depthwalker.core.view import Conditions, View
+from depthwalker.core.view import View
 
 MOST_TROUBLES: Final = 3  # so many failed requests lately, and nothing elaborate begins
 TROUBLE_SPAN: Final = Micros(60 * SECOND)
@@ -59,7 +59,7 @@ def _ended(state: State) -> tuple[str, ...]:
 
 
 def _fallback(config: ExecutionConfig, view: View) -> str:
-    conditions: Conditions = view.conditions
+    conditions = view.conditions
     if config.algorithm is Algorithm.DYNAMIC_DEPTH_WALKER and (against := _against_the_walker(config, view)):
         return against
     if conditions.troubles >= MOST_TROUBLES:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from typing import Final, assert_never
 
@@ -94,7 +94,7 @@ class Conduct:
     callers: int = 0
     execution_id: int | None = None
     runner: Runner | None = None
-    stop: str = field(default="")
+    stop: str = ""
     leaves: bool = False  # stopped by hand here: what another worker executes is not waited for
     doubtful: bool = False  # the store was asked to begin it: from then on it may have begun
 

@@ -76,7 +76,6 @@ def cost(run: Run, exchange: Exchange, index: Index, sampled: Sampled, name: str
     fills = tuple(fill for fill in run.fills if fill.at <= parent.deadline)
     filled = Count(sum(fill.count for fill in fills))
     left = Count(parent.count - filled)
-    reads = run.state.calls
     return Result(
         algorithm=name,
         model=exchange.model,
@@ -88,8 +87,8 @@ def cost(run: Run, exchange: Exchange, index: Index, sampled: Sampled, name: str
         first=Micros(fills[0].at - parent.started) if fills else None,
         last=Micros(fills[-1].at - parent.started) if fills else None,
         walks=total_walks(run.state),
-        calls=reads,
-        tokens=reads * CREATE_COST - run.cancels * (CREATE_COST - CANCEL_COST),
+        calls=run.state.calls,
+        tokens=run.state.calls * CREATE_COST - run.cancels * (CREATE_COST - CANCEL_COST),
         decisions=run.decisions,
         markouts=tuple(_markout(index, sampled, fills, span) for span in MARKOUTS),
     )

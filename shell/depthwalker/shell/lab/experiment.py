@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from depthwalker.core.tape import Replace, Take, Tape
 from depthwalker.core.units import Micros
-from depthwalker.shell.lab.bound import Bound, bound, single_switch
+from depthwalker.shell.lab.bound import bound, single_switch
 from depthwalker.shell.lab.columns import columns_of, flattened, silences
 from depthwalker.shell.lab.cost import Result, measure, twice_shortfall
 from depthwalker.shell.lab.index import Index
@@ -100,7 +100,7 @@ def _parent(name: str, stands_on: str, index: Index, sampled: Sampled, design: D
     block = (sampled.parent.started - ORIGIN) // design.block
     found: list[Outcome] = []
     for model in design.models:
-        least: Bound = bound(index, sampled, model)
+        least = bound(index, sampled, model)
         switch = single_switch(index, sampled, model)
         for player in design.players:
             exchange = Indexed(index, sampled.parent, model)

@@ -107,7 +107,7 @@ def _parent(index: Index, wanted: Sampling, outcome: Leg, count: Count, at: Micr
     admitted = admit(ticket, market, wanted.rates, config, nothing, identity, at, WIND_DOWN)
     if not isinstance(admitted, Success):
         return LeftOut(admitted.failure().kind.value)
-    parent: Parent = admitted.unwrap()
+    parent = admitted.unwrap()
     near = within(ladders.queue, BAND), within(ladders.offers, BAND)
     liquidity = categorize(*near, RECORDED_THRESHOLDS)
     return Sampled(parent, mid, liquidity, reach(ladders.offers, parent.cap) >= count)
