@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from depthwalker.core.answer import Ack, CancelAck, Trouble
-from depthwalker.core.book import Ladder, Ladders
+from depthwalker.core.book import Ladder, Ladders, within
 from depthwalker.core.command import OfferAt, Passed, Wake, woken
 from depthwalker.core.depth import BAND, reach
 from depthwalker.core.execution import State
@@ -156,7 +156,9 @@ class Indexed:
         if shown is None or shown.events != self._events or shown.cap != cap:
             queue, facing = self._queue.ladder(self._events), self._offers()
             ladders = Ladders(queue[:LEVELS], facing[:LEVELS])
-            shown = _Shown(self._events, cap, queue, ladders, _near(queue), _near(facing), reach(facing, cap))
+            shown = _Shown(
+                self._events, cap, queue, ladders, within(queue, BAND), within(facing, BAND), reach(facing, cap)
+            )
             self._last = shown
         return shown
 
@@ -324,14 +326,6 @@ class Indexed:
 
     def _last_trade(self, now: Micros) -> Micros:
         return Micros(max(self.index.last_trade(now), *(at for at, _, _ in self.caught), 0))
-
-
-def _near(ladder: Ladder) -> Count:
-    if not ladder:
-        return NONE
-    best = ladder[0][0]
-    low, high = best - BAND, best + BAND
-    return Count(sum([count for price, count in ladder if low <= price <= high]))
 
 
 def _with_suppliers(flow: Flow, more: int) -> Flow:
