@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from depthwalker.core.guard import DAY, Trip, day_of, inspect, review
+from depthwalker.core.guard import Trip, day_of, inspect, review
 from depthwalker.core.rollout import Arm, Assigned, difference
-from depthwalker.core.units import Micros, Money
+from depthwalker.core.units import DAY, Micros, Money
 
 
 def day(number: int, walker: int, control: int, markets: int = 3) -> list[Assigned]:

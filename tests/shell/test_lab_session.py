@@ -7,8 +7,8 @@ import pytest
 from tests.shell.lab_tapes import drawn_tape
 
 from depthwalker.core.tape import Tape
-from depthwalker.core.units import SECOND, Micros
-from depthwalker.shell.lab.session import DAY, Session, repeated, session_of, standing_on
+from depthwalker.core.units import DAY, SECOND, Micros
+from depthwalker.shell.lab.session import Session, repeated, session_of, standing_on
 from depthwalker.shell.recording import save
 
 

@@ -27,7 +27,7 @@ from depthwalker.core.config import Algorithm
 from depthwalker.core.outcome import Success
 from depthwalker.core.parent import Action
 from depthwalker.core.policy import policy_for
-from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
+from depthwalker.core.units import CONTRACT, DAY, SECOND, Count, Micros, Price
 from depthwalker.shell.cli import main
 from depthwalker.shell.ending import Wrong
 from depthwalker.shell.lab.cost import measure
@@ -38,7 +38,7 @@ from depthwalker.shell.lab.parents import Aim, Sampled, Sampling, sample
 from depthwalker.shell.lab.parquet import note, write
 from depthwalker.shell.lab.players import Player
 from depthwalker.shell.lab.progress import Progress
-from depthwalker.shell.lab.session import DAY, Session
+from depthwalker.shell.lab.session import Session
 from depthwalker.shell.lab.space import Frame, variants
 from depthwalker.shell.lab.sweep import Found, Half, Market, Search, tasks, tried
 from depthwalker.shell.lab.sweep_command import halves

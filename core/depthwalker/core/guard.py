@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from depthwalker.core.rollout import Arm, Assigned, difference
-from depthwalker.core.units import MILLION, Micros
+from depthwalker.core.units import DAY, MILLION, Micros
 
 DAYS: Final = 3
 WIDER: Final = 2  # times the 95 % interval, since it is asked for every day: docs/guard.md shows what one time would do
-DAY: Final = Micros(86_400 * MILLION)
 PERCENT: Final = MILLION // 100
 
 

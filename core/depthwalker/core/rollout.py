@@ -13,10 +13,10 @@ from itertools import pairwise
 from typing import Final, assert_never
 
 from depthwalker.core.period import LEAST_BLOCKS, MILLI, Estimate, estimate, mean_of, student
-from depthwalker.core.units import SECOND, Micros, Money, ceil_div, root, round_div
+from depthwalker.core.units import DAY, SECOND, Micros, Money, ceil_div, root, round_div
 
 WHOLE: Final = 10_000  # of an assignment's buckets
-WEEK: Final = Micros(7 * 86_400 * SECOND)  # the least that paper lasts
+WEEK: Final = Micros(7 * DAY)  # the least that paper lasts
 LEAST: Final = 30  # parents of an arm below which nothing is advised
 _FNV_START: Final = 0xCBF29CE484222325
 _FNV_PRIME: Final = 0x100000001B3

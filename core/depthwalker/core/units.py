@@ -19,6 +19,7 @@ CENT: Final = Price(100)
 CONTRACT: Final = Count(100)
 CENT_MONEY: Final = Money(10_000)
 SECOND: Final = Micros(1_000_000)
+DAY: Final = Micros(86_400 * SECOND)
 MILLION: Final = 1_000_000  # parts per million, the scale of every ratio in the core
 
 PRICE_DECIMALS: Final = 4

@@ -11,7 +11,7 @@ from typing import Final
 from depthwalker.core.answer import Rejected, Trouble
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.reply import describe
-from depthwalker.core.units import CONTRACT, SECOND, Count, Micros
+from depthwalker.core.units import CONTRACT, DAY, SECOND, Count, Micros
 from depthwalker.shell.account import KalshiAccount
 from depthwalker.shell.journal import Store, StoreError, WorkerGroup
 from depthwalker.shell.kalshi import KalshiVenue
@@ -23,7 +23,7 @@ LOG: Final = logging.getLogger("depthwalker")
 LIMIT: Final = Count(1_000_000 * CONTRACT)  # the most that a group may have: fills are not what it is for (section 5.9)
 TRIGGERED_FOR: Final = Micros(60 * SECOND)  # whatever a dead worker sent has arrived by then
 SIGN_OF_LIFE: Final = Micros(600 * SECOND)
-UNUSED_FOR: Final = Micros(86_400 * SECOND)  # many signs of life: a database may have been away for long
+UNUSED_FOR: Final = DAY  # many signs of life: a database may have been away for long
 
 
 class Groups:

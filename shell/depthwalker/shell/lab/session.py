@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from depthwalker.core.tape import Tape
-from depthwalker.core.units import SECOND, Micros
+from depthwalker.core.units import DAY, Micros
 from depthwalker.shell.lab.report import Row
 from depthwalker.shell.profiles import PROFILES
 from depthwalker.shell.recording import began
 
-DAY: Final = Micros(86_400 * SECOND)
 LEAST_DAYS: Final = 5  # with fewer whatever is found is only descriptive
 EVENT_PARTS: Final = 2  # of a ticker: INXD-23APR14-ATM is a market of INXD-23APR14
 _FIRST: Final = date(1970, 1, 1)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import Final
 
 from depthwalker.core import crowd, matching
 from depthwalker.core.answer import MarketStatus, TradePrint
@@ -13,10 +12,8 @@ from depthwalker.core.grid import PriceGrid
 from depthwalker.core.pit import Pit, Rules, with_rules
 from depthwalker.core.reports import EndReason, Event
 from depthwalker.core.tape import Tape, after, play
-from depthwalker.core.units import MILLION, SECOND, Count, Micros, Price
+from depthwalker.core.units import DAY, MILLION, Count, Micros, Price
 from depthwalker.shell.paper.fee_schedule import Fees
-
-_DAY: Final = Micros(86_400 * SECOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,7 @@ class Listing:
     tape: Tape
     fee_type: str = "quadratic"
     fee_multiplier: int = MILLION  # parts per million
-    closes_after: Micros = _DAY
+    closes_after: Micros = DAY
     shard: int = 0
     opens_after: Micros = Micros(0)  # noqa: RUF009 - an int
 

@@ -9,8 +9,8 @@ from depthwalker.core.book import Book, Ladder, Leg, complement
 from depthwalker.core.grid import PriceGrid
 from depthwalker.core.structure import name_of
 from depthwalker.core.units import (
+    DAY,
     DOLLAR,
-    SECOND,
     Count,
     Micros,
     Money,
@@ -25,7 +25,7 @@ from depthwalker.shell.paper.floor import Floor, Listing
 from depthwalker.shell.paper.reply import time_text
 
 NO_BOOK: Final[dict[str, object]] = {"orderbook_fp": {"yes_dollars": [], "no_dollars": []}}
-_LIFETIME: Final = Micros(7 * 86_400 * SECOND)
+_LIFETIME: Final = Micros(7 * DAY)
 
 
 def orderbook(book: Book, depth: int) -> dict[str, object]:

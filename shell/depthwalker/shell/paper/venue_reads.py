@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from typing import Final
 
-from depthwalker.core.units import SECOND, Count, Micros, Money, format_count
+from depthwalker.core.units import DAY, SECOND, Count, Micros, Money, format_count
 from depthwalker.shell.paper.exchange import Exchange
 from depthwalker.shell.paper.fields import INT, STRING, decode, present
 from depthwalker.shell.paper.reply import Reply, answer, forbidden, refusal, time_text
 from depthwalker.shell.paper.tariff import DEFAULT_COST, Meter
 
-_DAY: Final = Micros(86_400 * SECOND)
 _LIVE_DAYS: Final = {
     "market_settled_ts": 60,
     "trades_created_ts": 60,
@@ -53,7 +52,7 @@ def schedule(exchange: Exchange) -> Reply:
     """Return the week as the real exchange keeps it; this one pauses only when told to."""
     now = exchange.clock.now()
     hours = {day: _THURSDAY if day == "thursday" else _OPEN for day in _DAYS}
-    span = {"start_time": time_text(exchange.start), "end_time": time_text(Micros(now + 365 * _DAY))}
+    span = {"start_time": time_text(exchange.start), "end_time": time_text(Micros(now + 365 * DAY))}
     return answer({"schedule": {"standard_hours": [span | hours], "maintenance_windows": []}})
 
 
@@ -65,7 +64,7 @@ def cutoff(exchange: Exchange) -> Reply:
 
 def archived_before(name: str, now: Micros) -> Micros:
     """Return the instant before which records are read under /historical alone, by the cutoff's name."""
-    return Micros(now - _LIVE_DAYS[name] * _DAY)
+    return Micros(now - _LIVE_DAYS[name] * DAY)
 
 
 def limits(meter: Meter, account: str) -> Reply:
@@ -93,7 +92,7 @@ def upgrade(exchange: Exchange, meter: Meter, account: str) -> Reply:
 def volume(exchange: Exchange, account: str) -> Reply:
     """Return what an account traded; no tier is given for it here."""
     now = exchange.advance()
-    traded = sum(fill.count for fill in exchange.ledgers[account].fills if fill.at > now - 30 * _DAY)
+    traded = sum(fill.count for fill in exchange.ledgers[account].fills if fill.at > now - 30 * DAY)
     row = {"computed_ts": now // SECOND, "trailing_30d_volume_fp": format_count(Count(traded)), "goals": []}
     return answer({"volume_progress": [row]})
 
