@@ -1,23 +1,15 @@
 """The answers to batches: one outcome an item, in the order of the request (fact sheet, section 5.5)."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 from depthwalker.core.answer import CancelAck, Trouble, Unknown
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import Micros
-from depthwalker.shell.bodies import (
-    BatchCancelBody,
-    BatchCancelPart,
-    CancelBody,
-    ErrorPart,
-)
+from depthwalker.shell.bodies import BatchCancelBody, BatchCancelPart, CancelBody
 from depthwalker.shell.reading import Refused, Unreadable, reading
 from depthwalker.shell.rest import judge
 from depthwalker.shell.wire import cancel_ack_of, words_of
-
-T = TypeVar("T")
 
 # An item's error has no status of its own: this is the one that its code has elsewhere (fact sheet, section 5.11).
 STATUS: Final = {
@@ -54,24 +46,18 @@ def read_batch_cancels(
     """Return what became of each cancel of a batch; a batch of another length is Unreadable."""
 
     def convert(found: BatchCancelBody) -> tuple[Outcome[CancelAck, Trouble], ...]:
-        return tuple(
-            _one(one.error, partial(_cancel_ack, one, now, sent)) for one, sent in _paired(found.orders, order_ids)
-        )
+        if len(found.orders) != len(order_ids):
+            raise Refused(f"{len(found.orders)} items answer {len(order_ids)}")
+        return tuple(_outcome(one, now, sent) for one, sent in zip(found.orders, order_ids, strict=True))
 
     return reading("batch answer", BatchCancelBody, body, convert)
 
 
-def _paired(found: Sequence[T], sent: Sequence[str]) -> tuple[tuple[T, str], ...]:
-    if len(found) != len(sent):
-        raise Refused(f"{len(found)} items answer {len(sent)}")
-    return tuple(zip(found, sent, strict=True))
-
-
-def _one(error: ErrorPart | None, read: Callable[[], T]) -> Outcome[T, Trouble]:
-    if error is not None:
-        return Failure(judge(STATUS.get(error.code, UNHEARD_OF), words_of(error.model_dump())))
+def _outcome(found: BatchCancelPart, now: Micros, order_id: str) -> Outcome[CancelAck, Trouble]:
+    if found.error is not None:
+        return Failure(judge(STATUS.get(found.error.code, UNHEARD_OF), words_of(found.error.model_dump())))
     try:
-        return Success(read())
+        return Success(_cancel_ack(found, now, order_id))
     except Refused as refused:
         return Failure(Unknown(Unreadable("batch answer", str(refused)).in_words()))
 
