@@ -188,20 +188,19 @@ def read_ack(body: bytes, now: Micros, *, order_id: str = "", client_order_id: s
 
     Such answers are on record (fact sheet, section 5.6). `now` dates an answer without a time.
     """
-    return reading("order answer", AckBody, body, lambda found: ack_of(found, now, order_id, client_order_id))
 
+    def convert(found: AckBody) -> Ack:
+        named = found.client_order_id or client_order_id
+        if order_id not in {"", found.order_id} or client_order_id not in {"", named}:
+            raise Refused("it describes another order")
+        return Ack(
+            order_id=found.order_id,
+            filled=None if found.fill_count is None else count_of(found.fill_count),
+            remaining=None if found.remaining_count is None else count_of(found.remaining_count),
+            at=stamp_of(found.ts_ms, now),
+        )
 
-def ack_of(found: AckBody, now: Micros, order_id: str = "", client_order_id: str = "") -> Ack:
-    """Return the answer to a create or an amend, alone or in a batch; raises Refused where it names another order."""
-    named = found.client_order_id or client_order_id
-    if order_id not in {"", found.order_id} or client_order_id not in {"", named}:
-        raise Refused("it describes another order")
-    return Ack(
-        order_id=found.order_id,
-        filled=None if found.fill_count is None else count_of(found.fill_count),
-        remaining=None if found.remaining_count is None else count_of(found.remaining_count),
-        at=stamp_of(found.ts_ms, now),
-    )
+    return reading("order answer", AckBody, body, convert)
 
 
 def read_cancel_ack(body: bytes, now: Micros, order_id: str) -> Outcome[CancelAck, Unreadable]:
