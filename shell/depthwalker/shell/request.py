@@ -10,7 +10,6 @@ from depthwalker.core.units import (
     DOLLAR,
     SECOND,
     Count,
-    Micros,
     Price,
     ceil_div,
     format_count,
@@ -21,9 +20,30 @@ from depthwalker.shell.rest import Rest
 from depthwalker.shell.wire import AUTO_SHARD
 
 
-def place_body(request: PlaceRequest, rest: Rest, group: str = "") -> bytes:
-    """Return the body of a create; its expiration is on the exchange's clock."""
-    return msgspec.json.encode(_order(request, rest, group))
+def place_body(request: PlaceRequest, rest: Rest, group: str) -> bytes:
+    """Return the body of a create, in an order group unless that is empty; its expiration is on the exchange's clock."""
+    assert request.immediate or request.expires is not None, "an order that may rest needs an expiration"
+    resting: dict[str, object] = (
+        {"time_in_force": "immediate_or_cancel"}
+        if request.immediate or request.expires is None
+        else {
+            "time_in_force": "good_till_canceled",
+            "post_only": request.post_only,
+            "expiration_time": ceil_div(rest.on_their_clock(request.expires), SECOND),
+            "cancel_order_on_pause": True,
+        }
+    )
+    return msgspec.json.encode(
+        {
+            "ticker": request.ticker,
+            "client_order_id": request.client_order_id,
+            **_terms(request.leg, request.price, request.count),
+            "self_trade_prevention_type": "taker_at_cross",
+            **resting,
+            **({"order_group_id": group} if group else {}),
+            **_routed(rest.shard(request.ticker)),
+        }
+    )
 
 
 def amend_body(request: AmendRequest, rest: Rest) -> bytes:
@@ -61,29 +81,6 @@ def group_body(limit: Count, shard: int) -> bytes:
     return msgspec.json.encode({**contracts, **_routed(shard)})
 
 
-def _order(request: PlaceRequest, rest: Rest, group: str) -> dict[str, object]:
-    assert request.immediate or request.expires is not None, "an order that may rest needs an expiration"
-    resting: dict[str, object] = (
-        {"time_in_force": "immediate_or_cancel"}
-        if request.immediate or request.expires is None
-        else {
-            "time_in_force": "good_till_canceled",
-            "post_only": request.post_only,
-            "expiration_time": _whole_second(rest.on_their_clock(request.expires)),
-            "cancel_order_on_pause": True,
-        }
-    )
-    return {
-        "ticker": request.ticker,
-        "client_order_id": request.client_order_id,
-        **_terms(request.leg, request.price, request.count),
-        "self_trade_prevention_type": "taker_at_cross",
-        **resting,
-        **({"order_group_id": group} if group else {}),
-        **_routed(rest.shard(request.ticker)),
-    }
-
-
 def _terms(leg: Leg, price: Price, count: Count) -> dict[str, object]:
     """Return side, price and count on the exchange's one book: acquiring NO at p is an ask at 1 - p."""
     side, yes_price = ("bid", price) if leg is Leg.YES else ("ask", Price(DOLLAR - price))
@@ -92,7 +89,3 @@ def _terms(leg: Leg, price: Price, count: Count) -> dict[str, object]:
 
 def _routed(shard: int) -> dict[str, object]:
     return {} if shard == AUTO_SHARD else {"exchange_index": shard}
-
-
-def _whole_second(at: Micros) -> int:
-    return ceil_div(at, SECOND)
