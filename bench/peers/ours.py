@@ -130,9 +130,8 @@ def load(folder: Path) -> Columns:
     """Return the tape; what nobody asks about is never read from the disk."""
 
     def column(name: str) -> Ints:
-        found: Ints = np.asarray(
-            np.load(folder / f"{name}.npy", mmap_mode="r")
-        )  # mapped still, but sliced as any array
+        # Mapped still, but sliced as any array.
+        found: Ints = np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
         return found
 
     yes, no = (Side(*(column(f"{leg}_{name}") for name in SIDE)) for leg in ("yes", "no"))

@@ -570,9 +570,8 @@ async def test_what_may_be_filled_is_the_executions_count_not_the_repeated_calls
             async with rig.engine() as joins:
                 second = asyncio.create_task(joins.execute_trade(AnEdge(1, "0.43", 5), simple(60)))
                 await until(lambda: any(one.execution_id for one in joins._conducts.values()))
-                await rig.shows(
-                    "SELECT 1 FROM execution_journal"
-                )  # a turn of the join's, in which it reads the execution's count
+                # A turn of the join's, in which it reads the execution's count.
+                await rig.shows("SELECT 1 FROM execution_journal")
             with pytest.raises(Unresolved) as told:
                 await second
             rig.sell(4_300, 525)

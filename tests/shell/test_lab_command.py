@@ -550,9 +550,8 @@ def test_a_parent_at_work_as_the_recorder_loses_the_book_is_left_out_and_counted
     found = () if again is None else (Event(Micros(again * SECOND), OTHER_BOOK),)
     touched = Event(Micros(blank * SECOND), Take(Leg.YES, Price(5_000), Count(0)))
     assert left_out(heard, gone, gone, touched, *found) == left
-    assert (
-        left_out(heard, Event(gone.at, Replace(BOOK.yes, ())), *found) == []
-    )  # one side that is missing is a market's own
+    # One side that is missing is a market's own.
+    assert left_out(heard, Event(gone.at, Replace(BOOK.yes, ())), *found) == []
 
 
 def test_a_parent_in_a_silence_of_minutes_that_another_book_ends_is_left_out_and_counted() -> None:

@@ -470,9 +470,8 @@ def partitions(connection: Connection) -> list[str]:
 
 
 def test_partitions_are_made_a_week_each_and_ahead(loaded: Connection) -> None:
-    loaded.execute(
-        "SELECT depthwalker_create_snapshot_partitions(4)"
-    )  # a copy of one that may have been loaded last week
+    # A copy of one that may have been loaded last week.
+    loaded.execute("SELECT depthwalker_create_snapshot_partitions(4)")
     before = partitions(loaded)
     assert value(loaded, "SELECT depthwalker_create_snapshot_partitions(4)") == 0
     assert value(loaded, "SELECT depthwalker_create_snapshot_partitions(60)") == 56

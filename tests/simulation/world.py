@@ -87,9 +87,8 @@ class World:
             with tempfile.TemporaryDirectory() as folder:
                 loop.run_until_complete(asyncio.wait_for(self._live(loop, Path(folder)), LONGEST_S))
         finally:
-            asyncio.set_event_loop(
-                None
-            )  # tasks that a dead coroutine makes while it is closed would stay in a loop that never runs
+            # Tasks that a dead coroutine makes while it is closed would stay in a loop that never runs.
+            asyncio.set_event_loop(None)
             loop.end()
             gc.collect()  # what dead processes left must not be finalised in the middle of another world
 

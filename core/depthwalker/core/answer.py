@@ -14,9 +14,8 @@ from depthwalker.core.grid import PriceGrid
 from depthwalker.core.ledger import Fill
 from depthwalker.core.units import Count, Micros, Money, Price
 
-POST_ONLY_CROSS: Final = (
-    "post only cross"  # the detail of a refused order that would not have rested (fact sheet, section 5.11)
-)
+# The detail of a refused order that would not have rested (fact sheet, section 5.11).
+POST_ONLY_CROSS: Final = "post only cross"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,9 +55,8 @@ from depthwalker.core.view import View
 
 MOST_REFUSALS: Final = 3
 PATIENCE: Final = Micros(4 * SECOND)  # the longest wait without a look
-OPPOSED_PATIENCE: Final = Micros(
-    SECOND // 4
-)  # until a look whether the account's own order has gone, which no book tells
+# Until a look whether the account's own order has gone, which no book tells.
+OPPOSED_PATIENCE: Final = Micros(SECOND // 4)
 FATAL: Final = frozenset(
     {"insufficient_balance", "available_balance_too_low", "market_not_found", "user_not_found", "MARKET_INACTIVE"}
 )

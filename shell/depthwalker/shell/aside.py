@@ -16,9 +16,8 @@ class Aside:
         self._threads = threads
         self._name = name
         self._begin()
-        os.register_at_fork(
-            after_in_child=self._begin
-        )  # threads are not forked, and a pool begins none while it counts one idle
+        # Threads are not forked, and a pool begins none while it counts one idle.
+        os.register_at_fork(after_in_child=self._begin)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Return what `work` does in a thread; in the event loop's, once the main thread has ended: Python begins no more then."""

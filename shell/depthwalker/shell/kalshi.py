@@ -22,7 +22,7 @@ from depthwalker.core.answer import (
 from depthwalker.core.book import Book
 from depthwalker.core.fees import FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
-from depthwalker.core.units import SECOND, Count, Micros, Money
+from depthwalker.core.units import DAY, Count, Micros, Money
 from depthwalker.shell.account_wire import read_status
 from depthwalker.shell.ports import AmendRequest, Clearance, Clock, PlaceRequest, Transport
 from depthwalker.shell.reading import Unreadable
@@ -59,24 +59,19 @@ from depthwalker.shell.wire import (
 
 T = TypeVar("T")
 HISTORICAL: Final = f"{ROOT}/historical"
-LISTED: Final = Micros(
-    7 * 86_400 * SECOND
-)  # orders are listed for fourteen days after their end (fact sheet, section 4)
+LISTED: Final = Micros(7 * DAY)  # orders are listed for fourteen days after their end (fact sheet, section 4)
 
+# Of an order's refusal, in its price, count, account or market (fact sheet, section 5.11).
 OWN_CAUSES: Final = (
-    frozenset(  # of an order's refusal, in its price, count, account or market (fact sheet, section 5.11)
-        (
-            "order_already_exists",
-            "insufficient_balance",
-            "available_balance_too_low",
-            "fill_or_kill_insufficient_resting_volume",
-            "invalid_price",
-            "invalid_order_size",
-            "market_closed",
-            "market_inactive",
-            "MARKET_INACTIVE",
-        )
-    )
+    "order_already_exists",
+    "insufficient_balance",
+    "available_balance_too_low",
+    "fill_or_kill_insufficient_resting_volume",
+    "invalid_price",
+    "invalid_order_size",
+    "market_closed",
+    "market_inactive",
+    "MARKET_INACTIVE",
 )
 
 

@@ -198,9 +198,8 @@ def _named(error: psycopg.Error) -> StoreError:
         case "DW010":
             table, _, row = (error.diag.message_detail or "").partition(" ")
             return MissingRow(table, row)
-        case (
-            "25006" | "25P03" | "25P04"
-        ):  # it only reads since a failover, or has hung up: psycopg counts these among bugs
+        # It only reads since a failover, or has hung up: psycopg counts these among bugs.
+        case "25006" | "25P03" | "25P04":
             return StoreUnavailable(text)
         case str(state) if state.startswith(DATA_EXCEPTION):
             return Unfit(text)

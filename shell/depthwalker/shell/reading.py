@@ -122,9 +122,8 @@ def count_of(text: str) -> Count:
     """Return a count of 0 or more."""
     digits = text[:-3] + text[-2:]
     if text[-3:-2] == "." and len(digits) in SHORT and digits.isdecimal() and digits.isascii():
-        return Count(
-            int(digits)
-        )  # the exchange's own form: a book holds hundreds, and the way below takes thrice as long
+        # The exchange's own form: a book holds hundreds, and the way below takes thrice as long.
+        return Count(int(digits))
     count = signed_count_of(text)
     if count < 0:
         raise Refused("a count is below 0")

@@ -106,9 +106,8 @@ class SyncEngine:
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
-        except (
-            BaseException
-        ):  # an interrupt, or whatever else a signal handler raises; of a call that has ended nothing is left to cancel
+        except BaseException:
+            # An interrupt, or whatever else a signal handler raises; of a call that has ended nothing is left to cancel.
             future.cancel()
             raise
 

@@ -54,9 +54,8 @@ class Indexed:
         self._conditions = Conditions(parent.grid, parent.rates, CALM, 0, 5, 10_000, open=True)
         self._last: _Shown | None = None
         self._closing: Ladder | None = None  # once the deadline is past
-        self._past: dict[
-            tuple[int, Micros], tuple[int, int]
-        ] = {}  # after how many events what traded past a price since then
+        # By price and instant: after how many events, and what traded past that price from then on.
+        self._past: dict[tuple[int, Micros], tuple[int, int]] = {}
         self._removed: dict[int, tuple[int, int]] = {}  # by the other leg's price: what we took, as of so many events
 
     def fork(self) -> "Indexed":

@@ -16,9 +16,8 @@ from depthwalker.core.units import SECOND, Micros
 
 WALKER: Final = "dynamic_depth_walker"
 TAKE_NOW: Final = "take_now"
-LATE: Final = Micros(
-    2 * SECOND
-)  # the walker takes the rest sooner, for the sake of time: that is not to cost an opponent
+# The walker takes the rest sooner, so that there is time for it: that is not to cost an opponent.
+LATE: Final = Micros(2 * SECOND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,9 +134,8 @@ def _run(given: argparse.Namespace, search: Search, left: list[Task], kept: Kept
     with ExitStack() as stack:
         if given.dask is not None:
             stack.enter_context(_dask(given.dask, given.jobs))
-        warnings.filterwarnings(
-            "ignore", module="joblib"
-        )  # what was under way when it was stopped: the same command goes on
+        # Of what was under way when it was stopped: the same command goes on.
+        warnings.filterwarnings("ignore", module="joblib")
         calls = (joblib.delayed(tried)(search, task) for task in left)
         found: Iterator[list[Found]] = joblib.Parallel(n_jobs=given.jobs, return_as="generator_unordered")(calls)
         progress = stack.enter_context(Progress(len(left)))
