@@ -22,7 +22,7 @@ from depthwalker.shell.voice import say
 WIDTH: Final = 120
 
 
-def run_assess(since: int, *, profitable: bool | None, as_json: bool, paper: bool = False) -> int:
+def run_assess(since: int, *, profitable: bool | None, as_json: bool, paper: bool) -> int:
     """Assess the trades of so many microseconds, or the paper ones, and return the exit code: any answer is an answer."""
     settings = Settings.load()
     with database(settings) as dsn, connected(dsn) as connection:

@@ -19,7 +19,7 @@ from psycopg.rows import TupleRow
 
 from depthwalker.shell.ending import FAILED, OK, Ended, Wrong
 from depthwalker.shell.figures import counted
-from depthwalker.shell.pool import ENCODING
+from depthwalker.shell.pool import CONNECT_S, ENCODING
 from depthwalker.shell.postgres import connect_string, schema_mark, schema_marking, schema_path
 from depthwalker.shell.postmaster import PostgresUnavailable, find_binaries
 from depthwalker.shell.queries import SCHEMA_MARK
@@ -27,7 +27,6 @@ from depthwalker.shell.settings import Settings
 from depthwalker.shell.voice import complain, say
 from depthwalker.shell.waiting import waiting
 
-CONNECT_S: Final = 5
 PASSING: Final = "the embedded server runs only while somebody uses it: keep it up with `depthwalker db start`"
 
 
@@ -102,7 +101,7 @@ def how_to_look() -> str:
     return f"{shlex.quote(str(program.relative_to(Path.cwd()) if inside else program))} db shell"
 
 
-def run_database(what: str, *, as_json: bool = False, dry_run: bool = False) -> int:
+def run_database(what: str, *, as_json: bool, dry_run: bool) -> int:
     """Run `depthwalker db WHAT` and return the exit code."""
     settings = Settings.load()
     own = settings.database_url is None

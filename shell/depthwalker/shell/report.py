@@ -49,7 +49,7 @@ def report_execution(execution_id: int, wanted: Wanted) -> int:
     return OK
 
 
-def report_period(span: int, wanted: Wanted, *, paper: bool = False) -> int:
+def report_period(span: int, wanted: Wanted, *, paper: bool) -> int:
     """Write the report of what ended within a span (microseconds) until now, and return the exit code."""
     with database(Settings.load()) as dsn:
         period = asyncio.run(read_period(dsn, Micros(span), paper=paper))
