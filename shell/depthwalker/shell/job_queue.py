@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import Enum
 from typing import Final
 
@@ -15,6 +14,7 @@ from depthwalker.shell import codec
 from depthwalker.shell.api import OrderRefused
 from depthwalker.shell.pool import Database
 from depthwalker.shell.queries import END, ENQUEUE, HOLD, PUT_BACK, QUEUED, TAKE, WAITING
+from depthwalker.shell.rows import span
 from depthwalker.shell.ticket import Job, refuse_another
 
 CHANGED: Final = b"LISTEN depthwalker_queue"
@@ -74,11 +74,11 @@ class JobQueue:
 
         Raises OrderRefused where that entry is another account's, or an order in another market, outcome or direction.
         """
-        span = None if start_within is None else _span(start_within)
+        within = None if start_within is None else span(start_within)
         body = msgspec.json.encode(job).decode()
         # Asked for its number last, so that a repetition after a lost connection finds it.
         await self._database.run(
-            lambda connection: connection.execute(ENQUEUE, (job.request_key, self._account, body, span))
+            lambda connection: connection.execute(ENQUEUE, (job.request_key, self._account, body, within))
         )
         entry = await self.find(job.request_key)
         assert entry is not None
@@ -95,12 +95,12 @@ class JobQueue:
 
     async def take(self, worker: str, most: int, ttl: Micros) -> tuple[Taken, ...]:
         """Hold at most so many that are due, the oldest first; also those whose holder has let its lease run out."""
-        rows = await self._database.all(TAKE, self._account, most, worker, _span(ttl))
+        rows = await self._database.all(TAKE, self._account, most, worker, span(ttl))
         return tuple(Taken(*row) for row in sorted(rows))
 
     async def hold(self, worker: str, requests: Sequence[int], ttl: Micros) -> None:
         """Hold these for another while."""
-        await self._database.all(HOLD, _span(ttl), worker, list(requests))
+        await self._database.all(HOLD, span(ttl), worker, list(requests))
 
     async def end(self, worker: str, request_id: int, execution_id: int) -> None:
         """Note which execution a parent has ended with, unless somebody else holds it by now."""
@@ -115,7 +115,7 @@ class JobQueue:
 
     async def put_back(self, worker: str, request_id: int, after: Micros, message: str) -> None:
         """Let anybody take it again, after a while."""
-        await self._database.all(PUT_BACK, _span(after), message, request_id, worker)
+        await self._database.all(PUT_BACK, span(after), message, request_id, worker)
 
     async def waiting(self) -> int:
         """Return how many have not ended."""
@@ -140,10 +140,6 @@ class JobQueue:
             raise OrderRefused(Refusal(RefusalKind.KEY_TAKEN, told))
         with suppress(codec.Unreadable):  # another version's
             refuse_another(job, _read_job(entry.body))
-
-
-def _span(span: Micros) -> timedelta:
-    return timedelta(microseconds=span)
 
 
 _read_job: Final = codec.reader(Job)

@@ -88,6 +88,11 @@ def instant(micros: Micros) -> str:
     return (EPOCH + timedelta(microseconds=micros)).isoformat()
 
 
+def span(micros: Micros) -> timedelta:
+    """Return a span as PostgreSQL's interval."""
+    return timedelta(microseconds=micros)
+
+
 def _execution(row: ExecutionRow) -> Row:
     return {
         "algorithm": row.algorithm.value,

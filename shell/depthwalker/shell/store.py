@@ -8,7 +8,6 @@ StoreUnavailable tells the caller that the outcome is unknown.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from functools import reduce
 from types import TracebackType
 from typing import Final, Self
@@ -76,7 +75,7 @@ from depthwalker.shell.queries import (
     USE_GROUPS,
     WALKERS,
 )
-from depthwalker.shell.rows import instant, rows, snapshot_row
+from depthwalker.shell.rows import instant, rows, snapshot_row, span
 
 SCHEMA_S: Final = 600.0  # hundreds of statements at once, each of which the server limits
 ADMISSIONS: Final = 16  # at once, each on a connection: the lowest tier reads hardly more positions a second
@@ -134,7 +133,7 @@ class PostgresStore:
 
         Raises codec.Unreadable, and leaves it to others, where another version wrote its journal.
         """
-        claimed, epoch, holder, until, former = await self._database.sole(CLAIM, execution_id, owner, _span(ttl))
+        claimed, epoch, holder, until, former = await self._database.sole(CLAIM, execution_id, owner, span(ttl))
         if not claimed:
             return HeldBy(holder, until)
         try:
@@ -256,7 +255,7 @@ class PostgresStore:
         row = await self._database.one(
             "UPDATE execution_leases SET expires_at = clock_timestamp() + %s "
             "WHERE execution_id = %s AND epoch = %s RETURNING true",
-            _span(ttl),
+            span(ttl),
             execution_id,
             epoch,
         )
@@ -333,7 +332,7 @@ class PostgresStore:
 
     async def spent_groups(self, account: str, triggered: Micros, unused: Micros) -> tuple[WorkerGroup, ...]:
         """Return those triggered so long ago, and those unused for so long whose worker runs nothing."""
-        found = await self._database.all(SPENT_GROUPS, account, _span(triggered), _span(unused))
+        found = await self._database.all(SPENT_GROUPS, account, span(triggered), span(unused))
         return tuple(WorkerGroup(*row) for row in found)
 
     async def group_triggered(self, account: str, group_id: str) -> None:
@@ -358,9 +357,9 @@ class PostgresStore:
             ask.least,
             ask.wanted,
             rate.tokens,
-            _span(rate.period),
+            span(rate.period),
             rate.capacity,
-            _span(ttl),
+            span(ttl),
         )
         return TokenBlock(row[0], row[1], Micros(row[2]), row[3])
 
@@ -392,7 +391,7 @@ async def _begin(connection: Connection, origin: Origin, started: Started, owner
         "initial_snapshot_id": origin.snapshot_id,
     }
     after = rows(project(evolve(START, started)), facts).decode()
-    values = (_json(fields), codec.encode_all(facts).decode(), after, owner, _span(ttl))
+    values = (_json(fields), codec.encode_all(facts).decode(), after, owner, span(ttl))
     row = await (await connection.execute(BEGIN, values)).fetchone()
     assert row is not None
     begun, execution_id, uuid, *rest = row
@@ -409,10 +408,6 @@ def _attached(execution_id: int, uuid: str, status: str, account: str, exchange:
 async def _load(connection: Connection, execution_id: int) -> tuple[Fact, ...]:
     found = await (await connection.execute(LOAD, (execution_id,))).fetchall()
     return tuple(codec.decode(row[0]) for row in found)
-
-
-def _span(span: Micros) -> timedelta:
-    return timedelta(microseconds=span)
 
 
 def _json(value: object) -> str:
