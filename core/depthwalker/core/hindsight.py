@@ -19,7 +19,7 @@ from depthwalker.core.recording import Line, tape_of
 from depthwalker.core.tape import Arrive, Event, Tape, Unplayable, after
 from depthwalker.core.units import DOLLAR, SECOND, Micros, Price
 
-AFTERWARDS: Final = MARKOUTS[-1]
+AFTERWARDS: Final = MARKOUTS[-1]  # the longest markout
 PATIENCE: Final = Micros(15 * SECOND)  # how long a snapshot says what the market is
 
 

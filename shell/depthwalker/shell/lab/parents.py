@@ -14,6 +14,7 @@ from depthwalker.core.config import ExecutionConfig
 from depthwalker.core.depth import BAND, RECORDED_THRESHOLDS, Liquidity, categorize, reach
 from depthwalker.core.fees import STANDARD, FeeRates
 from depthwalker.core.grid import PriceGrid
+from depthwalker.core.hindsight import AFTERWARDS
 from depthwalker.core.outcome import Success
 from depthwalker.core.parent import Action, Holding, Identity, Parent, Ticket, admit
 from depthwalker.core.units import SECOND, Count, Micros, Price
@@ -21,7 +22,6 @@ from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.market import ORIGIN
 
 WIND_DOWN: Final = Micros(4 * SECOND)
-AFTERWARDS: Final = Micros(60 * SECOND)  # the longest markout
 _FAR: Final = Micros(1 << 61)
 
 

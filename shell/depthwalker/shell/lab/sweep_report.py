@@ -99,11 +99,9 @@ def _grouped(found: Sequence[Found]) -> dict[tuple[str, str, str], dict[int, lis
 
 def _row(key: tuple[str, str, str], policy: int, variant: Variant, group: list[Found], base: list[Found] | None) -> Row:
     model, half, liquidity = key
-    parents, reach, full = (
-        sum(row.parents for row in group),
-        sum(row.in_reach for row in group),
-        sum(row.full for row in group),
-    )
+    parents = sum(row.parents for row in group)
+    reach = sum(row.in_reach for row in group)
+    full = sum(row.full for row in group)
     less = None if base is None or policy == 0 else _less(group, base)
     return {
         "queue_model": model,
