@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from depthwalker.core.units import MILLION, SECOND, Micros
 from depthwalker.shell.clock import SystemChance, SystemClock
 from depthwalker.shell.ports import Chance, Clock
@@ -35,17 +37,25 @@ def test_a_wall_clock_that_jumps_forward_is_followed_as_after_a_sleep_of_the_mac
 
 
 async def test_a_sleep_lasts_its_span_when_the_wall_clock_is_stepped_back_meanwhile() -> None:
-    clock = shown((10, 0), (4, 0.5))
+    clock = shown((10, 0), (4, 0.49), (4, 0.5), (4, 0.75))
     began = clock.now()
 
     await clock.sleep_until(Micros(began + SECOND // 2))
 
+    assert clock.now() - began == 750_000, "it slept until its span had passed, and looked no further"
 
-async def test_a_sleep_ends_at_once_when_the_wall_clock_is_stepped_past_it() -> None:
-    clock = shown((10, 0), (14, 1))
+
+async def test_a_sleep_ends_within_a_nap_when_the_wall_clock_is_stepped_past_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("depthwalker.shell.clock.LONGEST_NAP", SECOND // 100)
+    clock = shown((10, 0), (10, 0), (14, 0.01), (14, 1.01))
     began = clock.now()
 
-    await clock.sleep_until(Micros(began + 3 * SECOND))
+    async with asyncio.timeout(1):
+        await clock.sleep_until(Micros(began + 3 * SECOND))
+
+    assert clock.now() - began == 5 * SECOND, "it looked at the clock after one nap, and no further"
 
 
 async def test_a_time_that_has_passed_still_lets_others_run() -> None:
