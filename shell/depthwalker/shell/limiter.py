@@ -31,9 +31,8 @@ WRITES_USED: Final = 800  # of a thousand
 READS_USED: Final = 500
 TICK: Final = Micros(4 * SECOND)
 LOOK: Final = Micros(SECOND)
-POLLING_LEAVES: Final = (
-    2  # market data leaves half of a budget that it shares: it must not starve what executions need to end
-)
+# Market data leaves half of a budget that it shares: it must not starve what executions need to end.
+POLLING_LEAVES: Final = 2
 
 
 class Purpose(Enum):

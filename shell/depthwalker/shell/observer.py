@@ -7,7 +7,7 @@ cannot be kept is not measured later, and harms nothing else.
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from depthwalker.core.book import Book, OwnOrder, without
@@ -32,7 +32,7 @@ class _Watch:
     since: Micros
     kept: Book | None = None
     known: frozenset[str] = frozenset()
-    task: "asyncio.Task[None] | None" = field(default=None)
+    task: "asyncio.Task[None] | None" = None
 
 
 class Observer:

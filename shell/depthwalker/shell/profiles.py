@@ -50,9 +50,8 @@ class Profile:
     removes: Quantiles
     takes: Quantiles
     takes_per_hour: int
-    followed: (
-        int  # share of takers after whom another comes within `follows` seconds; by the gaps between the recorded ones
-    )
+    # Share of takers after whom another comes within `follows` seconds; by the gaps between the recorded ones.
+    followed: int
     follows: int
     sign_memory: int  # autocorrelation of the takers' side from one taker to the next
     touches: Touches

@@ -37,9 +37,8 @@ from depthwalker.core.units import (
 )
 
 LONGEST_LINE: Final = 16_000_000  # bytes; a snapshot of a full book is under one hundred thousand
-LONGEST_RECORDING: Final = (
-    256_000_000  # bytes, unpacked; our longest of one market has six million, the worst takes 4 GB
-)
+# Bytes, unpacked; our longest of one market has six million, the worst takes 4 GB.
+LONGEST_RECORDING: Final = 256_000_000
 MOST_LINES: Final = 10_000  # while takes are owed, for which the flow behind them is searched; the busiest had hundreds
 _GZIP: Final = b"\x1f\x8b"
 _PARQUET: Final = b"PAR1"

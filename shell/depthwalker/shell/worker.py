@@ -127,10 +127,8 @@ class Worker:
             await self._turn_down(taken, Standing.REFUSED, str(refused), str(refused), unless_begun=not another)
         except TradingStopped as stopped:
             await queue.put_back(self._name, number, PAUSE, str(stopped))
-        except (
-            DepthwalkerError,
-            Unreadable,
-        ) as trouble:  # nothing was sent, or another worker has to see it to its end
+        # Nothing was sent, or another worker has to see it to its end.
+        except (DepthwalkerError, Unreadable) as trouble:
             LOG.warning("request %s: %s; it is tried again", number, trouble)
             await queue.put_back(self._name, number, Micros(0) if self._stopping else PAUSE, str(trouble))
         else:
