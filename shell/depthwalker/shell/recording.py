@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Final, Literal, TypeAlias, assert_never
+from typing import IO, Final, Literal, TypeAlias, TypeVar, assert_never
 
 import msgspec
 
@@ -47,6 +47,7 @@ _TAIL: Final = 1 << 20  # longer than any line
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _START: Final = Micros(0)
 _MICROSECOND: Final = timedelta(microseconds=1)
+T = TypeVar("T")
 _Side: TypeAlias = Literal["yes", "no"]
 
 
@@ -257,23 +258,19 @@ def _levels(rows: list[tuple[str, str]]) -> tuple[Level, ...]:
 
 
 def _price(text: str) -> Price:
-    match parse_price(text):
-        case Success(price):
-            return price
-        case Failure(malformed):
-            raise _misread(malformed)
+    return _number(parse_price(text))
 
 
 def _count(text: str) -> Count:
-    match parse_count(text):
-        case Success(count):
-            return count
+    return _number(parse_count(text))
+
+
+def _number(parsed: Outcome[T, Malformed]) -> T:
+    match parsed:
+        case Success(number):
+            return number
         case Failure(malformed):
-            raise _misread(malformed)
-
-
-def _misread(malformed: Malformed) -> ValueError:
-    return ValueError(f"the {malformed.what} {malformed.text!r} should be {malformed.allowed}")
+            raise ValueError(f"the {malformed.what} {malformed.text!r} should be {malformed.allowed}")
 
 
 def _instant(text: str) -> Micros:
