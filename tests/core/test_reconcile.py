@@ -256,7 +256,7 @@ def looked(state: State, orders: tuple[OrderRecord, ...], fills: tuple[FillRecor
 
 
 def both_rest() -> State:
-    """The first create was told to be refused, the second one accepted; then the list shows both at rest."""
+    """The first create was reported as refused, the second one accepted; then the list shows both at rest."""
     refused = fold(intended(), Refused(FIRST, Kind.PLACE, "http_400", "", NOW), state=planned((49, 100)))
     twice = fold(intended(SECOND_ORDER), accepted(SECOND_ORDER), state=refused)
     return looked(twice, (shows(twice, 1, name(SECOND_ORDER), RESTING, 0), shows(twice, 0, "A", RESTING, 0)), (), NOW)

@@ -111,9 +111,9 @@ def _work(state: State, view: View, policy: Policy, strategy: Strategy) -> tuple
 def _changed(
     state: State, view: View, wanted: Desire, against: tuple[int, ...], *, ticks: bool
 ) -> tuple[tuple[int, str], ...]:
-    """Return the splits that an order of the account has begun to stand against, and those that nothing of it holds any more.
+    """Return the splits that an order of the account newly stands against, and, without a reason, those it no longer does.
 
-    Staying where it is, between two ticks, is no change of a split's mind, as long as that order stands within the cap.
+    Between two ticks a split that stays where it is counts as still held, as long as that order stands within the cap.
     """
     held = [part.number for part in state.splits if part.held == AGAINST]
     if not against and not held:
@@ -126,7 +126,7 @@ def _changed(
 
 
 def _held(wanted: Desire, against: tuple[int, ...]) -> tuple[tuple[int, str], ...]:
-    """Return why splits do not move: what an order of the account stands against, whatever its algorithm says."""
+    """Return why splits do not move: an order of the account that stands against one comes before its algorithm's reason."""
     if not against:
         return wanted.held
     others = tuple([(split, reason) for split, reason in wanted.held if split not in against])

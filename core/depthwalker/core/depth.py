@@ -119,7 +119,7 @@ def above_microprice(ladders: Ladders) -> Price | None:
     """Return how far the best offer is above the microprice, rounded up; None where a side is missing.
 
     The microprice lies between best bid and best offer, the nearer to one the larger the other (Stoikov, The micro-price,
-    2018): the price tends to go where the thinner side is. Of all signals measured on recordings the one that tells anything.
+    2018): the price tends to go where the thinner side is. Of all signals measured on recordings only this one tells anything.
     """
     if not ladders.queue or not ladders.offers:
         return None

@@ -12,8 +12,8 @@ cannot act. What is to be done is judged in `decide`, from the state and a view.
     Cancel -> Requested -> sent -> anything: only the order's own record (Observed) closes it
 
 Rules that the fold keeps whatever order facts come in: a fill counts once; cumulative figures never fall; an order's
-exposure is the largest total of any request that may still take effect; a closed order stays closed, but for one that was told to
-be refused and that its own record shows at rest.
+exposure is the largest total of any request that may still take effect; a closed order stays closed, except one
+reported as refused that its own record shows at rest.
 """
 
 from collections.abc import Callable
@@ -81,8 +81,8 @@ class WalkStep:
 class SplitState:
     """A split at work: where it stands, what it has walked, what refused it. `revisions` is the next free revision.
 
-    `refusals` and `deferrals` count the requests in a row that were refused and that did not come to the matching; `paused`: the
-    last one because trading is.
+    `refusals` and `deferrals` count the latest requests in a row that were refused, and that did not reach the matching;
+    `paused`: the last one because trading is.
     """
 
     number: int
@@ -106,8 +106,8 @@ class State:
     """All that is remembered of one execution: the fold of its journal. `calls` counts order entry and private reads.
 
     `arrival` is the first journalled view whose book had been read, `latest` the last such one: what its cost is measured
-    by. `asked_at` is when the last look at our orders began, `looked_at` when one last ended, `read_at` when the last began that showed them all;
-    `over_at` when the market was found to be over.
+    by. `asked_at` is when the last look at our orders began, `looked_at` when the last one ended, `read_at` when the last
+    one that could read them all began; `over_at` when the market was found to be over.
     """
 
     parent: Parent
@@ -207,7 +207,7 @@ def split_filled(state: State, number: int) -> Count:
 
 
 def open_order(state: State, number: int) -> Order | None:
-    """Return the split's order that is not closed: the first, should one have been accepted that was told to be refused."""
+    """Return the split's order that is not closed: the first of two, should one reported as refused have been accepted."""
     for order in state.orders:
         if order.key.split == number and order.phase is not Phase.CLOSED:
             return order
@@ -688,7 +688,7 @@ def _observed(order: Order, fact: Observed) -> Order:
 
 
 def _ended(order: Order, ending: Ending, at: Micros) -> Order:
-    """Return the order closed as its own record says, also where it was told to be refused."""
+    """Return the order closed as its own record says, also where it was reported as refused."""
     return replace(order, ending=ending) if order.ending is Ending.REFUSED else ledger.close(order, ending, at)
 
 

@@ -28,8 +28,8 @@ class Policy:
     the usual length makes at most twenty (docs/ablation.md: it costs nothing).
 
     `take_before`: how long before winding down the unfilled remainder is taken. `above_microprice`: how far the best offer may be
-    above the microprice to be taken before that. `waiting_share`: it is not while the flow of late, going on until then, would
-    serve this share (ppm) of what stands before us in the queue and of ourselves (docs/guides/policy.md).
+    above the microprice to be taken before that. `waiting_share`: it is not taken while the recent flow, should it last until
+    then, would fill this share (ppm) of the queue ahead of us and our own remainder (docs/guides/policy.md).
 
     The defaults are those of executions begun before a constant was: their journals do not hold it, and they go on by these.
     """

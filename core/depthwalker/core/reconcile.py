@@ -1,8 +1,8 @@
 """Desired quotes and the ledger in, order commands out: races, partial fills and unknown outcomes are handled here, once.
 
-A split has at most one order that is not closed, unless one comes that was told to be refused, and an order at most one mutation
-under way. An order whose outcome or record is in doubt is looked up before anything else happens to it; only its cancel goes out, too, while orders cannot be
-read. New exposure is taken on only out of headroom: the parent's count less what every order out may still fill
+A split has at most one order that is not closed, unless one reported as refused was accepted after all, and an order at most
+one mutation under way. An order whose outcome or record is in doubt is looked up before anything else happens to it; only its
+cancel also goes out while orders cannot be read. New exposure is taken on only out of headroom: the parent's count less what every order out may still fill
 (invariant 1). No order is placed at or amended to a price at which it would meet one of the same account.
 """
 
@@ -112,7 +112,7 @@ def retry_at(order: Order) -> Micros:
 
 
 def replace_at(state: State, part: SplitState) -> Micros:
-    """Return when a split whose last order was refused, did not come to the matching or took nothing may place or amend again."""
+    """Return when a split whose last order was refused, did not reach the matching or took nothing may place or amend again."""
     longest = LONGEST_PAUSE if part.paused else LONGEST_BACKOFF
     wait = max(backoff(part.refusals + 1), backoff(part.deferrals, longest=longest))
     refused = Micros(part.refused_at + wait) if part.refused_at else Micros(0)
@@ -255,10 +255,10 @@ def _amend(
 
 
 def _superfluous(order: Order, part: SplitState, state: State) -> bool:
-    """Return whether an order that was told to be refused has come all the same, so that this one is one too many.
+    """Return whether this order is one too many, because one reported as refused was accepted after all.
 
-    One that a later one was placed instead of goes, whatever is wanted: under a later revision its records would be taken for that
-    one's. So does the later one where the first is out too, or has left less to be filled than it asks for.
+    The earlier of the two goes, whatever is wanted: amended to a later revision, its records would be taken for the later one's.
+    The later one goes too while the earlier is out, or has filled so much that less is left than it asks for.
     """
     others = [one for one in state.orders if one.key.split == part.number and one is not order]
     if any(one.key.birth > order.key.birth or one.phase is not Phase.CLOSED for one in others):

@@ -63,7 +63,8 @@ class View:
     `queue_near` and `offers_near` count the contracts within five cents of the best, `reach` the offers up to the cap;
     all three from the whole book. `ahead` estimates, by split, the contracts still before our order in its queue;
     `passages` what went by it since it joined. An order at `own_offer` or above would meet one of the account's own, after it
-    has taken the `own_after` contracts of others that came before it at that price; `own_waits`: another execution waits for that, too, until ours have gone.
+    has taken the `own_after` contracts of others that came before that one at its price; `own_waits`: another execution of the
+    account waits until our orders have gone.
     """
 
     now: Micros

@@ -255,7 +255,7 @@ class Conductor:
             return _seated(feed, started, await admission.begin(origin, started, self._worker, LEASE))
 
     async def _until_told(self, job: Job, begin: Callable[[], Awaitable[Seated | Attached]]) -> Seated | Attached:
-        """Begin until the store says whether it has: what began without our knowing would be executed by whoever finds it."""
+        """Ask to begin until the store says whether it has begun: unknown to us it would be executed by whoever finds it."""
         while True:
             try:
                 return await begin()

@@ -339,7 +339,7 @@ class Engine:
         return tuple(one.order_id for one in strays if one.order_id not in failed), troubles
 
     async def _end_of(self, execution_id: int, conduct: Conduct) -> Trade | str:
-        """Return what came of an execution that was taken up, or what is in its way, or what it leaves as long as it has not ended."""
+        """Return the trade of an execution that was taken up, or why there is none; while it runs, what may be filled and rest."""
         if conduct.task.done():
             (ended,) = await asyncio.gather(conduct.task, return_exceptions=True)
             return ended if isinstance(ended, Trade) else str(ended)

@@ -1,7 +1,7 @@
 """Keeps a rollout while the engine runs: assigns arms, disables the walker when the guard says so, ends walkers of a stopped one.
 
-It does nothing until an execution of a rollout's arm runs here. A database that cannot be asked
-assigns nobody to the walker.
+It watches from the first execution of a rollout's arm that runs here on; each execution is inspected as it ends, once a rollout
+has begun. A parent whose arm the database cannot tell does not begin.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ Two policies. `spec` is the specification to the letter: splits on the first off
 each unfilled split walks when the absolute volume momentum reaches the threshold. `tuned` is what the laboratory found:
 at every tick the splits rest inside the spread and one level behind, up and down with what others bid; while less is offered under the
 cap than was asked for it takes what there is; whenever the best offer is near the microprice it takes that offer and no more,
-unless the flow of late is likely to serve us; shortly before the end it takes the rest.
+unless the recent flow is likely to fill us; shortly before the end it takes the rest.
 """
 
 from typing import Final, assert_never
@@ -156,9 +156,9 @@ def _taking(state: State, view: View, policy: Policy) -> tuple[Price, str] | Non
 
 
 def _served_until(state: State, view: View, policy: Policy) -> Micros:
-    """Return until when to wait: while the flow of late, going on until the rest is taken, would serve enough of us.
+    """Return until when to wait: as long as the recent flow, should it last until the rest is taken, would fill enough.
 
-    That is a share of what is before us in the queue and of what is left.
+    Enough is a share of the queue ahead of us and of what we have left.
     """
     left = state.parent.count - total_filled(state)
     waiting = [part for part in state.splits if unfilled(state, part) > 0]

@@ -63,7 +63,7 @@ def repeated(session: Session | None, before: Iterable[tuple[str, Session | None
     """Return why a recording does not count beside those before it, each with its name; None where it does.
 
     Nothing else keeps a packed and a plain copy in one folder, or what two recorders wrote at once, from counting twice: the
-    intervals would be of half as much as they say.
+    intervals would rest on half of what they claim.
     """
     if session is None:
         return None
