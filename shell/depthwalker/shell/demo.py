@@ -79,8 +79,6 @@ def run_demo(wish: Wish) -> int:
     seed = secrets.randbelow(SEEDS) if wish.seed is None else wish.seed
     console = Console(stderr=wish.as_json, highlight=False)
     scenes = _scenes(wish, seed)
-    if isinstance(scenes, str):
-        raise Wrong(scenes)
     say = partial(show_lines, console)
     say(
         f"seed {seed}: --seed {seed} (of make demo, SEED={seed}) repeats {'the market' if len(scenes) == 1 else 'the markets'}"
@@ -138,7 +136,8 @@ def _report(wish: Wish, ends: Sequence[End], dsn: str) -> str:
     return f"the report of execution {number}, the one that walked most, is {wish.report}: open it in a browser"
 
 
-def _scenes(wish: Wish, seed: int) -> tuple[Scene, ...] | str:
+def _scenes(wish: Wish, seed: int) -> tuple[Scene, ...]:
+    """Return the markets to play in. Raises Wrong."""
     if wish.data is None:
         return synthetic_scenes(seed, wish.seconds)
     try:
@@ -146,9 +145,9 @@ def _scenes(wish: Wish, seed: int) -> tuple[Scene, ...] | str:
             case Success(scene):
                 return (scene,)
             case Failure(unplayable):
-                return f"{wish.data} cannot be replayed: {unplayable.reason}"
+                raise Wrong(f"{wish.data} cannot be replayed: {unplayable.reason}")
     except OSError as error:
-        return f"{wish.data} cannot be read: {error.strerror}; give the path of a recording"
+        raise Wrong(f"{wish.data} cannot be read: {error.strerror}; give the path of a recording") from error
 
 
 def _parts(scenes: Iterable[Scene], follower: Follower, run: str) -> list[Part]:
