@@ -13,7 +13,7 @@ import psycopg
 
 from depthwalker.core.algorithms.table import production
 from depthwalker.core.answer import TradePrint, recorded
-from depthwalker.core.book import Book, Leg
+from depthwalker.core.book import Book
 from depthwalker.core.config import Algorithm
 from depthwalker.core.execution import START, State, evolve
 from depthwalker.core.fact import Fact
@@ -23,7 +23,7 @@ from depthwalker.core.parent import shifted
 from depthwalker.core.policy import policy_for
 from depthwalker.core.projection import own_fills, project
 from depthwalker.core.quality import MARKOUTS, Match, markout
-from depthwalker.core.units import Count, Micros, Money, Price
+from depthwalker.core.units import Micros, Money
 from depthwalker.shell import codec
 from depthwalker.shell.lab.market import ORIGIN, QueueModel
 from depthwalker.shell.lab.plain import Plain
@@ -120,20 +120,6 @@ def _columns(one: Measured) -> tuple[int | str | None, ...]:
     return (one.basic_slippage, one.basic_fill_rate, one.improvement, *one.markouts, one.note or None)
 
 
-class _Trade(msgspec.Struct):
-    trade_id: str
-    taker: Leg
-    yes_price: int
-    count: int
-    at: int
-
-
 def _sight(at: int, yes: str, no: str, trades: str) -> Sight:
-    prints = msgspec.json.decode(trades, type=tuple[_Trade, ...])
-    return Sight(
-        Book(read_depth(yes), read_depth(no), Micros(at)),
-        tuple(
-            TradePrint(one.trade_id, one.taker, Price(one.yes_price), Count(one.count), Micros(one.at))
-            for one in prints
-        ),
-    )
+    prints = msgspec.json.decode(trades, type=tuple[TradePrint, ...])
+    return Sight(Book(read_depth(yes), read_depth(no), Micros(at)), prints)
