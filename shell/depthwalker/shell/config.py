@@ -28,22 +28,10 @@ from depthwalker.core.config import (
 )
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import MILLION, Count, Micros, Price
-from depthwalker.shell.exact import ConfigError, ConfigErrors, Table, optional, parse_table, whole
+from depthwalker.shell.exact import ConfigError, ConfigErrors, Table, member, optional, parse_table, whole
 
 NAME: Final = "execution_config"
 MOST_SPLITS: Final = 10
-
-
-def _algorithm(given: object) -> Algorithm:
-    return Algorithm(given)
-
-
-def _policy(given: object) -> PolicyName:
-    return PolicyName(given)
-
-
-def _urgency(given: object) -> Urgency:
-    return Urgency(given)
 
 
 def _ratios(given: object) -> tuple[int, ...]:
@@ -112,7 +100,7 @@ class _Walker(Table):
             '"0.010"; only policy "spec" goes by it'
         ),
     ] = DEFAULT_WALKER.aggressive_increment
-    policy: Annotated[PolicyName, BeforeValidator(_policy), Field(description='"tuned" or "spec"')] = (
+    policy: Annotated[PolicyName, BeforeValidator(member(PolicyName)), Field(description='"tuned" or "spec"')] = (
         DEFAULT_WALKER.policy
     )
 
@@ -132,14 +120,16 @@ class _Twap(Table):
 
 class _Adaptive(Table):
     urgency: Annotated[
-        Urgency, BeforeValidator(_urgency), Field(description='"patient", "normal" or "urgent": how soon it takes')
+        Urgency,
+        BeforeValidator(member(Urgency)),
+        Field(description='"patient", "normal" or "urgent": how soon it takes'),
     ] = DEFAULT_ADAPTIVE.urgency
 
 
 class _Execution(Table):
     algorithm: Annotated[
         Algorithm,
-        BeforeValidator(_algorithm),
+        BeforeValidator(member(Algorithm)),
         Field(description='"simple_limit", "dynamic_depth_walker", "twap" or "adaptive_limit"'),
     ] = DEFAULT_EXECUTION.algorithm
     max_slippage_percent: Annotated[

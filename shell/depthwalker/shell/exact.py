@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
+from enum import Enum
 from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -50,6 +51,7 @@ class Table(BaseModel):
 
 
 B = TypeVar("B", bound=Table)
+E = TypeVar("E", bound=Enum)
 T = TypeVar("T")
 
 
@@ -115,6 +117,15 @@ def exact(given: object) -> Decimal | None:
 def optional(read: Callable[[object], T]) -> Callable[[object], T | None]:
     """Return a validator that lets None through."""
     return lambda given: None if given is None else read(given)
+
+
+def member(kind: type[E]) -> Callable[[object], E]:
+    """Return a validator: the member of an enumeration whose value is given."""
+
+    def read(given: object) -> E:
+        return kind(given)
+
+    return read
 
 
 def _error(name: str, model: type[Table], where: Sequence[int | str], kind: str, given: object) -> ConfigError:

@@ -23,7 +23,7 @@ from pydantic import BeforeValidator, Field
 
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.units import Count, Micros
-from depthwalker.shell.exact import ConfigError, ConfigErrors, Table, optional, parse_table, whole
+from depthwalker.shell.exact import ConfigError, ConfigErrors, Table, member, optional, parse_table, whole
 from depthwalker.shell.postgres import default_folder
 from depthwalker.shell.private import make_folder
 
@@ -99,14 +99,6 @@ def _truth(given: object) -> bool:
     return known[given]
 
 
-def _recovering(given: object) -> Recovering:
-    return Recovering(given)
-
-
-def _strays(given: object) -> Strays:
-    return Strays(given)
-
-
 def _path(given: object) -> Path:
     if not isinstance(given, (str, Path)) or not str(given):
         raise ValueError("not a path")
@@ -114,10 +106,6 @@ def _path(given: object) -> Path:
         return Path(given).expanduser()
     except RuntimeError as nobody:
         raise ValueError("the home of nobody that is known here") from nobody
-
-
-def _optional_path(given: object) -> Path | None:
-    return None if given is None else _path(given)
 
 
 SPAN: Final = "seconds from 0.05 to 3600"
@@ -139,7 +127,7 @@ class _Keys(Table):
     ] = None
     key_file: Annotated[
         Path | None,
-        BeforeValidator(_optional_path),
+        BeforeValidator(optional(_path)),
         Field(description="the path of a PEM file that only you can read, together with key_id"),
     ] = None
     database_url: Annotated[
@@ -197,12 +185,12 @@ class _Keys(Table):
     ] = True
     recovery: Annotated[
         Recovering,
-        BeforeValidator(_recovering),
+        BeforeValidator(member(Recovering)),
         Field(description='"continue", "wind_down" or "off": what becomes of executions that a dead process left'),
     ] = Recovering.CONTINUE
     strays: Annotated[
         Strays,
-        BeforeValidator(_strays),
+        BeforeValidator(member(Strays)),
         Field(description='"report" or "cancel": what becomes of our orders that belong to nothing'),
     ] = Strays.REPORT
     order_groups: Annotated[
