@@ -125,6 +125,12 @@ def test_every_fill_is_marked_once_in_order_of_time_with_the_mid_of_its_moment()
     )
 
 
+def test_of_two_views_at_one_instant_the_one_journalled_later_is_the_latest() -> None:
+    facts = (placed(FIRST), Accepted(FIRST, "a", None, at(3)), book(4, 6900, 7300), book(4, 6800, 7000))
+
+    assert story(BUY, *facts, filled("a", "t1", 7000, 1000, 5)).marks[0].twice_mid == 13_800
+
+
 def test_a_fill_before_the_first_mid_takes_that_one_and_without_any_has_none() -> None:
     facts = (placed(FIRST), Accepted(FIRST, "a", None, at(3)), filled("a", "1", 7000, 100, 4))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import accumulate, pairwise
-from typing import Final, TypeAlias
+from typing import Final
 
 from depthwalker.core.book import Ladder
 from depthwalker.core.depth import imbalance
@@ -34,7 +34,7 @@ from depthwalker.core.momentum import momentum, pressure
 from depthwalker.core.parent import Action, Parent, Ticket, in_words
 from depthwalker.core.policy import Policy
 from depthwalker.core.projection import own_fills, project
-from depthwalker.core.quality import complete
+from depthwalker.core.quality import Mid, complete
 from depthwalker.core.row import Projection
 from depthwalker.core.units import DOLLAR, Count, Micros, Money, Price
 
@@ -147,8 +147,6 @@ class Story:
     until: Micros
 
 
-Mid: TypeAlias = tuple[Micros, Price]  # an instant, and best bid plus best offer then, in the leg we acquire
-
 _REQUESTS: Final = {
     Kind.PLACE: (Deed.PLACE, "sent again"),
     Kind.AMEND: (Deed.MOVE, "sent again"),
@@ -232,7 +230,7 @@ def _stands(ticket: Ticket, states: tuple[State, ...], facts: tuple[Fact, ...]) 
 def _marks(last: State, facts: tuple[Fact, ...]) -> tuple[Mark, ...]:
     """Return the fills, each once, in the price of the leg acquired."""
     keys = {order.order_id: order.key for order in last.orders if order.order_id}
-    mids = tuple(sorted(_mids(facts)))
+    mids = tuple(sorted(_mids(facts), key=_instant))
     marks = [
         Mark(keys[fill.order_id], fill.price, fill.count, fill.fee, fill.taker, fill.at, _mid_at(mids, fill.at))
         for fill in own_fills(last, facts)
@@ -248,16 +246,16 @@ def _mids(facts: tuple[Fact, ...]) -> Iterator[Mid]:
     for fact in facts:
         twice = fact.view.ladders.twice_mid() if isinstance(fact, Viewed) else None
         if twice is not None:
-            yield fact.at, twice
+            yield Mid(fact.at, twice)
 
 
 def _mid_at(mids: tuple[Mid, ...], at: Micros) -> Price | None:
     """Return the mid of the latest view at an instant, or the first there is."""
-    return mids[max(0, bisect_right(mids, at, key=_instant) - 1)][1] if mids else None
+    return mids[max(0, bisect_right(mids, at, key=_instant) - 1)].twice if mids else None
 
 
 def _instant(mid: Mid) -> Micros:
-    return mid[0]
+    return mid.at
 
 
 def _decisions(states: tuple[State, ...], facts: tuple[Fact, ...]) -> Iterator[Decision]:
