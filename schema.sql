@@ -1294,9 +1294,13 @@ GROUP BY b.account, b.bucket, b.level, b.at;
 CREATE OR REPLACE FUNCTION depthwalker_cap_when_asked(p_execution_id bigint, p_split int, p_birth int) RETURNS numeric
 LANGUAGE sql STABLE AS $$
     WITH asked AS (
-        SELECT max(seq) AS seq FROM execution_journal
-        WHERE execution_id = p_execution_id AND kind IN ('PlaceIntended', 'AmendIntended')
-          AND body #>> '{key,split}' = p_split::text AND body #>> '{key,birth}' = p_birth::text
+        SELECT max(j.seq) AS seq
+        FROM child_orders c JOIN execution_state e USING (execution_id) JOIN execution_journal j USING (execution_id)
+        WHERE c.execution_id = p_execution_id AND c.split = p_split AND c.birth = p_birth
+          AND j.kind IN ('PlaceIntended', 'AmendIntended')
+          AND j.body #>> '{key,split}' = p_split::text AND j.body #>> '{key,birth}' = p_birth::text
+          -- to where it stands: the amend that was to bring it down with the cap may have come to nothing
+          AND (j.body ->> 'price')::numeric / 10000 = CASE e.action WHEN 'buy' THEN c.price ELSE 1 - c.price END
     ), changed AS (  -- a new grid leaves the parent's own cap
         SELECT (j.body ->> 'cap')::numeric AS cap FROM execution_journal j, asked
         WHERE j.execution_id = p_execution_id AND j.kind IN ('CapChanged', 'GridChanged') AND j.seq < asked.seq
@@ -1308,7 +1312,7 @@ LANGUAGE sql STABLE AS $$
         0
     ) / 10000
 $$;
-COMMENT ON FUNCTION depthwalker_cap_when_asked IS 'The cap that was in force when an order was last asked for, as a price of the leg acquired.';
+COMMENT ON FUNCTION depthwalker_cap_when_asked IS 'The cap that was in force when an order was last asked to where it stands, as a price of the leg acquired.';
 
 CREATE OR REPLACE VIEW broken_invariants AS  -- must be empty; numbers as in docs/architecture.md
 SELECT e.execution_id, 1 AS invariant, format('%s of %s filled', e.filled_quantity, e.target_quantity) AS detail

@@ -33,9 +33,20 @@ from tests.shell.test_schema import ENGINE
 from depthwalker.core.answer import OrderStatus, TradePrint
 from depthwalker.core.book import Book, Leg
 from depthwalker.core.execution import evolve
-from depthwalker.core.fact import Accepted, AmendIntended, CapChanged, Fact, Held, Started, Status, StopRequested
+from depthwalker.core.fact import (
+    Accepted,
+    AmendIntended,
+    CapChanged,
+    Fact,
+    Held,
+    Refused,
+    Started,
+    Status,
+    StopRequested,
+)
+from depthwalker.core.ledger import Kind, Style
 from depthwalker.core.momentum import momentum
-from depthwalker.core.parent import Action
+from depthwalker.core.parent import Action, Ticket
 from depthwalker.core.projection import project
 from depthwalker.core.units import Count, Micros, Price, round_div
 from depthwalker.shell.assess import read_trades
@@ -247,6 +258,21 @@ async def test_a_cap_that_has_come_down_breaks_no_invariant_by_what_was_there_be
     await rows(sql, "UPDATE child_orders SET price = 0.72 RETURNING 1")
     assert [row[1] for row in await rows(sql, "SELECT * FROM broken_invariants")] == [2], "the parent's own cap holds"
     await rows(sql, "UPDATE child_orders SET price = 0.71 RETURNING 1")
+
+
+@pytest.mark.parametrize("ticket", [BUY, SELL], ids=["buy", "sell"])
+async def test_an_order_that_was_filled_before_it_could_come_down_with_the_cap_breaks_no_invariant(
+    store: PostgresStore, sql: psycopg.AsyncConnection[TupleRow], ticket: Ticket
+) -> None:
+    down = AmendIntended(FIRST, 1, Price(7000), Count(6000), Style.REST, Count(0), False, 0, "capped", at(6))
+    await made(
+        store,
+        begun_by(ticket),
+        *(viewed(), PLANNED, placed(FIRST, 7100), Accepted(FIRST, "a", None, at(3)), CapChanged(Price(7000), at(5))),
+        *(down, filled("a", "1", 7100, 6000, 6), Refused(FIRST, Kind.AMEND, "not_found", "", at(7))),
+        closed(FIRST, "a", OrderStatus.EXECUTED, 7100, 6000, 8),
+    )
+    assert await rows(sql, "SELECT * FROM broken_invariants") == []
 
 
 @pytest.mark.parametrize("later", [(), (CapChanged(Price(7050), at(6)),)], ids=["", "and moves again"])
