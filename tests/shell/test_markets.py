@@ -14,8 +14,8 @@ from depthwalker.core.answer import Market, NotApplied, Rejected, Trouble, Unkno
 from depthwalker.core.book import Book
 from depthwalker.core.channel import Channel
 from depthwalker.core.execution import START, evolve
-from depthwalker.core.fact import Started
-from depthwalker.core.fees import WITH_MAKER_FEES, FeeRates
+from depthwalker.core.fact import Started, Viewed
+from depthwalker.core.fees import STANDARD, WITH_MAKER_FEES, FeeRates
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import Micros
 from depthwalker.shell.api import ExchangeTrouble
@@ -148,6 +148,14 @@ async def test_the_market_of_what_is_taken_up_is_as_its_journal_had_it_until_it_
     venue.refuses = venue.no_fees = None
     assert await markets.feed(A) is feed
     assert (feed.market.event_ticker, feed.rates) == (market().event_ticker, venue.rates)
+
+
+def test_what_is_taken_up_pays_the_fees_that_it_was_last_seen_to_pay_not_those_of_its_start() -> None:
+    seen = scenes.view(scenes.after(5))
+    dearer = replace(seen, conditions=replace(seen.conditions, rates=FeeRates(140_000, 0)))
+    parent = replace(scenes.parent(), ticker=A)
+    begun = scenes.fold(Started(parent, scenes.policy(), parent.started), Viewed(dearer, True, scenes.after(5)))
+    assert (parent.rates, some()[0].resumed(begun).rates) == (STANDARD, FeeRates(140_000, 0))
 
 
 async def test_a_market_is_followed_from_the_first_watcher_to_the_last() -> None:

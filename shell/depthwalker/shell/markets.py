@@ -86,7 +86,8 @@ class Markets:
         grid = state.grid.of(parent.leg)
         # Taken to be open: only the exchange can refuse what it takes no more, and a cancel needs no open market.
         market = Market(parent.ticker, "", MarketStatus.ACTIVE, grid, parent.deadline, AUTO_SHARD)
-        return self._open(market, parent.rates)
+        # The fees of its start may have been lower: a cap that came down with them since must not rise again.
+        return self._open(market, parent.rates if state.latest is None else state.latest.conditions.rates)
 
     def keep(self, feed: Feed) -> None:
         """Keep a market current, whether or not anything is executed in it."""
