@@ -35,6 +35,7 @@ class Told(KalshiVenue):
         self.fees = 0
         self.gate: dict[str, asyncio.Event] = {}
         self.fails: Exception | Trouble | None = None
+        self.no_fees: Trouble | None = None
         self.status = MarketStatus.ACTIVE
 
     @override
@@ -49,7 +50,7 @@ class Told(KalshiVenue):
         self.fees += 1
         told = self.rates
         await self._pass("fees")
-        return Success(told)
+        return Success(told) if self.no_fees is None else Failure(self.no_fees)
 
     @override
     async def book(self, ticker: str) -> Outcome[Book, Trouble]:
@@ -426,3 +427,39 @@ async def test_fees_are_read_again_once_they_are_a_minute_old() -> None:
     assert (await feed.fees()).unwrap() == FeeRates(140_000, 0)
     assert (await feed.fees()).unwrap() == feed.rates
     assert venue.fees == 1
+
+
+async def test_of_a_watched_market_fees_are_read_every_minute_though_nobody_tells_of_a_change() -> None:
+    feed, venue = a_feed(1)
+    clock, heard = venue.time, Changes()
+    assert isinstance(clock, Hurried)
+    feed.watch(heard)
+    await heard.next()
+    venue.rates = FeeRates(140_000, 0)
+    feed.hurry()
+    await heard.next()
+    assert (feed.rates, venue.fees) == (STANDARD, 0)
+    clock.leap(FEES_INTERVAL)
+    feed.hurry()
+    await heard.next()
+    assert (feed.rates, venue.fees) == (FeeRates(140_000, 0), 1)
+    feed.hurry()
+    await heard.next()
+    await feed.leave(heard)
+    assert venue.fees == 1
+
+
+async def test_fees_that_cannot_be_read_are_asked_for_no_more_often() -> None:
+    feed, venue = a_feed(1)
+    clock, heard = venue.time, Changes()
+    assert isinstance(clock, Hurried)
+    feed.watch(heard)
+    await heard.next()
+    venue.no_fees = NotApplied("no connection")
+    clock.leap(FEES_INTERVAL)
+    for _ in range(3):
+        feed.hurry()
+        await heard.next()
+    await feed.leave(heard)
+    assert (feed.rates, venue.fees) == (STANDARD, 1)
+    assert isinstance(await feed.fees(), Failure), "who needs those of now is not given old ones"

@@ -28,7 +28,6 @@ class Several(Told):
     """An exchange with any number of markets."""
 
     refuses: Trouble | None = None
-    no_fees: Trouble | None = None
 
     @override
     async def market(self, ticker: str) -> Outcome[Market, Trouble]:
@@ -37,10 +36,6 @@ class Several(Told):
         self.markets += 1
         await self._pass("market")
         return Success(replace(market(), ticker=ticker))
-
-    @override
-    async def fee_rates(self, market: Market) -> Outcome[FeeRates, Trouble]:
-        return await super().fee_rates(market) if self.no_fees is None else Failure(self.no_fees)
 
 
 @dataclass

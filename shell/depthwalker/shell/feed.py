@@ -92,7 +92,7 @@ class Feed:
         self._listeners: list[Callable[[], None]] = []
         self._hurry = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
-        self._market_read = self._fees_read = clock.now()
+        self._market_read = self._fees_read = self._fees_asked = clock.now()
         self._traded_until = Micros(clock.now() - WINDOW)
 
     def watch(self, listener: Callable[[], None]) -> None:
@@ -176,7 +176,7 @@ class Feed:
             await self._read_market()
 
     async def fees(self) -> Outcome[FeeRates, Trouble]:
-        """Return the fees in force, read now unless they were read within the interval: only a websocket tells of their change."""
+        """Return the fees in force, read now unless they were read within the interval."""
         if self._fees_due or self._clock.now() - self._fees_read >= FEES_INTERVAL:
             return await self._read_fees()
         return Success(self.rates)
@@ -240,7 +240,9 @@ class Feed:
     async def _read(self) -> None:
         await self._read_book()
         await self.refresh_market()
-        if self._fees_due and self.market.event_ticker:  # a market that has not been read yet names none
+        # Nobody tells of a series' new fees, and without a websocket of an event's neither. A market not read yet names no event.
+        old = self._clock.now() - self._fees_asked >= FEES_INTERVAL
+        if (self._fees_due or old) and self.market.event_ticker:
             await self._read_fees()
         await self._read_trades_unless_told()
 
@@ -268,6 +270,7 @@ class Feed:
 
     async def _read_fees(self) -> Outcome[FeeRates, Trouble]:
         asked, began = self._fees_due.asked, self._clock.now()
+        self._fees_asked = began
         rates = await self._venue.fee_rates(self.market)
         if isinstance(rates, Success):
             self.rates = rates.unwrap()
