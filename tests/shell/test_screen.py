@@ -37,6 +37,7 @@ from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.ledger import Fill, Kind, OrderKey, Style
 from depthwalker.core.parent import Action, Parent, Ticket
 from depthwalker.core.policy import policy_for
+from depthwalker.core.projection import project
 from depthwalker.core.siblings import AGAINST
 from depthwalker.core.split import Split
 from depthwalker.core.units import SECOND, Count, Micros, Money, Price
@@ -49,6 +50,7 @@ from depthwalker.shell.terminal import show_lines
 
 NOW = Micros(1_000 * SECOND)
 FIRST, SECOND_SPLIT = OrderKey(1, 0), OrderKey(2, 0)
+HALF = [("t1", 5_100, 199), ("t2", 5_200, 1)]  # 0.51005 in the leg acquired, 0.48995 in the outcome sold
 SIZES = [(80, 24), (140, 40), (60, 20), (200, 60), (40, 12)]
 
 
@@ -176,6 +178,15 @@ def test_a_sell_is_shown_in_its_own_outcome() -> None:
     assert [one.price for one in seen.children] == [4_900, 5_100]
     assert [(one.price, one.own) for one in seen.offers][:2] == [(4_900, 1_800), (5_100, 2_400)]
     assert [one.price for one in seen.bids] == [4_600, 4_500, 4_300]
+
+
+def test_a_sells_average_of_a_half_is_shown_as_it_is_kept() -> None:
+    begun = folded(*facts(Action.SELL)[:8])
+    fills = (Fill("one", trade, Price(price), Count(count), Money(0), False, NOW) for trade, price, count in HALF)
+    sold = evolve(evolve(begun, Filled(next(fills), NOW)), Filled(next(fills), NOW))
+
+    assert frame(sold, view(BOOK, Leg.NO), NOW).average == project(sold).execution.bought.average == 4_900
+    assert [one.text for one in happenings(begun, sold, NOW)] == ["split 1 2 at 0.49"]
 
 
 @pytest.mark.parametrize(

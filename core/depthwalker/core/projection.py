@@ -78,10 +78,21 @@ def bought(ticket: Ticket, orders: Iterable[Order]) -> Bought:
     if not taken:
         return NOTHING
     count = Count(sum([order.itemised for order in taken]))
-    cost = sum([order.cost for order in taken])
-    value = Money(cost if ticket.action is Action.BUY else DOLLAR * count - cost)
+    cost = Money(sum([order.cost for order in taken]))
     fees = Money(sum([order.fees for order in taken]))
-    return Bought(count, value, fees, Price(round_div(value, count)))
+    return Bought(count, _worth(ticket, count, cost), fees, average(ticket, count, cost))
+
+
+def average(ticket: Ticket, count: Count, cost: Money) -> Price:
+    """Return the average price, in the ticket's own outcome, of contracts that cost so much in the leg acquired.
+
+    It is rounded there: rounded in the leg, a half would go the other way for a sell.
+    """
+    return Price(round_div(_worth(ticket, count, cost), count))
+
+
+def _worth(ticket: Ticket, count: Count, cost: Money) -> Money:
+    return Money(cost if ticket.action is Action.BUY else DOLLAR * count - cost)
 
 
 def slippage(ticket: Ticket, what: Bought) -> int | None:

@@ -13,13 +13,13 @@ from depthwalker.core.execution import (
     State,
     open_order,
     split_filled,
-    total_cost,
     total_filled,
     total_walks,
 )
 from depthwalker.core.ledger import Kind, Order, Phase, Style, filled
 from depthwalker.core.parent import Action
-from depthwalker.core.units import Count, Micros, Price, round_div
+from depthwalker.core.projection import bought
+from depthwalker.core.units import Count, Micros, Price
 from depthwalker.core.view import View
 
 LEVELS: Final = 5
@@ -76,7 +76,6 @@ class Frame:
 def frame(state: State, view: View, now: Micros) -> Frame:
     """Return what is shown of an execution at `now`."""
     parent, ticket = state.parent, state.parent.ticket
-    itemised, cost, _ = total_cost(state)
     bids, offers = _book(state, view)
     return Frame(
         outcome=ticket.outcome,
@@ -87,7 +86,7 @@ def frame(state: State, view: View, now: Micros) -> Frame:
         stage=stage(state),
         filled=total_filled(state),
         count=parent.count,
-        average=ticket.framed(Price(round_div(cost, itemised))) if itemised else None,
+        average=bought(ticket, state.orders).average,
         left=Micros(max(0, parent.deadline - now)),
         walks=total_walks(state),
         calls=state.calls,

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from depthwalker.core.execution import SplitState, State, WalkStep
 from depthwalker.core.ledger import Ending, Order, OrderKey, Phase, Style, filled
 from depthwalker.core.parent import Action, in_words
+from depthwalker.core.projection import average
 from depthwalker.core.siblings import AGAINST
-from depthwalker.core.units import Count, Micros, Price, round_div
+from depthwalker.core.units import Count, Micros, Money, Price
 from depthwalker.shell.figures import counted, short_count, short_price
 
 
@@ -106,7 +107,8 @@ def _filled(state: State, name: str, before: Order | None, after: Order) -> Iter
     count = after.itemised - (before.itemised if before is not None else 0)
     cost = after.cost - (before.cost if before is not None else 0)
     if count:
-        yield "filled", f"{name} {short_count(Count(count))} at {_price(state, Price(round_div(cost, count)))}"
+        price = short_price(average(state.parent.ticket, Count(count), Money(cost)))
+        yield "filled", f"{name} {short_count(Count(count))} at {price}"
 
 
 def _closed(name: str, order: Order) -> Iterator[tuple[str, str]]:
