@@ -14,7 +14,7 @@ from depthwalker.core.fees import STANDARD, FeeRates
 from depthwalker.core.flow import WINDOW
 from depthwalker.core.outcome import Failure, Outcome, Success
 from depthwalker.core.units import SECOND, Count, Micros, Price
-from depthwalker.shell.feed import FEES_INTERVAL, FLOW_WAIT, LONGEST_GAP, MARKET_INTERVAL, Feed
+from depthwalker.shell.feed import FEES_INTERVAL, FEES_POLLED, FLOW_WAIT, LONGEST_GAP, MARKET_INTERVAL, Feed
 from depthwalker.shell.kalshi import KalshiVenue
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.transport import AioHttpTransport
@@ -429,7 +429,7 @@ async def test_fees_are_read_again_once_they_are_a_minute_old() -> None:
     assert venue.fees == 1
 
 
-async def test_of_a_watched_market_fees_are_read_every_minute_though_nobody_tells_of_a_change() -> None:
+async def test_of_a_watched_market_fees_are_read_now_and_then_though_nobody_tells_of_a_change() -> None:
     feed, venue = a_feed(1)
     clock, heard = venue.time, Changes()
     assert isinstance(clock, Hurried)
@@ -439,7 +439,7 @@ async def test_of_a_watched_market_fees_are_read_every_minute_though_nobody_tell
     feed.hurry()
     await heard.next()
     assert (feed.rates, venue.fees) == (STANDARD, 0)
-    clock.leap(FEES_INTERVAL)
+    clock.leap(FEES_POLLED)
     feed.hurry()
     await heard.next()
     assert (feed.rates, venue.fees) == (FeeRates(140_000, 0), 1)
@@ -456,7 +456,7 @@ async def test_fees_that_cannot_be_read_are_asked_for_no_more_often() -> None:
     feed.watch(heard)
     await heard.next()
     venue.no_fees = NotApplied("no connection")
-    clock.leap(FEES_INTERVAL)
+    clock.leap(FEES_POLLED)
     for _ in range(3):
         feed.hurry()
         await heard.next()

@@ -23,6 +23,9 @@ from depthwalker.shell.tasks import beside, end, wait
 LOG: Final = logging.getLogger("depthwalker")
 MARKET_INTERVAL: Final = Micros(10 * SECOND)
 FEES_INTERVAL: Final = Micros(60 * SECOND)
+FEES_POLLED: Final = Micros(
+    300 * SECOND
+)  # of a watched market: two requests each time, of a budget that orders need, too
 LIVE_INTERVALS: Final = 2  # how many polls' time the websocket's book counts as current after its last sign of life
 FLOW_WAIT: Final = Micros(SECOND // 2)
 # No more than this of a gap is read back: what traded before matters to no order, and may be more than can be read, however often.
@@ -241,7 +244,7 @@ class Feed:
         await self._read_book()
         await self.refresh_market()
         # Nobody tells of a series' new fees, and without a websocket of an event's neither. A market not read yet names no event.
-        old = self._clock.now() - self._fees_asked >= FEES_INTERVAL
+        old = self._clock.now() - self._fees_asked >= FEES_POLLED
         if (self._fees_due or old) and self.market.event_ticker:
             await self._read_fees()
         await self._read_trades_unless_told()
