@@ -662,8 +662,9 @@ BEGIN
     PERFORM pg_notify('depthwalker_queue', '');
     RETURN NULL;
 END $$;
+-- Only where there is something to take: a worker that takes nothing, or all there is, would wake itself and all others without end.
 CREATE OR REPLACE TRIGGER execution_queue_changed AFTER INSERT OR UPDATE OF status ON execution_queue
-    FOR EACH STATEMENT EXECUTE FUNCTION depthwalker_queue_changed();
+    FOR EACH ROW WHEN (NEW.status = 'queued') EXECUTE FUNCTION depthwalker_queue_changed();
 
 -- What `depthwalker sweep --database` found: a row a policy, block of a market, queue model and class; sums over its parents.
 CREATE TABLE IF NOT EXISTS sweeps (

@@ -311,6 +311,32 @@ async def test_a_stopped_market_of_the_kill_switch_puts_parents_back(postgres: s
         assert "trading is stopped (rehearsal)" in queued.message
 
 
+async def test_workers_with_nothing_to_take_do_not_wake_each_other(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    take = JobQueue.take
+
+    async def counted(queue: JobQueue, worker: str, most: int, ttl: Micros) -> tuple[Taken, ...]:
+        nonlocal asked
+        asked += 1
+        return await take(queue, worker, most, ttl)
+
+    monkeypatch.setattr(JobQueue, "take", counted)
+    async with rigged(postgres, tmp_path) as rig, working(rig) as (_, one, ends), working(rig) as (_, other, more):
+        work = [asyncio.create_task(worker.run()) for worker in (one, other)]
+        async with rig.engine() as caller:
+            await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+            await until(lambda: bool(ends or more))
+        await asyncio.sleep(0.2)
+        before = asked
+        await asyncio.sleep(1)
+        assert asked - before <= 4, "each looks once a second"
+        for worker in (one, other):
+            worker.stop()
+        await asyncio.gather(*work)
+
+
 async def test_processes_together_walk_no_more_at_once_than_the_limit(postgres: str, tmp_path: Path) -> None:
     keys: dict[str, object] = {"max_concurrent": 1}
     async with rigged(postgres, tmp_path) as rig, rig.engine(keys) as one, rig.engine(keys) as other:
