@@ -61,6 +61,20 @@ async def test_nothing_new_begins_until_it_is_released_and_what_has_ended_is_sti
         assert after.quantity == Decimal(5)
 
 
+async def test_while_it_is_pulled_nothing_is_read_made_or_kept_for_what_may_not_begin(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine(GROUPED) as engine:
+        await pull(rig)
+        await engine._sentinel.look()
+        sent = len(rig.wires[0].sent)
+        with pytest.raises(TradingStopped, match="the desk is on fire"):
+            await engine.execute_trade(AnEdge(1, "0.47", 5), simple(1))
+        assert [request.path for request in rig.wires[0].sent[sent:] if "/exchange/" not in request.path] == []
+        assert await rig.rows("SELECT count(*) FROM order_book_snapshots") == [(0,)]
+        assert await rig.rows("SELECT count(*) FROM worker_groups") == [(0,)]
+
+
 async def test_what_had_not_begun_when_it_was_pulled_is_refused_and_its_key_is_free(
     postgres: str, tmp_path: Path
 ) -> None:

@@ -311,6 +311,22 @@ async def test_a_stopped_market_of_the_kill_switch_puts_parents_back(postgres: s
         assert "trading is stopped (rehearsal)" in queued.message
 
 
+async def test_a_pulled_switch_is_not_tried_with_every_parent_of_the_queue(postgres: str, tmp_path: Path) -> None:
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
+        for number in range(1, 13):
+            await caller.submit(AnEdge(number, "0.47", 5), simple(10))
+        await store.pull_switch("rehearsal", "me")
+        async with working(rig, slots=1) as (_, worker, ends):
+            work = asyncio.create_task(worker.run())
+            await rig.shows("SELECT 1 FROM execution_queue WHERE status = 'queued' AND tries = 1")
+            await asyncio.sleep(0.5)
+            assert await rig.rows("SELECT sum(tries)::int FROM execution_queue") == [(1,)]
+            await store.release_switch("me")
+            await until(lambda: len(ends) >= 11)
+            worker.stop()
+            await work
+
+
 async def test_workers_with_nothing_to_take_do_not_wake_each_other(
     postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -202,6 +202,9 @@ class Conductor:
 
         Raises OrderRefused, ExchangeTrouble, StoreError, and EngineClosed where it was stopped meanwhile.
         """
+        # The database would refuse it in the end: nothing is asked of the exchange for it, and no book kept, again and again.
+        if await self._sentinel.ends() and self._sentinel.pulled is not None:
+            raise SwitchPulled(self._sentinel.pulled.reason)
         try:
             feed = await self._markets.feed(job.ticker)
         except NoSuchMarket as none:

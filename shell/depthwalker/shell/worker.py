@@ -48,6 +48,7 @@ class Worker:
         self._told = told
         self._held: dict[int, asyncio.Task[None]] = {}
         self._stopping = False
+        self._paused_until = Micros(0)
         self._awake = asyncio.Event()
 
     def stop(self) -> None:
@@ -79,7 +80,7 @@ class Worker:
 
     async def _take(self) -> None:
         free = self._slots - len(self._held)
-        if free <= 0:
+        if free <= 0 or self._clock.now() < self._paused_until:
             return
         for taken in await self._queue.take(self._name, free, LEASE):
             task = asyncio.create_task(self._execute(taken), name=f"request {taken.request_id}")
@@ -126,6 +127,7 @@ class Worker:
             another = isinstance(refused, OrderRefused) and refused.refusal.kind is RefusalKind.KEY_TAKEN
             await self._turn_down(taken, Standing.REFUSED, str(refused), str(refused), unless_begun=not another)
         except TradingStopped as stopped:
+            self._paused_until = Micros(self._clock.now() + PAUSE)  # all the others would be put back, too
             await queue.put_back(self._name, number, PAUSE, str(stopped))
         # Nothing was sent, or another worker has to see it to its end.
         except (DepthwalkerError, Unreadable) as trouble:
