@@ -144,6 +144,21 @@ async def test_it_polls_while_watched_and_stops_with_the_last_watcher() -> None:
     assert feed.history.trades
 
 
+async def test_a_market_that_is_over_is_asked_no_more_however_long_it_is_watched() -> None:
+    feed, venue = a_feed()
+    heard = Changes()
+    feed.watch(heard)
+    await heard.next()
+    venue.status = MarketStatus.FINALIZED
+    await until(feed.over)
+    await until(lambda: f"feed {TICKER}" not in {task.get_name() for task in asyncio.all_tasks()})
+    assert not feed.wanted
+    asked = (venue.books, venue.markets, len(venue.since))
+    await venue.time.sleep_until(Micros(venue.time.now() + 2 * MARKET_INTERVAL))
+    assert (venue.books, venue.markets, len(venue.since)) == asked
+    await feed.leave(heard)
+
+
 @pytest.mark.parametrize("fails", [NotApplied("429"), RuntimeError("a bug in the client")], ids=["trouble", "bug"])
 async def test_a_poll_that_fails_leaves_the_old_book_and_the_next_one_reads_again(
     fails: Exception | Trouble,

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from tests.core import scenes
-from tests.shell.rig import Hurried
+from tests.shell.rig import Hurried, until
 from tests.shell.test_feed import FAST, Changes, Told, market
 from typing_extensions import override
 
-from depthwalker.core.answer import Market, NotApplied, Rejected, Trouble, Unknown
+from depthwalker.core.answer import Market, MarketStatus, NotApplied, Rejected, Trouble, Unknown
 from depthwalker.core.book import Book
 from depthwalker.core.channel import Channel
 from depthwalker.core.execution import START, evolve
@@ -209,6 +209,21 @@ async def test_a_market_that_nobody_watches_or_asks_for_is_forgotten_after_an_ho
     clock.leap(Micros(KEPT // 2))
     await markets.feed("RIG-26-D")
     assert set(markets.feeds) == {B, "RIG-26-D"}
+
+
+async def test_a_market_that_is_kept_and_over_is_followed_no_more_and_forgotten() -> None:
+    wished = Wished()
+    markets, venue = some(wished)
+    feed = await markets.feed(A)
+    markets.keep(feed)
+    feed.take_market(replace(feed.market, status=MarketStatus.FINALIZED))
+    feed.hurry()
+    await until(lambda: wished.wanted == [[A], []])
+    assert isinstance(venue.time, Hurried)
+    venue.time.leap(KEPT)
+    await markets.feed(B)
+    assert set(markets.feeds) == {B}
+    assert not markets._watched
 
 
 async def test_without_a_websocket_watching_asks_nobody() -> None:

@@ -61,7 +61,7 @@ class Due:
 
 
 class Feed:
-    """Book, history and market of one ticker; `watch` it and it polls, `leave` it and the last one stops it."""
+    """Book, history and market of one ticker; `watch` it and it polls, until the last one leaves or the market is over."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Feed:
     ) -> None:
         """`own` gives what the book may show of our own orders, which must not count as the market's flow.
 
-        `line` is the websocket, if there is one; `watched` is told when the first watcher comes and the last one leaves.
+        `line` is the websocket, if there is one; `watched` is told whenever `wanted` may have changed.
         """
         self.market = market
         self.rates = rates
@@ -118,8 +118,8 @@ class Feed:
 
     @property
     def wanted(self) -> bool:
-        """Return whether anybody watches."""
-        return self._polling is not None
+        """Return whether anybody watches, and there is still something to see."""
+        return self._polling is not None and not self.over()
 
     def take_book(self, book: Book) -> None:
         """Take in a book of the websocket's."""
@@ -197,6 +197,11 @@ class Feed:
                 self._tell()
             except Exception:
                 LOG.exception("%s: a poll failed; the next one is due as usual", self.market.ticker)
+            if (
+                self.over()
+            ):  # whoever watches new markets every quarter of an hour would come to ask for dead ones alone
+                self._watched()
+                return
             next_poll = asyncio.ensure_future(self._clock.sleep_until(Micros(self._clock.now() + self._interval)))
             hurried = asyncio.ensure_future(self._hurry.wait())
             try:

@@ -90,7 +90,7 @@ class Markets:
         return self._open(market, parent.rates if state.latest is None else state.latest.conditions.rates)
 
     def keep(self, feed: Feed) -> None:
-        """Keep a market current, whether or not anything is executed in it."""
+        """Keep a market current until it is over, whether or not anything is executed in it."""
         ticker = feed.market.ticker
         if ticker not in self._watched:
             feed.watch(_nothing)
@@ -124,6 +124,7 @@ class Markets:
             feed = self._feeds.get(ticker)
             if feed is None or not feed.wanted:
                 self._feeds.pop(ticker, None)
+                self._watched.pop(ticker, None)  # it is over
                 self._presumed.discard(ticker)
                 self._locks.pop(ticker, None)
                 del self._asked[ticker]
