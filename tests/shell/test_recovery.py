@@ -1,6 +1,7 @@
 """What a dead process left is taken up without anybody calling for it; what belongs to nobody here is left alone."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -328,6 +329,23 @@ async def test_what_another_version_wrote_is_left_to_it_and_the_rest_is_taken_up
                 assert await rig.rows("SELECT execution_id FROM execution_state WHERE status = 'executing'") == [(1,)]
             await the_trade(rig, engine)
         assert rig.exchange.resting("me") == ()
+
+
+async def test_what_lasts_is_told_once(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("depthwalker.shell.recovery.SWEEP", Micros(SECOND // 20))
+    async with rigged(postgres, tmp_path) as rig, rig.shaky() as store:
+        await die(rig, simple(600))
+        async with of_another_version(rig, 1), rig.engine(WIND_DOWN, store=as_store(store)):
+            await until(lambda: store.calls["load"] >= 5)
+            store.down, looked = True, store.calls["unfinished"]
+            await until(lambda: store.calls["unfinished"] >= looked + 5)
+            store.down, looked = False, store.calls["load"]
+            await until(lambda: store.calls["load"] >= looked + 3)
+    told = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    assert len([one for one in told if "left to the version that wrote it" in one]) == 1
+    assert len([one for one in told if "recovery: it is tried again" in one]) == 1
 
 
 async def test_nothing_unexpected_ends_the_watch(postgres: str, tmp_path: Path) -> None:

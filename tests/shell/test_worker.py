@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import logging
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -325,6 +327,38 @@ async def test_a_pulled_switch_is_not_tried_with_every_parent_of_the_queue(postg
             await until(lambda: len(ends) >= 11)
             worker.stop()
             await work
+
+
+async def test_a_queue_that_is_away_for_long_is_told_once(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = 0
+
+    async def away(*_: object) -> tuple[Taken, ...]:
+        nonlocal asked
+        asked += 1
+        raise StoreUnavailable("pulled out")
+
+    def unheard(_: JobQueue) -> object:
+        raise StoreUnavailable("pulled out")
+
+    monkeypatch.setattr("depthwalker.shell.worker.LOOK_S", 0.01)
+    async with rigged(postgres, tmp_path) as rig, working(rig) as (_, worker, _):
+        work = asyncio.create_task(worker.run())
+        for wanted in (5, 10):
+            with monkeypatch.context() as patched:
+                patched.setattr(JobQueue, "take", away)
+                patched.setattr(JobQueue, "listening", unheard)
+                worker._awake.set()
+                await until(lambda: asked >= wanted)  # noqa: B023 - waited for here
+            await asyncio.sleep(0.1)
+        worker.stop()
+        await work
+    told = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    assert Counter(told) == {
+        "the queue cannot be read (pulled out)": 2,
+        "the queue cannot be listened to (pulled out)": 1,
+    }
 
 
 async def test_workers_with_nothing_to_take_do_not_wake_each_other(

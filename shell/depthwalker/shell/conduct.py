@@ -52,6 +52,7 @@ from depthwalker.shell.journal import (
     Unfit,
 )
 from depthwalker.shell.limiter import Limiter
+from depthwalker.shell.logs import Lasting
 from depthwalker.shell.markets import Markets, NoSuchMarket, succeeded
 from depthwalker.shell.observer import Observer
 from depthwalker.shell.ports import Chance, Clock, Venue
@@ -259,13 +260,14 @@ class Conductor:
 
     async def _until_told(self, job: Job, begin: Callable[[], Awaitable[Seated | Attached]]) -> Seated | Attached:
         """Ask to begin until the store says whether it has begun: unknown to us it would be executed by whoever finds it."""
+        doubt = Lasting(LOG)
         while True:
             try:
                 return await begin()
             except StoreUnavailable as error:
                 if not self._conducts[job.request_key].doubtful:
                     raise
-                LOG.warning("%s: whether it has begun is unknown; it is asked again (%s)", job.request_key, error)
+                doubt.tell("%s: whether it has begun is unknown; it is asked again (%s)", job.request_key, error)
                 await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
 
     def _check_ours(self, job: Job, found: Attached) -> None:
@@ -394,11 +396,12 @@ class Conductor:
 
     async def _trade(self, execution_id: int) -> Trade:
         """Return the trade of a finished execution, as soon as the store answers."""
+        away = Lasting(LOG)
         while True:
             try:
                 record = await self._store.trade(execution_id)
             except StoreUnavailable as error:
-                LOG.warning("execution %s: its trade cannot be read (%s)", execution_id, error)
+                away.tell("execution %s: its trade cannot be read (%s)", execution_id, error)
                 await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
                 continue
             assert record is not None
@@ -417,19 +420,20 @@ class Conductor:
         conduct = self._conducts[job.request_key]
         conduct.execution_id = execution_id
         wanted = Count(0)  # of the execution, which may be another count than the job's
+        away = Lasting(LOG)
         while not self.closing and (conduct.callers or not conduct.stop):
             try:
                 wanted = wanted or await self._check_order(job, execution_id)
                 return await self._joined(job, execution_id)
             except StoreUnavailable as error:
-                LOG.warning("execution %s: it cannot be followed (%s)", execution_id, error)
+                away.tell("execution %s: it cannot be followed (%s)", execution_id, error)
                 await self._clock.sleep_until(Micros(self._clock.now() + STORE_RETRY))
             except (StoreError, Unreadable) as error:
                 raise Unresolved(execution_id, Count(0), wanted or job.ticket.count, str(error)) from error
             except LeaseLost as lost:
                 LOG.warning("%s; waiting for it", lost)
             except _StillHeld:
-                pass
+                away.over()
             if conduct.leaves:
                 break
             await self._clock.sleep_until(Micros(self._clock.now() + JOIN_INTERVAL))
@@ -475,12 +479,14 @@ class Conductor:
 
     async def _renew(self, seat: Seat) -> None:
         """Hold the lease; a lost one shows at the next append, so nothing is done about it here."""
+        away = Lasting(LOG)
         while True:
             await self._clock.sleep_until(Micros(self._clock.now() + RENEWAL))
             try:
                 await self._store.renew(seat.execution_id, seat.epoch, LEASE)
+                away.over()
             except StoreError as error:
-                LOG.warning("execution %s: its lease could not be renewed (%s)", seat.execution_id, error)
+                away.tell("execution %s: its lease could not be renewed (%s)", seat.execution_id, error)
             except Exception:
                 LOG.exception("execution %s: its lease could not be renewed", seat.execution_id)
 

@@ -1,5 +1,6 @@
-"""Logs as one JSON object a line, each with the number of the execution that it is of (null where it is of none).
+"""What is told in logs: a trouble that lasts once, and all of it as one JSON object a line, where that is asked for.
 
+Each line carries the number of the execution that it is of (null where it is of none).
 `DEPTHWALKER_LOG=json` has the command line write them to standard error; an engine that imports the package gives
 `Structured()` to a handler of its own. Nothing that is logged holds a key, a signature or a balance.
 """
@@ -12,6 +13,23 @@ from datetime import UTC, datetime
 from typing import Final
 
 executing: Final[ContextVar[int | None]] = ContextVar("executing", default=None)
+
+
+class Lasting:
+    """A trouble that may last for hours: told once, and while it goes on to whoever debugs. Repeated it would bury all others."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._told = False
+
+    def tell(self, text: str, *values: object) -> None:
+        """Tell that it is there, or there still."""
+        self._log.log(logging.DEBUG if self._told else logging.WARNING, text, *values)
+        self._told = True
+
+    def over(self) -> None:
+        """Have it told anew when it comes back."""
+        self._told = False
 
 
 class Structured(logging.Formatter):

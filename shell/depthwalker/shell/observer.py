@@ -14,6 +14,7 @@ from depthwalker.core.book import Book, OwnOrder, without
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.feed import Feed
 from depthwalker.shell.journal import Store, StoreError
+from depthwalker.shell.logs import Lasting
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.tasks import end
 
@@ -32,6 +33,7 @@ class _Watch:
     since: Micros
     kept: Book | None = None
     known: frozenset[str] = frozenset()
+    trouble: Lasting = field(default_factory=lambda: Lasting(LOG))
     task: "asyncio.Task[None] | None" = None
 
 
@@ -92,8 +94,9 @@ class Observer:
         try:
             await self._store.snapshot(ticker, book, now, watch.market_id, fresh)
         except StoreError as error:
-            LOG.warning("%s: a snapshot could not be kept (%s)", ticker, error)
+            watch.trouble.tell("%s: a snapshot could not be kept (%s)", ticker, error)
             return
+        watch.trouble.over()
         watch.kept, watch.known = book, frozenset(trade.trade_id for trade in history.trades)
 
 

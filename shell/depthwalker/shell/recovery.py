@@ -17,6 +17,7 @@ from depthwalker.shell.api import ExchangeTrouble
 from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.journal import Store, StoreError, Unfinished
 from depthwalker.shell.limiter import Limiter, Purpose
+from depthwalker.shell.logs import Lasting
 from depthwalker.shell.ports import Clock, Venue
 from depthwalker.shell.settings import Settings, Strays
 
@@ -88,15 +89,19 @@ class Recovery:
 
         Nothing else ends it: what goes wrong is logged, and looked at again.
         """
-        dealt = False
+        dealt, trouble = False, Lasting(LOG)
+        left: dict[int, Lasting] = {}
         while True:
             try:
-                for one in self._here(await self._store.unfinished(self._settings.account)):
-                    if one.expired:
-                        await _take_up(one, adopt)
+                found = self._here(await self._store.unfinished(self._settings.account))
+                orphans = [one for one in found if one.expired]
+                left = {one.execution_id: left.get(one.execution_id) or Lasting(LOG) for one in orphans}
+                for one in orphans:
+                    await _take_up(one, adopt, left[one.execution_id])
                 dealt = dealt or await self._deal(strays)
+                trouble.over()
             except (StoreError, ExchangeTrouble) as error:
-                LOG.warning("recovery: it is tried again (%s)", error)
+                trouble.tell("recovery: it is tried again (%s)", error)
             except Exception:
                 LOG.exception("recovery: it is tried again")
             await self._clock.sleep_until(Micros(self._clock.now() + SWEEP))
@@ -127,13 +132,13 @@ class Recovery:
         )
 
 
-async def _take_up(one: Unfinished, adopt: Callable[[Unfinished], Awaitable[object]]) -> None:
+async def _take_up(one: Unfinished, adopt: Callable[[Unfinished], Awaitable[object]], trouble: Lasting) -> None:
     """Adopt one; what cannot be keeps no other from it. Raises StoreError."""
     try:
         await adopt(one)
     except StoreError:
         raise
     except Unreadable as other:
-        LOG.warning("execution %s: it is left to the version that wrote it (%s)", one.execution_id, other)
+        trouble.tell("execution %s: it is left to the version that wrote it (%s)", one.execution_id, other)
     except Exception:
         LOG.exception("execution %s: it cannot be taken up", one.execution_id)

@@ -12,6 +12,7 @@ from typing import Final
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.shell.grouping import Groups
 from depthwalker.shell.journal import Pulled, Store, StoreError
+from depthwalker.shell.logs import Lasting
 from depthwalker.shell.ports import Clock
 
 LOG: Final = logging.getLogger("depthwalker")
@@ -63,14 +64,13 @@ class Sentinel:
 
 async def keep_looking(look: Callable[[], Awaitable[None]], clock: Clock, what: str) -> None:
     """Look at something in the store until cancelled. Nothing else ends it: what goes wrong is logged, and looked at again."""
-    away = False  # told once: two lines a second would bury all others
+    away = Lasting(LOG)
     while True:
         try:
             await look()
-            away = False
+            away.over()
         except StoreError as error:
-            LOG.log(logging.DEBUG if away else logging.WARNING, "%s cannot be read (%s)", what, error)
-            away = True
+            away.tell("%s cannot be read (%s)", what, error)
         except Exception:
             LOG.exception("%s cannot be read", what)
         await clock.sleep_until(Micros(clock.now() + LOOK))

@@ -17,6 +17,7 @@ from depthwalker.shell.codec import Unreadable
 from depthwalker.shell.engine import Engine
 from depthwalker.shell.job_queue import JobQueue, Standing, Taken
 from depthwalker.shell.journal import StoreError
+from depthwalker.shell.logs import Lasting
 from depthwalker.shell.ports import Clock
 from depthwalker.shell.tasks import beside, end
 
@@ -59,6 +60,7 @@ class Worker:
 
     async def run(self, *, drain: bool = False) -> None:
         """Work until stopped, or with `drain` until the queue is empty."""
+        away = Lasting(LOG)
         async with beside(self._hold()), beside(self._listen()):
             while not self._stopping:
                 self._awake.clear()
@@ -66,8 +68,9 @@ class Worker:
                     await self._take()
                     if drain and not self._held and not await self._queue.waiting():
                         break
+                    away.over()
                 except StoreError as error:
-                    LOG.warning("the queue cannot be read (%s)", error)
+                    away.tell("the queue cannot be read (%s)", error)
                 await self._awake.wait()
             await self._leave()
 
@@ -96,14 +99,16 @@ class Worker:
 
     async def _listen(self) -> None:
         """Wake up when the queue has changed, and every now and then."""
+        away = Lasting(LOG)
         while True:
             try:
                 async with self._queue.listening() as changed:
+                    away.over()
                     while True:
                         await changed(LOOK_S)
                         self._awake.set()
             except StoreError as error:
-                LOG.warning("the queue cannot be listened to (%s)", error)
+                away.tell("the queue cannot be listened to (%s)", error)
                 await asyncio.sleep(LOOK_S)
                 self._awake.set()
 
@@ -148,9 +153,11 @@ class Worker:
             await self._queue.put_back(self._name, number, Micros(0), "it has begun meanwhile")
 
     async def _hold(self) -> None:
+        away = Lasting(LOG)
         while True:
             await self._clock.sleep_until(Micros(self._clock.now() + RENEWAL))
             try:
                 await self._queue.hold(self._name, list(self._held), LEASE)
+                away.over()
             except StoreError as error:
-                LOG.warning("leases could not be renewed (%s)", error)
+                away.tell("leases could not be renewed (%s)", error)
