@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -18,7 +19,7 @@ from typing_extensions import override
 
 from depthwalker.core.fact import Held, Viewed
 from depthwalker.core.projection import project
-from depthwalker.core.story import tell
+from depthwalker.core.story import Moment, tell
 from depthwalker.core.units import SECOND, Count, Micros
 from depthwalker.shell import browser, codec
 from depthwalker.shell.chart import NARROW, WIDE, Scale, span_label, ticks
@@ -169,6 +170,30 @@ def test_a_long_execution_stays_a_small_page() -> None:
 
     assert len(text.encode()) < TWO_MEGABYTES
     assert "the first 300 of" in text
+
+
+class Views(tuple[Moment, ...]):
+    """Views that count how often somebody goes through them all."""
+
+    __slots__ = ()
+
+    gone_through = 0
+
+    @override
+    def __iter__(self) -> Iterator[Moment]:
+        Views.gone_through += 1
+        return super().__iter__()
+
+
+def test_views_are_not_gone_through_for_every_price_at_which_an_order_stood() -> None:
+    started, rest = journal(WALKED)
+    story = tell((started, *rest))
+    times: list[int] = []
+    for often in (1, 20):
+        Views.gone_through = 0
+        page_of(replace(story, moments=Views(story.moments), stands=story.stands * often), 1)
+        times.append(Views.gone_through)
+    assert times[0] == times[1], "a day's execution has tens of thousands of both"
 
 
 def test_what_still_runs_is_reported_as_far_as_it_has_come() -> None:

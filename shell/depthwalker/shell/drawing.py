@@ -1,5 +1,6 @@
 """The figures of one execution, drawn from its story at any width. Every one of them says in words what it shows."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
@@ -402,12 +403,18 @@ def _colour(split: int) -> int:
 def _ahead(story: Story, split: int) -> list[tuple[Micros, Count | None]]:
     """Return the queue before a split's order: as it joined, and as every view saw it; None where it has none."""
     points: list[tuple[Micros, Count | None]] = []
+    moments = sorted(story.moments, key=_at)  # an execution of a day has tens of thousands, and as many stays
     for stand in story.stands:
         if stand.key.split == split and stand.style is Style.REST:
-            points += [(stand.start, stand.ahead), (stand.end or _end(story), None)]
-            inside = [one for one in story.moments if stand.start < one.at < (stand.end or _end(story))]
+            end = stand.end or _end(story)
+            points += [(stand.start, stand.ahead), (end, None)]
+            inside = moments[bisect_right(moments, stand.start, key=_at) : bisect_left(moments, end, key=_at)]
             points += [(one.at, count) for one in inside for number, count in one.ahead if number == split]
     return _ordered(points)
+
+
+def _at(one: Moment) -> Micros:
+    return one.at
 
 
 def _ordered(points: list[tuple[Micros, Count | None]]) -> list[tuple[Micros, Count | None]]:
