@@ -329,6 +329,23 @@ async def test_a_pulled_switch_is_not_tried_with_every_parent_of_the_queue(postg
             await work
 
 
+async def test_an_exchange_that_is_away_for_long_is_told_once_for_each_request(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("depthwalker.shell.worker.PAUSE", Micros(1_000))
+    monkeypatch.setattr("depthwalker.shell.worker.LOOK_S", 0.01)
+    async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
+        await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        await rig.exchange.stop()
+        async with working(rig) as (_, worker, _):
+            work = asyncio.create_task(worker.run())
+            await rig.shows("SELECT 1 FROM execution_queue WHERE tries >= 4")
+            worker.stop()
+            await work
+    told = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    assert len([one for one in told if one.startswith("request 1:")]) == 1
+
+
 async def test_a_queue_that_is_away_for_long_is_told_once(
     postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -136,7 +136,8 @@ class Worker:
             await queue.put_back(self._name, number, PAUSE, str(stopped))
         # Nothing was sent, or another worker has to see it to its end.
         except (DepthwalkerError, Unreadable) as trouble:
-            LOG.warning("request %s: %s; it is tried again", number, trouble)
+            level = logging.DEBUG if taken.tries > 1 else logging.WARNING  # the queue tells it, however long it lasts
+            LOG.log(level, "request %s: %s; it is tried again", number, trouble)
             await queue.put_back(self._name, number, Micros(0) if self._stopping else PAUSE, str(trouble))
         else:
             await queue.end(self._name, number, trade.execution_id)
