@@ -197,9 +197,8 @@ class Feed:
                 self._tell()
             except Exception:
                 LOG.exception("%s: a poll failed; the next one is due as usual", self.market.ticker)
-            if (
-                self.over()
-            ):  # whoever watches new markets every quarter of an hour would come to ask for dead ones alone
+            # Whoever watches new markets every quarter of an hour would come to ask for dead ones alone.
+            if self.over():
                 self._watched()
                 return
             next_poll = asyncio.ensure_future(self._clock.sleep_until(Micros(self._clock.now() + self._interval)))
