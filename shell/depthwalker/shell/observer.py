@@ -7,7 +7,7 @@ cannot be kept is not measured later, and harms nothing else.
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from depthwalker.core.book import Book, OwnOrder, without
