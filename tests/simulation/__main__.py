@@ -9,6 +9,7 @@ import logging
 import secrets
 import sys
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -39,6 +40,7 @@ def prepare() -> None:
     """Leave what is imported out of every collection to come, and say nothing of troubles that are meant."""
     logging.disable(logging.CRITICAL)
     sys.unraisablehook = lambda _: None  # what a dead process was about to do when it is thrown away
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)  # the same
     gc.collect()
     gc.freeze()
 
