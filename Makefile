@@ -8,7 +8,7 @@ UV ?= uv
 PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-apart test-whole test-versions test-other check format types mypy pyright arch bench bench-clients bench-peers differential peers bench-snapshots calibration fuzz-exchange simulate as-live crash kill load paper-week exhaust mutate guard lab lab-large lab-cents lab-fast ablation kalshi-demo build lock clean docs docs-figures FORCE
+.PHONY: help setup demo test test-core test-apart test-simulation test-whole test-versions test-other check format types mypy pyright arch bench bench-clients bench-peers differential peers bench-snapshots calibration fuzz-exchange simulate as-live crash kill load paper-week exhaust mutate guard lab lab-large lab-cents lab-fast ablation kalshi-demo build lock clean docs docs-figures FORCE
 
 help: ## list the targets
 	@echo "make demo        sets everything up and runs the main job; DATA=recording and SEED=n are optional"
@@ -24,7 +24,7 @@ demo: $(STAMP)
 APART := $(wildcard $(foreach of,lab sweep paper synthetic demo,tests/shell/test_$(of)*.py))
 
 test: $(STAMP) ## run the tests; those of the core must cover its last branch
-	@$(MAKE) --no-print-directory --keep-going --jobs=4 --output-sync=target test-shell-a-p test-shell-q-z test-whole test-core test-apart
+	@$(MAKE) --no-print-directory --keep-going --jobs=4 --output-sync=target test-shell-a-p test-shell-q-z test-simulation test-whole test-core test-apart
 
 test-core: $(STAMP)
 	@nice -n 10 $(PY) -m pytest -q --cov --cov-report=term tests/core
@@ -35,8 +35,11 @@ test-shell-%: $(STAMP)
 test-apart: $(STAMP)
 	@nice -n 10 $(PY) -m pytest -q -p no:cacheprovider $(APART)
 
+test-simulation: $(STAMP)
+	@nice -n 10 $(PY) -m pytest -q -p no:cacheprovider tests/simulation
+
 test-whole: $(STAMP)
-	@nice -n 10 $(PY) -m pytest -q -p no:cacheprovider --ignore=tests/core --ignore=tests/shell
+	@nice -n 10 $(PY) -m pytest -q -p no:cacheprovider --ignore=tests/core --ignore=tests/shell --ignore=tests/simulation
 
 test-versions: ## run the core's tests, and one execution end to end, on every newer Python that is here
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target test-on-3.12 test-on-3.13
