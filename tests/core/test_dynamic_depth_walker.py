@@ -292,6 +292,12 @@ def test_the_less_is_left_the_less_flow_it_takes() -> None:
     assert quote(live(48, 100), flowing(40, ahead=0)).style is Style.TAKE
 
 
+def test_the_last_hundredth_of_a_contract_is_worked_as_any_other() -> None:
+    state = live(48, 100, Filled(replace(match("a", 100), count=Count(9_999)), NOW))
+    assert quote(state, flowing(100, ahead=0)).style is Style.REST
+    assert not quote(state, view(after(4), queue=((50, 5),)), policy(max_total_walks=1)).walk
+
+
 def test_the_flow_delays_neither_what_is_scarce_nor_the_end() -> None:
     scarce = replace(flowing(10_000), reach=contracts(99))
     assert quote(live(48, 100), scarce).reason == "less is offered under the cap than was asked for"

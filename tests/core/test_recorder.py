@@ -7,7 +7,7 @@ from depthwalker.core.answer import TradePrint
 from depthwalker.core.book import EMPTY, Book, Delta, Gap, Leg, Snapshot, apply
 from depthwalker.core.outcome import Success
 from depthwalker.core.recorder import LATEST, Recorder, begin, record_look
-from depthwalker.core.recording import Line, Print, tape_of
+from depthwalker.core.recording import PATIENCE, Line, Print, tape_of
 from depthwalker.core.tape import Arrive, Flow, Take, Withdraw
 from depthwalker.core.units import SECOND, Count, Micros, Price
 
@@ -163,3 +163,47 @@ def test_what_was_traded_before_the_book_was_known_is_in_it_already_however_late
     recorder, _ = seen(recorder, book(11, yes=45), now=20)  # it fell silent
     recorder, _ = seen(recorder, book(21), now=21)
     assert seen(recorder, book(21), trade("in the dark", 15), now=21)[1] == ()
+
+
+def test_what_both_have_told_of_is_waited_for_no_more() -> None:
+    began, _ = seen(begin(Micros(0)), book(10), now=10)
+    changed, _ = seen(began, left(11, 700), now=11)
+    traded, _ = seen(began, book(11), trade("a", 11), now=11)
+    assert (len(changed.sunk), len(traded.owed)) == (1, 1)
+    for first in (changed, traded):
+        both, _ = seen(first, left(12, 700), trade("a", 11), now=12)
+        assert (both.sunk, both.owed) == ((), ())
+
+
+def test_two_trades_name_the_change_that_both_made_and_two_changes_are_of_the_trades_before_them() -> None:
+    traded = trade("a", 11), trade("b", 11)
+    began, _ = seen(begin(Micros(0)), book(10), now=10)
+    recorder, _ = seen(began, left(11, 400), now=11)
+    for number in (1, 2):
+        recorder, lines = seen(recorder, left(12, 400), *traded[:number], now=12)
+        assert [line.seq for line in lines] == [1]
+    recorder, _ = seen(began, book(11), *traded, now=11)
+    for count in (700, 400):
+        recorder, _ = seen(recorder, left(12, count), *traded, now=12)
+    assert (recorder.sunk, recorder.owed) == ((), ())
+
+
+def test_a_trade_names_the_change_of_its_own_level_to_the_hundredth() -> None:
+    levels = (Price(4_400), Price(4_300))
+    whole, less = (Book(tuple((price, Count(count)) for price in levels), (), at(11)) for count in (10, 9))
+    recorder, _ = seen(begin(Micros(0)), whole, now=11)
+    recorder, _ = seen(recorder, less, now=11)
+    for price in levels:
+        one = TradePrint(str(price), Leg.NO, price, Count(1), at(11))
+        recorder, lines = seen(recorder, less, one, now=11)
+        assert [line.seq for line in lines] == [1]
+
+
+def test_a_trade_waits_for_its_change_only_so_long() -> None:
+    began, _ = seen(begin(Micros(0)), book(10), now=10)
+    recorder, _ = seen(began, book(11), trade("a", 11), now=11)
+    then = Micros(at(11) + PATIENCE)
+    shown = Book(left(11, 700).yes, book(11).no, then)
+    recorder, _ = record_look(recorder, shown, (trade("a", 11),), then, STALE)
+    _, lines = record_look(recorder, shown, (trade("a", 11), trade("b", 11)), then, STALE)
+    assert [line.seq for line in lines] == [1]
