@@ -60,7 +60,7 @@ def new_database(open_folder: Path) -> Iterator[Callable[[], str]]:
 
         def create() -> str:
             name = f"test_{next(numbers)}"
-            admin.execute(f"CREATE DATABASE {name} TEMPLATE template_depthwalker".encode())
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE template_depthwalker STRATEGY FILE_COPY".encode())
             return cluster.dsn(name)
 
         yield create

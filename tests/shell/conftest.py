@@ -23,6 +23,14 @@ def simulated(clock: "Clock | None" = None) -> "SimulatedStore":
     return SimulatedStore(clock or SystemClock(), Random(1), odds=0.0, met=Counter(), touched=set())
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database on a busy machine is slow, not away, by a hurried clock above all: `Rig.shaky` is for one that is."""
+    from depthwalker.core.units import SECOND
+
+    monkeypatch.setattr("depthwalker.shell.writer.STORE_PATIENCE", 60 * SECOND)
+
+
 @pytest.fixture(params=["postgres", "simulated"])
 async def either(request: pytest.FixtureRequest) -> AsyncIterator["Store"]:
     """A store, PostgreSQL's and the simulation's: what is promised of one holds for the other."""
