@@ -6,8 +6,6 @@ STAMP := $(VENV)/.ready
 PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-input --no-warn-script-location
 UV ?= uv
 PEERS := .venv-peers
-UNNEEDED := none
-CHECKERS := babel|kalshi-sdk|mkdocs.*|mypy|pyright|ruff|schemathesis
 
 # Tests start hundreds of processes: where bytecode is not kept, each would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -56,7 +54,7 @@ test-versions: ## run the core's tests, and one execution end to end, on every n
 
 test-on-%:
 	@if python=$$(tools/python_of.sh $*); then \
-		nice -n 10 $(MAKE) --no-print-directory VENV=.venv-only-tests-$* UNNEEDED="$(CHECKERS)" PYTHON="$$python" test-other; \
+		$(MAKE) --no-print-directory VENV=.venv-$* PYTHON="$$python" test-other; \
 	else echo "Python $* is not here"; fi
 
 test-other: $(STAMP)
@@ -193,7 +191,6 @@ $(STAMP): requirements.lock pyproject.toml
 			"(Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "setting up $(VENV) (once)"
 	@$(PY) -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
-	@awk -v names='^($(UNNEEDED))==' '/^[^ ]/ {needed = $$1 !~ names} needed' requirements.lock >$(VENV)/requirements.lock
-	@$(PIP) --no-deps --require-hashes -r $(VENV)/requirements.lock
+	@$(PIP) --no-deps --require-hashes -r requirements.lock
 	@$(PIP) --no-build-isolation --no-deps -e .
 	@pwd -P >$@

@@ -25,10 +25,18 @@ def simulated(clock: "Clock | None" = None) -> "SimulatedStore":
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database on a busy machine is slow, not away, by a hurried clock above all: `Rig.shaky` is for one that is."""
+    """A database on a busy machine is slow, not away, by a hurried clock above all: for a store that hangs there is `impatient`."""
     from depthwalker.core.units import SECOND
 
     monkeypatch.setattr("depthwalker.shell.writer.STORE_PATIENCE", 60 * SECOND)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch, patience: None) -> None:
+    """A store is waited for as long as anywhere else."""
+    from depthwalker.core.units import SECOND
+
+    monkeypatch.setattr("depthwalker.shell.writer.STORE_PATIENCE", 2 * SECOND)
 
 
 @pytest.fixture(params=["postgres", "simulated"])

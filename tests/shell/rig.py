@@ -16,7 +16,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 import psycopg
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from depthwalker.core.answer import OrderRecord
@@ -274,11 +273,9 @@ class Rig:
 
     @asynccontextmanager
     async def shaky(self) -> AsyncIterator[Shaky]:
-        """A store that can be pulled out, on the rig's database; one that hangs is waited for as long as anywhere else."""
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("depthwalker.shell.writer.STORE_PATIENCE", Micros(2 * SECOND))
-            async with PostgresStore(self.dsn) as real:
-                yield Shaky(real)
+        """A store that can be pulled out, on the rig's database."""
+        async with PostgresStore(self.dsn) as real:
+            yield Shaky(real)
 
     def own(self, execution: str = "") -> tuple[OrderRecord, ...]:
         """Our orders at the exchange, of one execution (its uuid) or of all."""

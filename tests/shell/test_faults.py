@@ -456,6 +456,7 @@ async def test_an_engine_that_closes_before_an_end_is_confirmed_tells_the_call_i
         assert len(rig.exchange.resting("me")) == 1
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_cancels_do_not_wait_for_a_store_that_hangs(postgres: str, tmp_path: Path) -> None:
     placed = Moment()
     async with rigged(postgres, tmp_path) as rig, rig.shaky() as store:
@@ -470,6 +471,7 @@ async def test_cancels_do_not_wait_for_a_store_that_hangs(postgres: str, tmp_pat
         await rig.settled(trade)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_nor_do_they_wait_for_a_disk_that_hangs_with_it(
     postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -582,6 +584,7 @@ async def test_a_bug_in_the_decider_itself_cancels_what_rests_and_raises_its_bou
 
 
 @pytest.mark.parametrize("what", ["the store", "the rate budget"])
+@pytest.mark.usefixtures("impatient")
 async def test_nor_do_a_bugs_cancels_wait_for(
     what: str, postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

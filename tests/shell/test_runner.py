@@ -76,6 +76,7 @@ async def test_an_order_that_waited_for_its_budget_is_not_sent_once_the_executio
         await rig.settled(trade)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_nothing_is_sent_while_its_intent_hangs_in_the_store(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.shaky() as store, rig.engine(store=as_store(store)) as engine:
         store.hang = asyncio.Event()
@@ -89,6 +90,7 @@ async def test_nothing_is_sent_while_its_intent_hangs_in_the_store(postgres: str
         await rig.settled(trade)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_cancellation_while_an_intent_is_written_sends_nothing(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.shaky() as store, rig.engine(store=as_store(store)) as engine:
         store.hang = asyncio.Event()
