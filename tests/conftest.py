@@ -25,8 +25,8 @@ hasty = settings(
     suppress_health_check=(HealthCheck.differing_executors, HealthCheck.too_slow),
 )
 settings.register_profile("hasty", hasty)
-# A tenth of them, for another Python than the one that has drawn them all: what it cannot do shows at once.
-settings.register_profile("few", settings.get_profile("steady"), max_examples=10)
+# A quarter of them, for another Python than the one that has drawn them all: what it cannot do shows at once.
+settings.register_profile("few", settings.get_profile("steady"), max_examples=25)
 settings.register_profile("explore", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 

@@ -1,7 +1,5 @@
 """Break each guard of a core module once, and see whether a test notices: `python tools/guards.py reconcile [TESTS ...]`.
 
-With `--every N` before the module one of so many is broken, from one drawn anew each time.
-
 A guard is a condition of an `if`, or one operand of an `and` or `or`: it is broken by letting it never stop anything. The
 broken functions replace the code of the imported ones in a child process, in which the tests then run. Prints the guards
 that no test noticed, and exits with 1 if there are any.
@@ -15,7 +13,6 @@ import importlib
 import inspect
 import io
 import os
-import secrets
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -117,9 +114,6 @@ def noticed(module: ModuleType, tree: ast.Module, tests: tuple[str, ...]) -> boo
 
 def main(arguments: list[str]) -> int:
     """Break the guards of the named module and print those that no test noticed."""
-    stride = 1
-    if arguments[0] == "--every":
-        stride, arguments = int(arguments[1]), arguments[2:]
     name, *tests = arguments
     module = importlib.import_module(f"depthwalker.core.{name}")
     by = tuple(tests) or TESTS
@@ -128,7 +122,7 @@ def main(arguments: list[str]) -> int:
     if failing(by) or noticed(module, ast.parse(source), by):
         print(f"the tests fail as it is: {' '.join(by)}")
         return 2
-    guards = list(broken(source))[secrets.randbelow(stride) :: stride]
+    guards = list(broken(source))
     missed = [words for words, tree in guards if not noticed(module, tree, by)]
     for words in missed:
         print(f"no test notices: {words}")

@@ -1,6 +1,6 @@
 """Runs seeds, or kills scripted executions at every step, and says how to run again what failed.
 
-`python -m tests.simulation [--seeds N] [--within SECONDS] [--first SEED] [--parents N] [--jobs N] [--keep] | --crash`
+`python -m tests.simulation [--seeds N] [--first SEED] [--parents N] [--jobs N] [--keep] | --crash`
 """
 
 import argparse
@@ -13,8 +13,7 @@ import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice, takewhile
-from math import inf
+from itertools import islice
 
 from tests.page import commit, put
 from tests.simulation.circumstances import MOST_PARENTS, SCRIPTS, Circumstances, drawn
@@ -23,7 +22,7 @@ from tests.simulation.world import World
 
 TRACE = 25
 SCRIPTED = 1
-AT_ONCE = 200  # worlds: so many are handed out before the first is waited for
+AT_ONCE = 2_000  # worlds: so many are handed out before the first is waited for
 
 
 @dataclass(frozen=True)
@@ -95,13 +94,13 @@ def crash(jobs: int, stride: int, *, keep: bool) -> int:
     return 1 if failed else 0
 
 
-def seeds(first: int, number: int, jobs: int, *, keep: bool, parents: int = MOST_PARENTS, within: float = inf) -> int:
-    """Run so many worlds from a seed on, or as many as begin in time; print what they met, and keep the figures if that is wanted."""
+def seeds(first: int, number: int, jobs: int, *, keep: bool, parents: int = MOST_PARENTS) -> int:
+    """Run so many worlds from a seed on, print what they met, and keep the figures if that is wanted."""
     print(f"seeds {first} to {first + number - 1}", flush=True)
     of = "" if parents == MOST_PARENTS else f" PARENTS={parents}"
     run, met, since = Run(commit() if keep else "", first, parents=parents), Met(), time.monotonic()
     keeper = Keeper(run) if keep else None
-    waiting = takewhile(lambda _: time.monotonic() - since < within, range(first, first + number))
+    waiting = iter(range(first, first + number))
     with ProcessPoolExecutor(jobs, initializer=prepare) as pool:
         try:
             while some := list(islice(waiting, AT_ONCE)):
@@ -140,7 +139,6 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1_000)
     parser.add_argument("--first", type=int, default=None)
     parser.add_argument("--parents", type=int, default=MOST_PARENTS, help="so many at once, at most")
-    parser.add_argument("--within", type=float, default=inf, help="seconds in which the last of them begins")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", action="store_true", help="put the figures into docs/simulation.md")
     parser.add_argument("--crash", action="store_true", help="kill scripted executions at every step")
@@ -149,7 +147,7 @@ def main() -> int:
     if given.crash:
         return crash(given.jobs, given.stride, keep=given.keep)
     first = secrets.randbelow(10**9) if given.first is None else given.first
-    return seeds(first, given.seeds, given.jobs, keep=given.keep, parents=given.parents, within=given.within)
+    return seeds(first, given.seeds, given.jobs, keep=given.keep, parents=given.parents)
 
 
 if __name__ == "__main__":
