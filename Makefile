@@ -4,7 +4,8 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-input --no-warn-script-location
-UV ?= uv
+UV := $(PY) -m uv
+LOCKED := --no-deps --require-hashes -r requirements.lock
 PEERS := .venv-peers
 
 # Tests start hundreds of processes: where bytecode is not kept, each would compile all that it imports.
@@ -167,9 +168,11 @@ docs-figures: $(STAMP) ## write the reference and the table of caps anew, from t
 build: $(STAMP) ## build the wheel and the source archive
 	@$(PY) -m build --no-isolation
 
-lock: ## renew requirements.lock and the peers' (needs uv)
+lock: $(STAMP) ## renew requirements.lock, uv's own and the peers'
 	@$(UV) pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements.lock
+	@echo uv | $(UV) pip compile - --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --quiet --upgrade -o tools/uv.lock
 	@$(UV) pip compile bench/peers/requirements.in --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --quiet --upgrade -o bench/peers/requirements.lock
 
@@ -177,12 +180,17 @@ clean: ## remove what setup, tests and builds made
 	@rm -rf .venv .venv-* build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# uv installs the same lock in a fraction of pip's time, from the index that pip is told of. Where it cannot be had, pip does it.
+UV_INSTALL = $(PIP) --no-deps --require-hashes -r tools/uv.lock && \
+	UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-$$($(PY) -m pip config get global.index-url)}" \
+	$(UV) pip install --quiet --no-config --system-certs --python $(PY) $(LOCKED)
+
 # The editable install records the folder's path: a copied or renamed folder is set up anew.
 ifneq "$(shell cat $(STAMP) 2>/dev/null)" "$(CURDIR)"
 $(STAMP): FORCE
 endif
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock tools/uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "$(PYTHON) ($$($(PYTHON) --version 2>/dev/null || echo 'not found')) does not do: Depthwalker needs" \
 			"Python 3.11 or newer; name one with make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -191,6 +199,6 @@ $(STAMP): requirements.lock pyproject.toml
 			"(Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "setting up $(VENV) (once)"
 	@$(PY) -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
-	@$(PIP) --no-deps --require-hashes -r requirements.lock
+	@{ $(UV_INSTALL); } 2>/dev/null || $(PIP) $(LOCKED)
 	@$(PIP) --no-build-isolation --no-deps -e .
 	@pwd -P >$@

@@ -212,6 +212,37 @@ async def test_an_interpreter_that_ends_without_closing_leaves_nothing_at_rest(p
         assert not rig.exchange.resting(ME)
 
 
+EXITING = """
+import asyncio, sys
+from depthwalker.shell.engine import Engine
+from depthwalker.shell.settings import Settings
+from tests.shell.rig import AnEdge, rests, simple
+def exits(state, _):
+    if rests(state):
+        asyncio.get_running_loop().call_soon(sys.exit, 3)
+        raise SystemExit(3)
+async def main():
+    async with Engine.open(Settings.load(), on_turn=exits) as engine:
+        await engine.execute_trade(AnEdge(1, "0.43", 60), simple(600))
+asyncio.run(main())
+"""
+
+
+async def test_a_handler_that_exits_twice_takes_the_loop_from_under_what_cancels_and_leaves_nothing_at_rest(
+    postgres: str, tmp_path: Path
+) -> None:
+    """`signal.signal(SIGTERM, lambda *_: sys.exit())` raises wherever the main thread is: in a turn, then in the loop itself."""
+    async with rigged(postgres, tmp_path) as rig:
+        process = await started(rig, tmp_path, "-c", EXITING)
+        try:
+            assert await asyncio.wait_for(process.wait(), 60) == 3
+        finally:
+            if process.returncode is None:
+                process.kill()
+        assert rig.exchange.orders(ME)
+        assert not rig.exchange.resting(ME)
+
+
 FORKED = """
 import os, sys
 from depthwalker.shell.settings import Settings

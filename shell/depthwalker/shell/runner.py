@@ -135,7 +135,8 @@ class Runner:
     async def run(self) -> State:
         """Run to the end and return the final state.
 
-        Cancelling it stops it, as `stop` does; once it is stopping, cancelling it leaves at once, whatever still rests.
+        Cancelling it stops it, as `stop` does; once it is stopping, cancelling it leaves at once, whatever still rests. A bug
+        has not stopped it: cancelled while it cancels because of one, it cancels once more.
         Raises LeaseLost when another worker has taken over, StoreError when the journal refuses how it ended, and a bug of
         ours after everything known to rest has been cancelled.
         """
@@ -153,7 +154,11 @@ class Runner:
             raise
         except (Exception, KeyboardInterrupt, SystemExit):
             LOG.exception("execution %s: a bug; cancelling what rests", self.execution_id)
-            await self._abandon()
+            self._on_turn = None  # whoever watches may be what raised, and would again
+            try:
+                await self._abandon()
+            except asyncio.CancelledError:  # as an event loop that is left does to every task
+                await self._abandon()
             raise
         finally:
             for task in (*self._requests, *self._writes):
