@@ -25,12 +25,13 @@ demo: $(STAMP)
 
 # Runs side by side: tracing doubles the time of what it watches, so only the core's own tests are traced, and of them not the
 # laws that play whole worlds: the examples reach every branch without them. Those of the shell wait more than they work, so
-# they are in two halves, by the alphabet; all others leave the processor to them.
+# they are in two halves, by the alphabet, and first; all others leave the processor to them, the longest before the shortest.
 LAWS := $(wildcard $(foreach of,invariants machines matching_laws small_world,tests/core/test_$(of).py))
 APART := $(wildcard $(foreach of,lab sweep paper synthetic demo,tests/shell/test_$(of)*.py))
 
 test: $(STAMP) ## run the tests; those of the core must cover its last branch
-	@$(MAKE) --no-print-directory --keep-going --jobs=4 --output-sync=target test-shell-a-p test-shell-q-z test-simulation test-whole test-core test-apart test-laws
+	@$(MAKE) --no-print-directory --keep-going --jobs=5 --output-sync=target \
+		test-shell-a-p test-shell-q-z test-simulation test-whole test-apart test-core test-laws
 
 test-core: $(STAMP)
 	@nice -n 10 $(PY) -m pytest -q --cov --cov-report=term $(LAWS:%=--ignore=%) tests/core
