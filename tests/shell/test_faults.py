@@ -150,7 +150,7 @@ async def test_whatever_becomes_of_a_taking_order_it_takes_once(postgres: str, t
 
 async def test_whatever_becomes_of_an_amend_the_walk_goes_on_within_the_parent(postgres: str, tmp_path: Path) -> None:
     ends = await _each(
-        postgres, tmp_path, AMENDS, lambda engine, number: engine.execute_trade(AnEdge(number, "0.44", 60), walker(12))
+        postgres, tmp_path, AMENDS, lambda engine, number: engine.execute_trade(AnEdge(number, "0.44", 60), walker(24))
     )
     for name, (trade, _) in ends.items():
         assert trade.quantity == 60, (name, trade)
@@ -194,7 +194,7 @@ async def test_reads_that_lag_behind_the_writes_change_nothing(postgres: str, tm
         postgres,
         tmp_path,
         plans,
-        lambda engine, number: engine.execute_trade(AnEdge(number, "0.44", 60), walker(12)),
+        lambda engine, number: engine.execute_trade(AnEdge(number, "0.44", 60), walker(24)),
         options,
     )
     assert {trade.quantity for trade, _ in ends.values()} == {60}

@@ -111,6 +111,20 @@ async def test_what_must_be_left_to_whomever_is_counted_in_the_whole_bucket(*, s
     assert clock.now() - START == SECOND // 10
 
 
+@pytest.mark.parametrize("shared", [False, True])
+async def test_what_is_to_spare_some_waits_two_seconds_for_all_of_them_and_then_for_half(*, shared: bool) -> None:
+    clock = SteppingClock()
+    common = Common(clock, full(1, Micros(30 * SECOND), 80, Micros(START)))
+    one = Purse(clock, "write", common.rate, common.of("w") if shared else None)
+    for _ in range(5):
+        await one.take(CREATE, none)
+    assert clock.now() == START
+    await one.take(CREATE, lambda: CREATE, spare=20)
+    assert clock.now() - START == 2 * SECOND
+    await one.take(CREATE, lambda: CREATE, spare=20)
+    assert clock.now() - START > 200 * SECOND, "what is kept for cancels and half of what is spared stays"
+
+
 async def test_leases_are_taken_in_blocks() -> None:
     clock = SteppingClock()
     common = Common(clock, full(1_000, SECOND, 1_600, Micros(START)))

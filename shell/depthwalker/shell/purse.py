@@ -24,6 +24,9 @@ ALONE: Final = 8  # the processes of an account that may each go on alone, witho
 BLOCKS: Final = 16  # a lease takes so many-th of the bucket beyond what is needed at once
 FIRST_PAUSE: Final = Micros(SECOND)  # after a 429 that others caused; doubled by each that follows
 LONGEST_PAUSE: Final = Micros(16 * SECOND)
+# Market data leaves half of a budget to others, but a quarter once it has waited: by a book older than five seconds nothing is
+# taken or walked, and what is left to orders would never be asked for. A poll is of two requests and a second's rest.
+SPARING: Final = Micros(2 * SECOND)
 
 
 class Pool(Protocol):
@@ -86,13 +89,15 @@ class Purse:
     async def take(self, cost: int, kept: Callable[[], int], *, spare: int = 0, urgent: bool = False) -> None:
         """Return when `cost` is spent, with what `kept` tells left to this process, and `spare` beside it to whomever.
 
-        What is urgent waits for tokens alone.
+        What is urgent waits for tokens alone. What is to spare some waits SPARING at most for all of them, then for half of them.
         """
+        until = Micros(self._clock.now() + SPARING)
         while True:
-            ready = await self._take(cost, kept(), spare, urgent=urgent)
+            sparing = spare > 0 and self._clock.now() < until
+            ready = await self._take(cost, kept(), spare if sparing else spare // 2, urgent=urgent)
             if ready is None:
                 return
-            await self._clock.sleep_until(ready)
+            await self._clock.sleep_until(min(ready, until) if sparing else ready)
 
     async def hold(self, wanted: int) -> None:
         """Have `wanted` tokens at hand for a while, and give back what nobody has used since the last call."""
