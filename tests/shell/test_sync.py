@@ -60,6 +60,15 @@ async def started(rig: Rig, folder: Path, *arguments: str) -> Process:
     )
 
 
+async def ended(process: Process) -> int:
+    """Return a process's exit code, killing it where it does not end by itself."""
+    try:
+        return await asyncio.wait_for(process.wait(), 20)
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
 async def resting(rig: Rig) -> None:
     await until(lambda: bool(rig.exchange.resting(ME)), 20)
 
@@ -204,11 +213,9 @@ async def test_an_interpreter_that_ends_without_closing_leaves_nothing_at_rest(p
             await resting(rig)
             assert process.stdin is not None
             process.stdin.write(b"\n")
-            await asyncio.wait_for(process.wait(), 20)
         finally:
-            if process.returncode is None:
-                process.kill()
-        assert process.returncode == 0
+            code = await ended(process)
+        assert code == 0
         assert not rig.exchange.resting(ME)
 
 
@@ -234,11 +241,7 @@ async def test_a_handler_that_exits_twice_takes_the_loop_from_under_what_cancels
     """`signal.signal(SIGTERM, lambda *_: sys.exit())` raises wherever the main thread is: in a turn, then in the loop itself."""
     async with rigged(postgres, tmp_path) as rig:
         process = await started(rig, tmp_path, "-c", EXITING)
-        try:
-            assert await asyncio.wait_for(process.wait(), 60) == 3
-        finally:
-            if process.returncode is None:
-                process.kill()
+        assert await ended(process) == 3
         assert rig.exchange.orders(ME)
         assert not rig.exchange.resting(ME)
 
