@@ -27,7 +27,7 @@ from depthwalker.core.ids import parse_client_id
 from depthwalker.core.projection import project
 from depthwalker.core.row import Projection
 from depthwalker.core.structure import STRUCTURES
-from depthwalker.core.tape import Event, Flow, Take, Tape, play
+from depthwalker.core.tape import Arrive, Event, Flow, Take, Tape, play
 from depthwalker.core.units import DOLLAR, SECOND, Count, Micros, Money, Price
 from depthwalker.shell.api import Trade
 from depthwalker.shell.clock import SystemChance, SystemClock
@@ -321,16 +321,20 @@ class Rig:
 
     def sell(self, price: int, *counts: int) -> None:
         """Have others sell so many contracts of YES (buy NO) down to a YES price, now, one after the other."""
-        floor, now = self.exchange.exchange.floor(TICKER), self.exchange.exchange.advance()
-        for count in counts:
-            step = play(floor.pit, Take(Leg.NO, Price(DOLLAR - price), Count(100 * count)), now)
-            self.exchange.exchange.book(floor, floor.do(step), now)
+        self._happens(*(Take(Leg.NO, Price(DOLLAR - price), Count(100 * count)) for count in counts))
 
     def buy(self, price: int, count: int) -> None:
         """Have others buy so many contracts of YES up to a price, now."""
+        self._happens(Take(Leg.YES, Price(price), Count(100 * count)))
+
+    def bid(self, price: int, count: int) -> None:
+        """Have others bid for so many contracts of YES at a price, now."""
+        self._happens(Arrive(Leg.YES, Price(price), Count(100 * count)))
+
+    def _happens(self, *flows: Flow) -> None:
         floor, now = self.exchange.exchange.floor(TICKER), self.exchange.exchange.advance()
-        step = play(floor.pit, Take(Leg.YES, Price(price), Count(100 * count)), now)
-        self.exchange.exchange.book(floor, floor.do(step), now)
+        for flow in flows:
+            self.exchange.exchange.book(floor, floor.do(play(floor.pit, flow, now)), now)
 
     async def settled(self, trade: Trade, *, alone: bool = True) -> State:
         """Check a finished execution against the exchange's books, and every row against the journal; return its fold."""

@@ -82,7 +82,10 @@ async def test_an_order_that_takes_what_there_is_is_sent_as_all_or_nothing(postg
         await venue.place(replace(PLACE, immediate=True, post_only=False, expires=None))
     assert exchange.requests[0].body["time_in_force"] == "immediate_or_cancel"
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
-        trade = await engine.execute_trade(AnEdge(1, "0.47", 300), simple(1))
+        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.47", 300), simple()))
+        await until(lambda: rig.exchange.position(ME, TICKER) == 20_000)
+        engine.stop()
+        trade = await call
         assert (trade.quantity, trade.price) == (Decimal(200), Decimal("0.47")), "200 of the 300 are offered"
         await rig.settled(trade)
 

@@ -289,8 +289,8 @@ async def test_two_that_hold_each_other_up_at_the_end_both_take_from_others(post
     """Both rest inside 44 and 47, and both want to take at once: each order would meet the other's that is at rest."""
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
         one, two = await asyncio.gather(
-            engine.execute_trade(AnEdge(1, "0.45", 20), walker(12, split_ratios=[1.0])),
-            engine.execute_trade(AnEdge(2, "0.54", 20, "no"), walker(12, split_ratios=[1.0])),
+            engine.execute_trade(AnEdge(1, "0.45", 20), walker(20, split_ratios=[1.0])),
+            engine.execute_trade(AnEdge(2, "0.54", 20, "no"), walker(20, split_ratios=[1.0])),
         )
         for trade in (one, two):
             await rig.settled(trade, alone=False)
@@ -447,13 +447,13 @@ async def test_what_is_stopped_before_it_has_begun_never_begins_and_its_key_is_f
 ) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
         rig.exchange.faults.add("book", Delayed(Micros(SECOND // 2)))
-        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.47", 60), simple(5)))
+        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.47", 60), simple()))
         await asyncio.sleep(0)
         engine.stop("no more")
         with pytest.raises(EngineClosed, match=r"before it began \(no more\)"):
             await call
         assert rig.exchange.requests["create"] == 0
-        trade = await engine.execute_trade(AnEdge(1, "0.47", 60), simple(5))
+        trade = await engine.execute_trade(AnEdge(1, "0.47", 60), simple())
         assert (trade.result.status, trade.quantity) == ("completed", Decimal(60))
 
 
@@ -699,7 +699,7 @@ async def test_a_cap_that_leaves_no_price_is_refused(postgres: str, tmp_path: Pa
 
 async def test_too_little_money_is_an_outcome_with_its_reason(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path, cash=Money(3_000_000)) as rig, rig.engine() as engine:
-        for number, method in enumerate((simple(), walker()), 1):
+        for number, method in enumerate((simple(), walker(60)), 1):
             trade = await engine.execute_trade(AnEdge(number, "0.47", 60), method)
             assert (trade.result.status, trade.quantity) == ("failed", Decimal(0))
             assert "insufficient_balance" in trade.result.reason

@@ -124,7 +124,7 @@ async def test_endings_that_nobody_asked_for_are_counted_as_the_core_has_them(
     state = replace(START, plan_reason=CONFIGURED, stop=stop, winding=why)
     assert gave_way(state) == (() if reason is None else (reason,))
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
-        await engine.execute_trade(AnEdge(1, "0.47", 10), simple(1))
+        await engine.execute_trade(AnEdge(1, "0.47", 10), simple())
         ending, status = f"10.00 of 10.00 contracts; {why}", "cancelled" if why == stop else "completed"
         await rig.rows("UPDATE execution_state SET ending = %s, status = %s RETURNING 1", ending, status)
         assert await counted(rig) == ([] if reason is None else [(reason, "simple_limit", 1)])

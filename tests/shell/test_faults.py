@@ -25,6 +25,7 @@ from tests.shell.rig import (
     AnEdge,
     Hurried,
     Moment,
+    Rig,
     abandon,
     as_store,
     quiet,
@@ -43,6 +44,7 @@ from depthwalker.core.fact import Burned, Duplicated, OutcomeUnknown
 from depthwalker.core.ids import parse_client_id
 from depthwalker.core.ledger import Ending, Phase
 from depthwalker.core.policy import Policy
+from depthwalker.core.tape import Tape
 from depthwalker.core.units import SECOND, Micros
 from depthwalker.core.view import View
 from depthwalker.shell import runner as loop
@@ -105,22 +107,42 @@ CANCELS: dict[str, Plan] = {
 }
 
 
+# Others sell for longer than any machine takes.
+SOLD = quiet(*sellers(4_500, 20, *(at / 4 for at in range(4, 1_200))))
+
+
+def _outbid(rig: Rig) -> Callable[[State, object], None]:
+    """Have others bid more than an order of ours, once it is known to rest: the walker amends it."""
+    resting = False
+
+    def look(state: State, _: object) -> None:
+        nonlocal resting
+        if not resting and rests(state):
+            resting = True
+            rig.bid(4_600, 2_000)
+
+    return look
+
+
 async def _each(
     dsn: str,
     folder: Path,
     plans: dict[str, Plan],
     run: Callable[[Engine, int], Awaitable[Trade]],
+    *,
+    tape: Tape = SOLD,
     options: Options | None = None,
+    watcher: Callable[[Rig], Callable[[State, object], None] | None] = lambda _: None,
 ) -> dict[str, tuple[Trade, State]]:
     """Run each plan on an exchange of its own, all at once, and check its end; `run` gets a number for its edge."""
-    tape = quiet(*sellers(4_500, 20, *(at / 4 for at in range(4, 120))))
 
     async def one(number: int, name: str, plan: Plan, store: PostgresStore) -> tuple[str, tuple[Trade, State]]:
         async with rigged(dsn, folder, tape, options=options) as rig:
             for kind, fault, nth in plan:
                 rig.exchange.faults.add(kind, fault, nth)
-            async with rig.engine({"max_concurrent": 50}, store=store) as engine:
+            async with rig.engine({"max_concurrent": 50}, store=store, on_turn=watcher(rig)) as engine:
                 trade = await run(engine, number)
+            assert sum(map(len, rig.exchange.faults.planned().values())) < len(plan), f"{name}: it was not met"
             try:
                 return name, (trade, await rig.settled(trade))
             except AssertionError as wrong:
@@ -133,7 +155,10 @@ async def _each(
 
 async def test_whatever_becomes_of_a_create_one_order_is_placed(postgres: str, tmp_path: Path) -> None:
     ends = await _each(
-        postgres, tmp_path, CREATES, lambda engine, number: engine.execute_trade(AnEdge(number, "0.45", 60), simple(20))
+        postgres,
+        tmp_path,
+        CREATES,
+        lambda engine, number: engine.execute_trade(AnEdge(number, "0.45", 60), simple(120)),
     )
     for name, (trade, state) in ends.items():
         assert trade.quantity == 60, (name, trade)
@@ -142,7 +167,10 @@ async def test_whatever_becomes_of_a_create_one_order_is_placed(postgres: str, t
 
 async def test_whatever_becomes_of_a_taking_order_it_takes_once(postgres: str, tmp_path: Path) -> None:
     ends = await _each(
-        postgres, tmp_path, CREATES, lambda engine, number: engine.execute_trade(AnEdge(number, "0.47", 60), simple(20))
+        postgres,
+        tmp_path,
+        CREATES,
+        lambda engine, number: engine.execute_trade(AnEdge(number, "0.47", 60), simple(120)),
     )
     for name, (trade, _) in ends.items():
         assert trade.quantity == 60, (name, trade)
@@ -150,7 +178,12 @@ async def test_whatever_becomes_of_a_taking_order_it_takes_once(postgres: str, t
 
 async def test_whatever_becomes_of_an_amend_the_walk_goes_on_within_the_parent(postgres: str, tmp_path: Path) -> None:
     ends = await _each(
-        postgres, tmp_path, AMENDS, lambda engine, number: engine.execute_trade(AnEdge(number, "0.44", 60), walker(24))
+        postgres,
+        tmp_path,
+        AMENDS,
+        lambda engine, number: engine.execute_trade(AnEdge(number, "0.44", 60), walker(120, split_ratios=[1.0])),
+        tape=quiet(),
+        watcher=_outbid,
     )
     for name, (trade, _) in ends.items():
         assert trade.quantity == 60, (name, trade)
@@ -161,7 +194,7 @@ async def test_whatever_becomes_of_a_cancel_nothing_rests(postgres: str, tmp_pat
         postgres,
         tmp_path,
         CANCELS,
-        lambda engine, number: engine.execute_trade(AnEdge(number, "0.43", 60), simple(1.5)),
+        lambda engine, number: engine.execute_trade(AnEdge(number, "0.43", 60), simple(12)),
     )
     for name, (trade, _) in ends.items():
         assert (trade.quantity, trade.result.status) == (Decimal(0), "failed"), (name, trade)
@@ -182,7 +215,7 @@ async def test_an_odd_order_put_in_by_hand_keeps_no_execution_from_its_end(postg
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
         rig.wires[0].told = _by_hand
         rig.exchange.faults.add("create", LOST)
-        trade = await engine.execute_trade(AnEdge(1, "0.47"), simple(1))
+        trade = await engine.execute_trade(AnEdge(1, "0.47"), simple())
         await rig.settled(trade)
         assert trade.quantity == 60
 
@@ -194,8 +227,10 @@ async def test_reads_that_lag_behind_the_writes_change_nothing(postgres: str, tm
         postgres,
         tmp_path,
         plans,
-        lambda engine, number: engine.execute_trade(AnEdge(number, "0.44", 60), walker(24)),
-        options,
+        lambda engine, number: engine.execute_trade(AnEdge(number, "0.44", 60), walker(120, split_ratios=[1.0])),
+        tape=quiet(),
+        options=options,
+        watcher=_outbid,
     )
     assert {trade.quantity for trade, _ in ends.values()} == {60}
 
@@ -267,6 +302,7 @@ async def test_an_end_that_cannot_be_confirmed_is_told_with_its_bounds_and_resol
         wire.before = silent
         with pytest.raises(Unresolved) as unresolved:
             await call
+        await until(lambda: not rig.exchange.resting("me"))
         held = Decimal(rig.exchange.position("me", TICKER)) / 100
         assert unresolved.value.filled_at_least < held < 60 == unresolved.value.filled_at_most
         wire.before = None
@@ -380,13 +416,13 @@ async def test_a_begin_whose_answer_is_lost_is_asked_for_again_by_the_same_call(
 ) -> None:
     """The caller would else be told that nothing has begun, and whoever finds the execution would execute it all the same."""
     async with rigged(postgres, tmp_path) as rig, rig.shaky() as store, rig.engine(store=as_store(store)) as engine:
-        held = await engine.execute_trade(AnEdge(1, "0.47", 60), simple(1))
+        held = await engine.execute_trade(AnEdge(1, "0.47", 60), simple())
         assert held.quantity == 60
         lost = iter((True, True))
         asked = "begin" if action == "buy" else "admission"
         store.fail = lambda name: "after" if name == asked and next(lost, False) else ""
         trade = await engine.execute_trade(
-            AnEdge(2, "0.47" if action == "buy" else "0.44", 60, action=action), simple(6)
+            AnEdge(2, "0.47" if action == "buy" else "0.44", 60, action=action), simple()
         )
         await rig.settled(trade, alone=False)
         assert trade.quantity == 60
@@ -542,7 +578,7 @@ async def test_no_intent_reaches_the_exchange_before_it_is_durable(postgres: str
             checked.append("amend" if amends else "create")
 
         wire.before = durable
-        trade = await engine.execute_trade(AnEdge(1, "0.45", 60), walker(3))
+        trade = await engine.execute_trade(AnEdge(1, "0.45", 60), walker(12))
         await rig.settled(trade)
         assert {"amend", "create"} <= set(checked)
         facts = await rig.journal(trade.execution_id)

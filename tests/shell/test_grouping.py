@@ -95,14 +95,14 @@ async def test_an_order_refused_for_its_group_is_placed_without_one(postgres: st
     """The exchange may trigger a group by itself; an execution goes on."""
     async with rigged(postgres, tmp_path) as rig, rig.engine(GROUPED) as engine:
         await engine.watch([TICKER])
-        bought = await engine.execute_trade(AnEdge(1, "0.47", 5), simple(1))
+        bought = await engine.execute_trade(AnEdge(1, "0.47", 5), simple())
         assert bought.quantity == 5
         assert engine._groups is not None
         assert await engine._groups.trigger() == 1
         assert await engine._groups.trigger() == 0
-        again = await engine.execute_trade(AnEdge(2, "0.47", 5), simple(3))
+        again = await engine.execute_trade(AnEdge(2, "0.47", 5), simple())
         await rig.settled(again, alone=False)
-        third = await engine.execute_trade(AnEdge(3, "0.47", 5), simple(3))
+        third = await engine.execute_trade(AnEdge(3, "0.47", 5), simple())
         await rig.settled(third, alone=False)
         assert third.quantity == 5
 
@@ -112,7 +112,7 @@ async def test_the_group_of_a_live_engine_outlasts_others_however_long_it_idles(
 ) -> None:
     monkeypatch.setattr(grouping, "SIGN_OF_LIFE", SECOND)
     async with rigged(postgres, tmp_path) as rig, rig.engine(GROUPED) as idle:
-        await idle.execute_trade(AnEdge(1, "0.47", 5), simple(1))
+        await idle.execute_trade(AnEdge(1, "0.47", 5), simple())
         ((group, _, _, _),) = await rig.rows(KEPT)
         await rig.rows(
             """
@@ -125,13 +125,13 @@ async def test_the_group_of_a_live_engine_outlasts_others_however_long_it_idles(
         async with rig.engine(GROUPED):
             pass
         assert groups(rig) == {group: False}
-        trade = await idle.execute_trade(AnEdge(2, "0.47", 5), simple(1))
+        trade = await idle.execute_trade(AnEdge(2, "0.47", 5), simple())
         assert trade.quantity == 5
 
 
 async def test_the_group_of_an_engine_that_died_long_ago_is_deleted(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine(GROUPED) as dead:
-        await dead.execute_trade(AnEdge(1, "0.47", 5), simple(1))
+        await dead.execute_trade(AnEdge(1, "0.47", 5), simple())
         await rig.rows("UPDATE worker_groups SET used_at = used_at - interval '25 hours' RETURNING 1")
         await rig.rows("UPDATE execution_leases SET expires_at = clock_timestamp() RETURNING 1")
         async with rig.engine(GROUPED):
@@ -142,7 +142,7 @@ async def test_the_group_of_an_engine_that_died_long_ago_is_deleted(postgres: st
 async def test_groups_nobody_needs_any_more_are_deleted_when_an_engine_closes(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig:
         async with rig.engine(GROUPED) as engine:
-            await engine.execute_trade(AnEdge(1, "0.47", 5), simple(1))
+            await engine.execute_trade(AnEdge(1, "0.47", 5), simple())
             assert engine._groups is not None
             await engine._groups.trigger()
             await rig.rows("UPDATE worker_groups SET triggered_at = triggered_at - interval '2 minutes' RETURNING 1")

@@ -22,7 +22,7 @@ from depthwalker.core.units import SECOND, Count, Micros, Price
 from depthwalker.shell.cli import main
 from depthwalker.shell.measuring import Measured, measure, measure_due
 
-TIMES = 25  # a minute after the last fill comes within three seconds
+TIMES = 10  # a minute after the last fill comes within seven seconds
 BASICS = "estimated_basic_slippage, estimated_basic_fill_rate, improvement_over_basic, measured_note, slippage_percent"
 MARKOUTS = "markout_5s_cents, markout_30s_cents, markout_60s_cents"
 
@@ -55,7 +55,7 @@ async def the_row(rig: Rig) -> dict[str, object]:
 
 
 async def test_a_plain_limit_order_is_no_better_than_itself(postgres: str, tmp_path: Path) -> None:
-    async with executed(postgres, tmp_path, quiet(), AnEdge(1, "0.48", 10), simple(10)) as rig:
+    async with executed(postgres, tmp_path, quiet(), AnEdge(1, "0.48", 10), simple()) as rig:
         kept = await rig.rows("SELECT count(*), min(timestamp), max(timestamp) FROM order_book_snapshots")
         assert list(await asyncio.to_thread(due, rig)) == [1]
         row = await the_row(rig)
@@ -69,8 +69,8 @@ async def test_a_plain_limit_order_is_no_better_than_itself(postgres: str, tmp_p
 
 
 async def test_a_walker_that_filled_where_a_limit_order_would_not_have(postgres: str, tmp_path: Path) -> None:
-    tape = quiet(*sellers(4_400, 5, 4, 8, 12))
-    async with executed(postgres, tmp_path, tape, AnEdge(1, "0.43", 10), walker(20, interval=2)) as rig:
+    tape = quiet(*sellers(4_400, 5, *range(4, 120, 4)))
+    async with executed(postgres, tmp_path, tape, AnEdge(1, "0.43", 10), walker(120, interval=2)) as rig:
         await asyncio.to_thread(due, rig)
         row = await the_row(rig)
         trades = await rig.rows(
@@ -83,9 +83,9 @@ async def test_a_walker_that_filled_where_a_limit_order_would_not_have(postgres:
 
 
 async def test_what_was_not_kept_is_told_and_not_asked_for_again(postgres: str, tmp_path: Path) -> None:
-    async with rigged(postgres, tmp_path) as rig:
+    async with rigged(postgres, tmp_path, clock=Hurried(1)) as rig:
         async with rig.engine() as engine:
-            await engine.execute_trade(AnEdge(1, "0.47", 10), simple(1))
+            await engine.execute_trade(AnEdge(1, "0.47", 10), simple())
         assert await asyncio.to_thread(due, rig) == {}, "a minute has not passed"
         late = Micros(rig.clock.now() + 100 * SECOND)
 
@@ -102,7 +102,7 @@ async def test_what_was_not_kept_is_told_and_not_asked_for_again(postgres: str, 
 async def test_a_journal_that_cannot_be_read_holds_nothing_up(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig:
         async with rig.engine() as engine:
-            await engine.execute_trade(AnEdge(1, "0.47", 10), simple(1))
+            await engine.execute_trade(AnEdge(1, "0.47", 10), simple())
         unread = """
             ALTER TABLE execution_journal DISABLE TRIGGER ALL;
             UPDATE execution_journal SET body = body || '{"fact": "Future"}' WHERE seq = 2;

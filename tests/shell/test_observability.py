@@ -84,9 +84,9 @@ def logged(level: int) -> Iterator[io.StringIO]:
 
 async def test_a_scrape_tells_what_the_database_tells(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path, cash=HELD) as rig, rig.engine(METRICS) as engine:
-        filled = await engine.execute_trade(AnEdge(1, "0.47", 5), simple(1))
+        filled = await engine.execute_trade(AnEdge(1, "0.47", 5), simple())
         await engine.execute_trade(AnEdge(2, "0.40", 5), simple(1))
-        fallen = await engine.execute_trade(AnEdge(3, "0.47", 5), walker(1, min_volume_threshold=100_000))
+        fallen = await engine.execute_trade(AnEdge(3, "0.47", 5), walker(60, min_volume_threshold=100_000))
         text, samples = await scraped(engine.metrics_port)
         assert samples["depthwalker_executions_started_total", ()] == 3
         ended = (("algorithm", "simple_limit"), ("arm", ""))
@@ -146,7 +146,7 @@ async def test_an_address_that_is_taken_is_told_and_trading_goes_on(postgres: st
         with logged(logging.WARNING) as text:
             async with rig.engine({"metrics_port": first.metrics_port}) as second:
                 assert second.metrics_port is None
-                trade = await second.execute_trade(AnEdge(1, "0.47", 5), simple(1))
+                trade = await second.execute_trade(AnEdge(1, "0.47", 5), simple())
                 assert trade.quantity == 5
         assert f"metrics cannot be served on 127.0.0.1 port {first.metrics_port}" in text.getvalue()
 
@@ -171,7 +171,7 @@ async def test_every_line_of_an_execution_carries_its_number(postgres: str, tmp_
     async with rigged(postgres, tmp_path, cash=HELD) as rig:
         with logged(logging.DEBUG) as text:
             async with rig.engine(on_turn=fails) as engine:
-                calls = [engine.execute_trade(AnEdge(edge, "0.47", 5), simple(1)) for edge in (1, 2)]
+                calls = [engine.execute_trade(AnEdge(edge, "0.47", 5), simple()) for edge in (1, 2)]
                 trades = await asyncio.gather(*calls)
             logging.getLogger("elsewhere").info("of none")
         lines = [json.loads(line) for line in text.getvalue().splitlines()]
@@ -233,7 +233,7 @@ async def test_requests_are_children_of_their_execution_s_span(
     postgres: str, tmp_path: Path, exporter: InMemorySpanExporter
 ) -> None:
     async with rigged(postgres, tmp_path, cash=HELD) as rig, rig.engine({"spans": True}) as engine:
-        trade = await engine.execute_trade(AnEdge(1, "0.47", 5), simple(1))
+        trade = await engine.execute_trade(AnEdge(1, "0.47", 5), simple())
         spans = exporter.get_finished_spans()
         (execution,) = [span for span in spans if span.name == "execution"]
         assert dict(execution.attributes or {}) == {

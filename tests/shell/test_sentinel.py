@@ -46,18 +46,18 @@ async def test_nothing_new_begins_until_it_is_released_and_what_has_ended_is_sti
     postgres: str, tmp_path: Path
 ) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
-        before = await engine.execute_trade(AnEdge(1, "0.47", 5), simple(1))
+        before = await engine.execute_trade(AnEdge(1, "0.47", 5), simple())
         await pull(rig)
         orders = len(rig.own())
         for edge in (AnEdge(2, "0.47", 5), AnEdge(2, "0.47", 5, action="sell")):
             with pytest.raises(TradingStopped, match=r"the desk is on fire.*depthwalker stop --release"):
                 await engine.execute_trade(edge, simple(1))
         assert len(rig.own()) == orders
-        assert await engine.execute_trade(AnEdge(1, "0.47", 5), simple(1)) == before
+        assert await engine.execute_trade(AnEdge(1, "0.47", 5), simple()) == before
         async with PostgresStore(rig.dsn) as released:
             assert await released.release_switch("me")
         await engine._sentinel.look()
-        after = await engine.execute_trade(AnEdge(2, "0.47", 5), simple(1))
+        after = await engine.execute_trade(AnEdge(2, "0.47", 5), simple())
         assert after.quantity == Decimal(5)
 
 
@@ -69,7 +69,7 @@ async def test_while_it_is_pulled_nothing_is_read_made_or_kept_for_what_may_not_
         await engine._sentinel.look()
         sent = len(rig.wires[0].sent)
         with pytest.raises(TradingStopped, match="the desk is on fire"):
-            await engine.execute_trade(AnEdge(1, "0.47", 5), simple(1))
+            await engine.execute_trade(AnEdge(1, "0.47", 5), simple())
         asked = [request.path for request in rig.wires[0].sent[sent:]]
         # What the engine reads of the exchange and the account, whenever it comes to it, is for nobody's parent.
         assert [path for path in asked if "/exchange/" not in path and "/account/" not in path] == []
@@ -89,7 +89,7 @@ async def test_what_had_not_begun_when_it_was_pulled_is_refused_and_its_key_is_f
                 await answered.wait()
 
         rig.wires[0].before = hold
-        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.47", 5), simple(1)))
+        call = asyncio.create_task(engine.execute_trade(AnEdge(1, "0.47", 5), simple()))
         await reading.come()
         await pull(rig)
         await engine._sentinel.look()
@@ -153,7 +153,7 @@ async def test_the_order_groups_of_the_worker_are_triggered_and_later_orders_hav
             assert rig.exchange.exchange.groups[str(group)].group.triggered
             async with PostgresStore(rig.dsn) as store:
                 await store.release_switch("me")
-            again = await engine.execute_trade(AnEdge(2, "0.47", 5), simple(1))
+            again = await engine.execute_trade(AnEdge(2, "0.47", 5), simple())
             assert again.quantity == Decimal(5)
             ((later, _), *_) = await rig.rows(
                 "SELECT group_id, made_at FROM worker_groups WHERE triggered_at IS NULL ORDER BY made_at"

@@ -31,9 +31,9 @@ def undone(dsn: str) -> Iterator[psycopg.Cursor[DictRow]]:
 
 async def test_what_ended_is_compared_and_what_runs_is_in_flight(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as engine:
-        await engine.execute_trade(AnEdge(1, "0.47", 10), simple(1))
+        await engine.execute_trade(AnEdge(1, "0.47", 10), simple())
         await engine.execute_trade(
-            AnEdge(2, "0.47", 10), walker(1, min_volume_threshold=1_000_000), request_key="falls back"
+            AnEdge(2, "0.47", 10), walker(60, min_volume_threshold=1_000_000), request_key="falls back"
         )
         call = asyncio.create_task(engine.execute_trade(AnEdge(3, "0.40", 10), simple(60)))
         await rig.shows("SELECT 1 FROM executions_in_flight WHERE open_orders = 1")
@@ -69,7 +69,7 @@ async def test_what_ended_is_compared_and_what_runs_is_in_flight(postgres: str, 
 def executed(new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, int]:
     async def run(dsn: str, folder: Path) -> int:
         async with rigged(dsn, folder) as rig, rig.engine() as engine:
-            return (await engine.execute_trade(AnEdge(1, "0.47", 10), simple(1))).execution_id
+            return (await engine.execute_trade(AnEdge(1, "0.47", 10), simple())).execution_id
 
     dsn = new_database()
     return dsn, asyncio.run(run(dsn, tmp_path_factory.mktemp("views")))

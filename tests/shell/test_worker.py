@@ -80,7 +80,7 @@ async def test_what_is_queued_is_executed_once_by_any_of_the_workers(postgres: s
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
         for _ in range(2):
             for number in range(1, 9):
-                queued = await caller.submit(AnEdge(number, "0.47", 5), simple(10))
+                queued = await caller.submit(AnEdge(number, "0.47", 5), simple())
                 assert (queued.standing, queued.execution_id) == ("queued", None)
         async with working(rig, slots=2) as (_, one, ends), working(rig, slots=3) as (_, other, more):
             await asyncio.gather(one.run(drain=True), other.run(drain=True))
@@ -93,7 +93,7 @@ async def test_what_is_queued_is_executed_once_by_any_of_the_workers(postgres: s
             await rig.settled(trade, alone=False)
         assert rig.exchange.position(ME, "RIG-26-A") == 8 * 500
         assert await rig.rows("SELECT count(*) FROM queue_waiting") == [(0,)]
-        again = await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        again = await caller.submit(AnEdge(1, "0.47", 5), simple())
         assert (again.standing, again.execution_id) == ("done", (await caller.wait("edge 1 method 1")).execution_id)
 
 
@@ -104,7 +104,7 @@ async def test_a_trade_that_cannot_be_read_is_trouble_with_the_database(
         raise StoreUnavailable(f"execution {execution_id}: the database went away")
 
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
-        queued = await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        queued = await caller.submit(AnEdge(1, "0.47", 5), simple())
         async with working(rig) as (_, worker, _):
             await worker.run(drain=True)
         with monkeypatch.context() as patched:
@@ -117,11 +117,11 @@ async def test_a_trade_that_cannot_be_read_is_trouble_with_the_database(
 async def test_what_cannot_be_executed_is_told_with_the_reason(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
         with pytest.raises(InvalidEdge, match="position_size"):
-            await caller.submit(AnEdge(1, "0.47", 0.001), simple(10))
-        await caller.submit(AnEdge(2, "0.47", 5, action="sell"), simple(10))
-        await caller.submit(AnEdge(3, "0.47", 5), simple(10), start_within=timedelta(0))
-        await caller.submit(AnEdge(4, "0.47", 5, market=AMarket("NOWHERE", "NOWHERE")), simple(10))
-        await caller.submit(AnEdge(cast("int", "five"), "0.47", 5), simple(10))
+            await caller.submit(AnEdge(1, "0.47", 0.001), simple())
+        await caller.submit(AnEdge(2, "0.47", 5, action="sell"), simple())
+        await caller.submit(AnEdge(3, "0.47", 5), simple(), start_within=timedelta(0))
+        await caller.submit(AnEdge(4, "0.47", 5, market=AMarket("NOWHERE", "NOWHERE")), simple())
+        await caller.submit(AnEdge(cast("int", "five"), "0.47", 5), simple())
         async with working(rig) as (_, worker, ends):
             await asyncio.wait_for(worker.run(drain=True), 20)
         assert dict(ends)["edge 3 method 1"] == "late"
@@ -145,25 +145,25 @@ async def test_what_the_database_does_not_hold_is_refused_and_not_asked_for_agai
     long = secrets.token_hex(8_000)
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
         with pytest.raises(InvalidEdge, match=r"index row .*: .*request_key shorter than 2,700 bytes"):
-            await caller.execute_trade(AnEdge(1, "0.47", 5), simple(1), request_key=long)
+            await caller.execute_trade(AnEdge(1, "0.47", 5), simple(), request_key=long)
         with pytest.raises(InvalidEdge, match=r"index row .*: request_key must be shorter than 2,700 bytes"):
-            await caller.submit(AnEdge(1, "0.47", 5), simple(1), request_key=long)
+            await caller.submit(AnEdge(1, "0.47", 5), simple(), request_key=long)
         with pytest.raises(InvalidEdge, match="start_within a matter of years"):
-            await caller.submit(AnEdge(1, "0.47", 5), simple(1), start_within=timedelta.max)
+            await caller.submit(AnEdge(1, "0.47", 5), simple(), start_within=timedelta.max)
         assert rig.own() == ()
 
 
 async def test_a_key_under_which_another_order_is_queued_is_refused(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
-        await caller.submit(AnEdge(1, "0.47", 5), simple(10), request_key="k")
-        assert (await caller.submit(AnEdge(2, "0.48", 5), simple(10), request_key="k")).standing == "queued", "it moved"
+        await caller.submit(AnEdge(1, "0.47", 5), simple(), request_key="k")
+        assert (await caller.submit(AnEdge(2, "0.48", 5), simple(), request_key="k")).standing == "queued", "it moved"
         with pytest.raises(OrderRefused, match="names an earlier order, to buy yes of RIG-26-A: give another key"):
-            await caller.submit(AnEdge(2, "0.47", 5, side="no"), simple(10), request_key="k")
+            await caller.submit(AnEdge(2, "0.47", 5, side="no"), simple(), request_key="k")
         elsewhere = store.queue("somebody else")
         with pytest.raises(OrderRefused, match=f"'k' is queued for account '{ME} "):
-            await elsewhere.put(read_job(AnEdge(1, "0.47", 5), simple(10), None, "k"), None)
+            await elsewhere.put(read_job(AnEdge(1, "0.47", 5), simple(), None, "k"), None)
         await rig.rows("UPDATE execution_queue SET job = job - 'ticket' WHERE request_id = 1 RETURNING 1")
-        again = await caller.submit(AnEdge(2, "0.47", 5, side="no"), simple(10), request_key="k")
+        again = await caller.submit(AnEdge(2, "0.47", 5, side="no"), simple(), request_key="k")
         assert again.standing == "queued", "what another version queued cannot be compared"
         assert rig.own() == ()
 
@@ -171,8 +171,8 @@ async def test_a_key_under_which_another_order_is_queued_is_refused(postgres: st
 async def test_what_a_dead_worker_held_another_one_sees_to_its_end(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
         resting = Moment()
-        await caller.submit(AnEdge(1, "0.45", 5), simple(20))
-        await caller.submit(AnEdge(2, "0.47", 5), simple(10))
+        await caller.submit(AnEdge(1, "0.45", 5), simple())
+        await caller.submit(AnEdge(2, "0.47", 5), simple())
         async with working(rig, slots=1, on_turn=resting.when(rests)) as (engine, dying, _):
             work = asyncio.create_task(dying.run())
             await resting.come()
@@ -218,8 +218,8 @@ async def test_what_has_not_begun_when_its_worker_is_stopped_the_next_one_execut
     postgres: str, tmp_path: Path, action: str, read: str
 ) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
-        await caller.execute_trade(AnEdge(1, "0.47", 5), simple(10))
-        await caller.submit(AnEdge(2, "0.47" if action == "buy" else "0.44", 5, action=action), simple(10))
+        await caller.execute_trade(AnEdge(1, "0.47", 5), simple())
+        await caller.submit(AnEdge(2, "0.47" if action == "buy" else "0.44", 5, action=action), simple())
         reading, answered = Moment(), asyncio.Event()
 
         async def hold(request: HttpRequest) -> None:
@@ -247,7 +247,7 @@ async def test_what_has_not_begun_when_its_worker_is_stopped_the_next_one_execut
 
 async def test_what_comes_from_the_queue_after_the_stop_is_put_back(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
-        await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        await caller.submit(AnEdge(1, "0.47", 5), simple())
         async with await psycopg.AsyncConnection.connect(postgres) as other, working(rig) as (_, stopped, ends):
             await other.execute("LOCK TABLE execution_queue")
             work = asyncio.create_task(stopped.run())
@@ -265,7 +265,7 @@ async def test_what_another_version_queued_is_put_back_for_it_and_the_rest_is_ex
 ) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
         for number in (1, 2):
-            await caller.submit(AnEdge(number, "0.47", 5), simple(10))
+            await caller.submit(AnEdge(number, "0.47", 5), simple())
         await rig.rows("UPDATE execution_queue SET job = job - 'ticket' WHERE request_id = 1 RETURNING 1")
         async with working(rig, slots=1) as (_, worker, ends):
             work = asyncio.create_task(worker.run())
@@ -300,7 +300,7 @@ async def test_an_execution_that_another_version_wrote_is_left_to_it(postgres: s
 
 async def test_a_stopped_market_of_the_kill_switch_puts_parents_back(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
-        await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        await caller.submit(AnEdge(1, "0.47", 5), simple())
         await store.pull_switch("rehearsal", "me")
         async with working(rig) as (_, worker, ends):
             work = asyncio.create_task(worker.run())
@@ -316,7 +316,7 @@ async def test_a_stopped_market_of_the_kill_switch_puts_parents_back(postgres: s
 async def test_a_pulled_switch_is_not_tried_with_every_parent_of_the_queue(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
         for number in range(1, 13):
-            await caller.submit(AnEdge(number, "0.47", 5), simple(10))
+            await caller.submit(AnEdge(number, "0.47", 5), simple())
         await store.pull_switch("rehearsal", "me")
         async with working(rig, slots=1) as (_, worker, ends):
             work = asyncio.create_task(worker.run())
@@ -335,7 +335,7 @@ async def test_an_exchange_that_is_away_for_long_is_told_once_for_each_request(
     monkeypatch.setattr("depthwalker.shell.worker.PAUSE", Micros(1_000))
     monkeypatch.setattr("depthwalker.shell.worker.LOOK_S", 0.01)
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
-        await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        await caller.submit(AnEdge(1, "0.47", 5), simple())
         await rig.exchange.stop()
         async with working(rig) as (_, worker, _):
             work = asyncio.create_task(worker.run())
@@ -393,7 +393,7 @@ async def test_workers_with_nothing_to_take_do_not_wake_each_other(
     async with rigged(postgres, tmp_path) as rig, working(rig) as (_, one, ends), working(rig) as (_, other, more):
         work = [asyncio.create_task(worker.run()) for worker in (one, other)]
         async with rig.engine() as caller:
-            await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+            await caller.submit(AnEdge(1, "0.47", 5), simple())
             await until(lambda: bool(ends or more))
         await asyncio.sleep(0.2)
         before = asked
@@ -422,9 +422,9 @@ async def test_processes_together_walk_no_more_at_once_than_the_limit(postgres: 
 async def test_what_has_not_begun_in_time_is_late_also_when_it_was_taken_before(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
         queue, now = store.queue(rig.settings().trading_account), Micros(0)
-        await caller.execute_trade(AnEdge(1, "0.47", 5), simple(10))
+        await caller.execute_trade(AnEdge(1, "0.47", 5), simple())
         for number in (1, 2, 3):
-            await caller.submit(AnEdge(number, "0.47", 5), simple(10), start_within=timedelta(hours=1))
+            await caller.submit(AnEdge(number, "0.47", 5), simple(), start_within=timedelta(hours=1))
         first = await queue.take("a", 5, caller._settings.wind_down)
         assert [taken.late for taken in first] == [False, False, False]
         await queue.put_back("a", first[1].request_id, now, "trading is stopped")
@@ -438,7 +438,7 @@ async def test_what_is_told_late_is_not_bought_by_the_worker_that_had_taken_it_b
     postgres: str, tmp_path: Path
 ) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller:
-        key = (await caller.submit(AnEdge(1, "0.47", 5), simple(10), start_within=timedelta(hours=1))).request_key
+        key = (await caller.submit(AnEdge(1, "0.47", 5), simple(), start_within=timedelta(hours=1))).request_key
         async with working(rig) as (_, stalled, _), working(rig) as (_, heir, more):
             admitting, goes_on = asyncio.Event(), asyncio.Event()
 
@@ -464,15 +464,15 @@ async def test_what_is_told_late_is_not_bought_by_the_worker_that_had_taken_it_b
             await asyncio.gather(first, second)
         assert rig.exchange.position(ME, "RIG-26-A") == 0, "its caller was told that it had not been executed"
         with pytest.raises(OrderRefused, match="was told as late, not executed: give another key"):
-            await caller.execute_trade(AnEdge(1, "0.47", 5), simple(10), request_key=key)
+            await caller.execute_trade(AnEdge(1, "0.47", 5), simple(), request_key=key)
 
 
 async def test_a_request_that_has_begun_meanwhile_is_not_turned_down(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
-        await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        await caller.submit(AnEdge(1, "0.47", 5), simple())
         queue: JobQueue = store.queue(rig.settings().trading_account)
         (taken,) = await queue.take("b", 5, caller._settings.wind_down)
-        bought = await caller.execute_trade(AnEdge(1, "0.47", 5), simple(10))
+        bought = await caller.execute_trade(AnEdge(1, "0.47", 5), simple())
         assert not await queue.turn_down("b", taken.request_id, Standing.LATE, "it was not to begin any more")
         assert not await queue.turn_down("a", taken.request_id, Standing.REFUSED, "not its own", unless_begun=False)
         await queue.put_back("b", taken.request_id, Micros(0), "it has begun meanwhile")
@@ -486,7 +486,7 @@ async def test_what_was_queued_before_the_account_was_named_otherwise_is_still_t
 ) -> None:
     now = Settings.of(base_url=HOSTS["prod"], account="main").trading_account
     async with rigged(postgres, tmp_path), PostgresStore(postgres) as store:
-        job = read_job(AnEdge(1, "0.47", 5), simple(10), None, "k")
+        job = read_job(AnEdge(1, "0.47", 5), simple(), None, "k")
         await store.queue(f"main {HOSTS['prod']}").put(job, None)  # as f369963 named it
     with psycopg.connect(postgres) as connection:
         connection.execute(schema_path().read_bytes())  # as the first engine of this version does
@@ -498,7 +498,7 @@ async def test_what_was_queued_before_the_account_was_named_otherwise_is_still_t
 
 async def test_a_lease_that_has_run_out_is_anybodys_and_what_ended_nobodys(postgres: str, tmp_path: Path) -> None:
     async with rigged(postgres, tmp_path) as rig, rig.engine() as caller, PostgresStore(postgres) as store:
-        await caller.submit(AnEdge(1, "0.47", 5), simple(10))
+        await caller.submit(AnEdge(1, "0.47", 5), simple())
         queue: JobQueue = store.queue(rig.settings().trading_account)
         (mine,) = await queue.take("a", 5, caller._settings.wind_down)
         assert await queue.take("b", 5, caller._settings.wind_down) == ()
