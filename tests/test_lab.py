@@ -141,7 +141,7 @@ def result(*markets: tuple[str, float, float], **more: object) -> Row:
                 "cents_low": -cents - 0.2,
                 "cents_high": -cents + 0.2,
             }
-            paired.append(key | interval | {"a": WALKER, "b": name, "parents": 50})
+            paired.append(key | interval | {"a": WALKER, "b": name, "parents": 50, "blocks": 20})
     whole = [{key: value for key, value in pair.items() if key != "file"} for pair in paired if pair["file"] == "all"]
     return {
         "runs": 1,
@@ -193,7 +193,10 @@ def test_where_the_walker_does_not_win_is_said_market_by_market() -> None:
 
     assert "| y | thin | 50 | 3 of 3 | 3.000 | twap | 2.700 | +0.300 [+0.100, +0.500] |" in text
     assert "| x | thin | 50 | 1 of 3 | 3.000 | twap | 3.500 | -0.500 [-0.700, -0.300] |" in text
-    lost, within = "of the 200 thin parents): it is", "within noise, of about 200 like these it would be clear"
+    lost, within = (
+        "of the 200 thin parents): it is",
+        "within noise of 20 stretches, of about 80 like these it would be clear",
+    )
     assert f"* y, thin (50 {lost} the dearest of 3; twap is cheaper by 0.300 cents a contract, beyond noise." in text
     assert f"* z, thin (50 {lost} number 2 of 3; twap is cheaper by 0.100 cents a contract, {within}." in text
     assert "* x, thin" not in text
@@ -210,11 +213,11 @@ def test_who_wins_everywhere_is_said_to() -> None:
 def test_the_targets_tell_who_is_behind_them_and_what_is_missed() -> None:
     text = told(result(("x", 0.1, 0.6)))
     less = "twap -0.100 [-0.300, +0.100]"
-    came_to = f"worst {less}, prorata {less}, of about 200 like these both would be clear"
+    came_to = f"worst {less}, prorata {less}, of 20 stretches; of about 80 like these both would be clear"
 
     for line in (
         "place by the mean | the lowest of all, under both queues | worst 1 of 3, prorata 1 of 3 | 50 | met |",
-        f"less its best opponent, cents | interval below zero, under both queues | {came_to} | 50 | **missed** |",
+        f"less its best opponent, cents | interval below zero, under both queues | {came_to} | 50 | **not shown** |",
         "filled, in reach | at least 96% | 97.0 % | 40 | met |",
         "slippage, in reach | at most 1.2 % | +1.30 % | 40 | **missed** |",
         "filled of what the bound fills, out of reach | the largest share | 50.0 %, place 1 of 3 | 10 | met |",
@@ -235,13 +238,13 @@ def test_what_holds_under_one_queue_alone_is_missed_and_what_nobody_can_tell_is_
     for row in rows_of(none, "rows"):
         row |= {"parents_out_of_reach": 0, "share_of_bound_out_of_reach": None, "slippage_bps_in_reach": None}
     for pair in (*rows_of(none, "paired"), *rows_of(none, "paired_by_file")):
-        pair |= {"cents_low": None, "cents_high": None}
+        pair |= {"cents_low": None, "cents_high": None, "blocks": 3}
 
     assert "under both queues | worst 1 of 3, prorata 2 of 3 | 50 | **missed** |" in told(one)
     assert "| the largest share | 50.0 %, place 2 of 3; spec 75.0 % | 10 | **missed** |" in told(one)
     assert "| the largest share | - | 0 | not judged |" in told(none)
     assert "| at most 1.2 % | - | 40 | not judged |" in told(none)
-    assert "| worst twap -0.500, prorata twap -0.500 | 50 | not judged |" in told(none)
+    assert "| worst twap -0.500, prorata twap -0.500, of 3 stretches | 50 | not judged |" in told(none)
     assert "not beyond noise: x, thin (twap, with too few blocks for an interval)." in told(none)
 
 
@@ -251,17 +254,15 @@ def rows_of(some: Row, which: str) -> list[Row]:
     return found
 
 
-def test_the_parents_that_would_show_a_difference_are_never_fewer_than_did_not() -> None:
+def test_the_stretches_that_would_show_a_difference_are_never_fewer_than_did_not() -> None:
     some = result(("x", 0.5, 0.6))
-    for row in rows_of(some, "rows"):
-        row["parents"] = 1_234
     for pair in rows_of(some, "paired_by_file"):
-        pair["cents_high"] = 0.0
+        pair |= {"cents_high": 0.0, "blocks": 1_234}
 
-    assert "x, thin (twap, within noise, of about 1,300 like these it would be clear)." in told(some)
+    assert "x, thin (twap, within noise of 1,234 stretches, of about 1,300 like these it would be clear)." in told(some)
 
 
-def test_the_parents_that_would_meet_a_target_meet_it_under_both_queues() -> None:
+def test_the_stretches_that_would_meet_a_target_meet_it_under_both_queues() -> None:
     some, dearer = result(("x", 0.1, 0.6)), result(("x", 0.1, 0.6))
     for pair in rows_of(some, "paired"):
         if pair["queue_model"] == "prorata":
@@ -274,8 +275,11 @@ def test_the_parents_that_would_meet_a_target_meet_it_under_both_queues() -> Non
             pair |= {"mean_cents": 0.1, "cents_low": -0.1, "cents_high": 0.3}
 
     less = "worst twap -0.100 [-0.300, +0.100], prorata twap"
-    assert f"| {less} -0.100 [-0.300, +0.300], of about 800 like these both would be clear | 50 |" in told(some)
-    assert f"| {less} +0.100 [-0.100, +0.300] | 50 | **missed** |" in told(dearer)
+    assert (
+        f"| {less} -0.100 [-0.300, +0.300], of 20 stretches; of about 320 like these both would be clear | 50 |"
+        in told(some)
+    )
+    assert f"| {less} +0.100 [-0.100, +0.300], of 20 stretches | 50 | **missed** |" in told(dearer)
 
 
 def test_few_days_are_descriptive_wherever_something_is_claimed() -> None:

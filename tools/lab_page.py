@@ -17,8 +17,9 @@ SPECIFIED: Final = {
     "liquid": (0.97, 50.0),
 }  # fill rate, slippage in basis points; where in reach
 SECONDS_TO_FULL, CALLS, MOST_CALLS, USUALLY = 25.0, 8.0, 20.0, 0.5
-MANY_TIMES: Final = 100  # as many parents as there are: who needs more of them knows nothing of how many
+MANY_TIMES: Final = 100  # as many stretches as there are: who needs more of them knows nothing of how many
 VERDICTS: Final = {True: "met", False: "**missed**", None: "not judged"}
+NOT_SHOWN: Final = "**not shown**"  # cheaper in the mean, but an interval holds zero
 COLUMNS: Final = (
     "algorithm",
     "parents",
@@ -44,7 +45,8 @@ every {every} seconds for 40 seconds, with 100 ms of latency, capped at {cap}. C
 implementation shortfall against the mid at arrival, fees in, the rest completed at the horizon whatever the cap: cents a
 contract, lower is better. Intervals are of a block bootstrap over blocks of ten horizons, of which there must be five, as
 much wider where they are few as Student's are: they speak of other stretches of the sessions that are here, not of other days.
-Where one holds zero, it is said of how many parents like these it would be clear, were the difference the same. An algorithm's best opponent is the one with the lowest mean on the very parents that are judged. `of the saving` is the share of what
+The parents of one block, which is a stretch of one market, meet the same moves and are one observation: where an interval holds zero, it is
+said of how many such stretches it would be clear, were the difference the same; more parents of the same stretches do not narrow it. An algorithm's best opponent is the one with the lowest mean on the very parents that are judged. `of the saving` is the share of what
 lies between taking at once and the clairvoyant bound. Two queue models bracket the truth: `worst` (last in the queue, cancels ahead never help) and `prorata`. `in reach` is the
 mean fill rate of parents whose count was offered under the cap at arrival, for which the specification has its targets; `out of
 reach` is what the others were filled, as a share of what the bound fills of them. `under {few}` is the share of parents with fewer
@@ -71,6 +73,7 @@ class Against:
     file: str
     liquidity: str
     parents: int
+    blocks: int
     place: int
     of: int
     cents: float
@@ -92,7 +95,7 @@ class Against:
 
     @property
     def enough(self) -> int | None:
-        """Return how many parents like these would show the same difference: an interval narrows as their root grows.
+        """Return how many stretches like these would show the same difference: an interval narrows as their root grows.
 
         None where nobody can say.
         """
@@ -100,7 +103,7 @@ class Against:
             return None
         beyond = self.high - self.less if self.less < 0 else self.less - self.low
         times = max(1.0, (beyond / self.less) ** 2)
-        return None if times > MANY_TIMES else _rounded_up(self.parents * times)
+        return None if times > MANY_TIMES else _rounded_up(self.blocks * times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +218,15 @@ def _beaten(result: Row, liquidity: str) -> Iterator[str]:
         _all(one.place == 1 for one in found.values()),
     )
     differences = ", ".join(f"{model} {one.opponent} {one.difference}" for model, one in found.items())
+    differences += f", of {found[QueueModel.WORST.value].blocks:,} stretches"
     verdict = _all(one.clear and one.less < 0 for one in found.values())
-    enough = [number for one in found.values() if one.less < 0 and (number := one.enough) is not None]
-    if verdict is False and len(enough) == len(found):
-        differences += f", of about {max(enough):,} like these both would be clear"
-    yield _target(
-        "less its best opponent, cents", "interval below zero, under both queues", differences, parents, verdict
-    )
+    said = VERDICTS[verdict]
+    if verdict is False and all(one.less < 0 for one in found.values()):
+        said = NOT_SHOWN
+        enough = [number for one in found.values() if (number := one.enough) is not None]
+        if len(enough) == len(found):
+            differences += f"; of about {max(enough):,} like these both would be clear"
+    yield _told("less its best opponent, cents", "interval below zero, under both queues", differences, parents, said)
 
 
 def _all(verdicts: Iterable[bool | None]) -> bool | None:
@@ -271,7 +276,11 @@ def _quick(row: Row) -> Iterator[str]:
 
 
 def _target(what: str, limit: str, came_to: str, parents: object, met: bool | None) -> str:
-    return f"{what} | {limit} | {came_to} | {parents:,} | {VERDICTS[met]} |"
+    return _told(what, limit, came_to, parents, VERDICTS[met])
+
+
+def _told(what: str, limit: str, came_to: str, parents: object, said: str) -> str:
+    return f"{what} | {limit} | {came_to} | {parents:,} | {said} |"
 
 
 def _no_more(value: object, limit: object) -> bool | None:
@@ -329,7 +338,8 @@ def _noise(one: Against) -> str:
         return "with too few blocks for an interval"
     if one.clear:
         return "beyond noise"
-    return "within noise" + ("" if one.enough is None else f", of about {one.enough:,} like these it would be clear")
+    stretches = f"within noise of {one.blocks:,} stretches"
+    return stretches + ("" if one.enough is None else f", of about {one.enough:,} like these it would be clear")
 
 
 def _excess(result: Row) -> Iterator[str]:
@@ -428,6 +438,7 @@ def _against(result: Row, file: str, liquidity: str, model: QueueModel) -> Again
         file=file,
         liquidity=liquidity,
         parents=round(_float(mine["parents"])),
+        blocks=round(_float(pair["blocks"])),
         place=_place(cents, [_float(line["shortfall_cents"]) for line in costs.values()]),
         of=1 + len(costs),
         cents=cents,

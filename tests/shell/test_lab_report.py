@@ -73,3 +73,11 @@ def test_the_pairs_of_a_file_are_those_of_its_parents_alone(outcomes: list[Outco
         assert [pair for pair in found if pair["file"] == file] == [{"file": file, **pair} for pair in alone]
     whole = {(pair["liquidity"]): pair["parents"] for pair in paired(outcomes, WALKER)}
     assert whole["all"] == sum(one.result.algorithm == WALKER for one in outcomes)
+
+
+def test_the_parents_of_a_block_are_one_observation(outcomes: list[Outcome]) -> None:
+    (pair,) = (pair for pair in paired(outcomes, WALKER) if pair["liquidity"] == "all")
+
+    assert pair["blocks"] == len({(one.file, one.block) for one in outcomes})
+    assert isinstance(pair["parents"], int)
+    assert pair["blocks"] < pair["parents"]

@@ -93,6 +93,7 @@ def _pair(model: str, liquidity: str, a: str, b: str, by_name: dict[str, dict[ob
         "cents_low": cents.low,
         "cents_high": cents.high,
         "parents": len(couples),
+        "blocks": len(set(blocks)),
     }
 
 
