@@ -53,6 +53,17 @@ def below_the_offer(_: Algorithm) -> Strategy:
     return _resting(lambda state, _bid, offer: state.grid.down(offer))
 
 
+def below_while_scarce(algorithm: Algorithm) -> Strategy:
+    """Return the walker that rests one tick below the best offer while less is offered under the cap than was asked for."""
+    below = below_the_offer(algorithm)
+
+    def desire(state: State, view: View, policy: Policy) -> Desire:
+        scarce = view.reach < state.parent.count
+        return (below if scarce else WALKER).desire(state, view, policy)
+
+    return replace(WALKER, desire=desire)
+
+
 def by_the_mid(_: Algorithm) -> Strategy:
     """Return the walker for which the sizes at the touch count for nothing: the microprice is the mid."""
     return _seeing(lambda view: _weighed(view, 0))
@@ -188,6 +199,7 @@ OTHERWISE: Final[tuple[tuple[str, Table], ...]] = (
     ("rests at the best bid instead of a tick above it", at_the_bid),
     ("rests in the middle of the spread", at_the_mid),
     ("rests a tick below the best offer", below_the_offer),
+    ("rests a tick below the best offer while less is offered than was asked for", below_while_scarce),
     ("never follows the market down", never_down),
     ("the sizes at the touch count for nothing", by_the_mid),
     ("waits though less is offered than was asked for", waiting),
