@@ -153,6 +153,21 @@ async def _each(
         return dict(await asyncio.gather(*ends))
 
 
+async def _each_outbid(
+    dsn: str, folder: Path, plans: dict[str, Plan], options: Options | None = None
+) -> dict[str, tuple[Trade, State]]:
+    """Run a walker by each plan, in a market where nobody sells and others outbid it."""
+    return await _each(
+        dsn,
+        folder,
+        plans,
+        lambda engine, number: engine.execute_trade(AnEdge(number, "0.44", 60), walker(120, split_ratios=[1.0])),
+        tape=quiet(),
+        options=options,
+        watcher=_outbid,
+    )
+
+
 async def test_whatever_becomes_of_a_create_one_order_is_placed(postgres: str, tmp_path: Path) -> None:
     ends = await _each(
         postgres,
@@ -177,15 +192,7 @@ async def test_whatever_becomes_of_a_taking_order_it_takes_once(postgres: str, t
 
 
 async def test_whatever_becomes_of_an_amend_the_walk_goes_on_within_the_parent(postgres: str, tmp_path: Path) -> None:
-    ends = await _each(
-        postgres,
-        tmp_path,
-        AMENDS,
-        lambda engine, number: engine.execute_trade(AnEdge(number, "0.44", 60), walker(120, split_ratios=[1.0])),
-        tape=quiet(),
-        watcher=_outbid,
-    )
-    for name, (trade, _) in ends.items():
+    for name, (trade, _) in (await _each_outbid(postgres, tmp_path, AMENDS)).items():
         assert trade.quantity == 60, (name, trade)
 
 
@@ -222,16 +229,7 @@ async def test_an_odd_order_put_in_by_hand_keeps_no_execution_from_its_end(postg
 
 async def test_reads_that_lag_behind_the_writes_change_nothing(postgres: str, tmp_path: Path) -> None:
     plans = {name: CREATES[name] for name in ("answer lost", "request lost")}
-    options = Options(read_lag=Micros(SECOND // 2))
-    ends = await _each(
-        postgres,
-        tmp_path,
-        plans,
-        lambda engine, number: engine.execute_trade(AnEdge(number, "0.44", 60), walker(120, split_ratios=[1.0])),
-        tape=quiet(),
-        options=options,
-        watcher=_outbid,
-    )
+    ends = await _each_outbid(postgres, tmp_path, plans, Options(read_lag=Micros(SECOND // 2)))
     assert {trade.quantity for trade, _ in ends.values()} == {60}
 
 

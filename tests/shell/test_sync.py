@@ -63,7 +63,7 @@ async def started(rig: Rig, folder: Path, *arguments: str) -> Process:
 async def ended(process: Process) -> int:
     """Return a process's exit code, killing it where it does not end by itself."""
     try:
-        return await asyncio.wait_for(process.wait(), 20)
+        return await asyncio.wait_for(process.wait(), 60)
     finally:
         if process.returncode is None:
             process.kill()
