@@ -1,17 +1,18 @@
 """Looking up a tape gives what stepping through it gives: every book, every level's history, every window of flow."""
 
 import random
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.shell.lab_tapes import drawn_tape
 
 from depthwalker.core.book import Book, Leg
-from depthwalker.core.flow import NO_HISTORY, WINDOW, flow, observe
+from depthwalker.core.flow import NO_HISTORY, WINDOW, Flow, flow, observe
 from depthwalker.core.tape import Arrive, Replace, Take, Tape, books, resting
 from depthwalker.core.units import DOLLAR, Count, Micros, Price
 from depthwalker.shell.lab.columns import columns_of, flattened
-from depthwalker.shell.lab.index import Index
+from depthwalker.shell.lab.index import Index, Unread
 from depthwalker.shell.lab.market import ORIGIN
 
 SEEDS = st.integers(0, 10**6)
@@ -96,3 +97,19 @@ def test_a_market_without_events_can_be_looked_up() -> None:
     assert index.flow(Leg.NO, index.end()) == flow(empty, Leg.NO, index.end())
     late = Micros(index.end() + WINDOW)
     assert index.flow(Leg.YES, late) == flow(empty, Leg.YES, late)
+
+
+def test_a_window_is_worked_out_when_it_is_first_read() -> None:
+    told: list[Flow] = []
+
+    def work_out() -> Flow:
+        told.append(Flow(Count(1), Count(2), Count(3), Count(4), Count(5), Count(6), (Count(7),)))
+        return told[-1]
+
+    unread = Unread(work_out)
+    assert not told
+    assert (unread.suppliers, unread.volumes, unread.rivals) == (2, (7,), 1)
+    assert len(told) == 1
+    assert unread == told[0] == unread
+    assert unread != replace(told[0], rivals=Count(9))
+    assert hash(unread) == hash(told[0])

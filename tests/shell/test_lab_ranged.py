@@ -68,10 +68,17 @@ def test_nothing_asked_nothing_bound() -> None:
     assert moved.exact() == -3
 
 
-def test_two_that_vary_are_compared_by_what_they_are() -> None:
+def test_of_two_that_are_compared_only_the_second_is_bound_to_what_it_is() -> None:
     one, other = Range(5), Range(9)
-    assert Ranged(one) < Ranged(other)
-    assert (one.low, one.high, other.low, other.high) == (5, 5, 9, 9)
+    assert Ranged(one) + 1 < Ranged(other)
+    assert (one.low, one.high) == (-FAR, 7)
+    assert (other.low, other.high) == (9, 9)
+
+
+def test_one_that_is_compared_with_itself_is_bound_to_what_it_is() -> None:
+    number = Range(5)
+    assert Ranged(number) < Ranged(number) + 1
+    assert (number.low, number.high) == (5, 5)
 
 
 def test_what_it_cannot_bear_it_refuses() -> None:

@@ -8,11 +8,16 @@ from hypothesis import strategies as st
 from tests.core.scenes import WALKING
 from tests.shell.lab_tapes import drawn_tape, parent_of
 
+from depthwalker.core.algorithms.strategy import Strategy
 from depthwalker.core.algorithms.table import production
+from depthwalker.core.algorithms.tick import take_from, tick_after
 from depthwalker.core.book import Leg
 from depthwalker.core.config import DEFAULT_EXECUTION, AdaptiveConfig, Algorithm, PolicyName, TwapConfig, Urgency
+from depthwalker.core.execution import State
 from depthwalker.core.policy import Policy, policy_for
+from depthwalker.core.quote import Desire
 from depthwalker.core.units import SECOND, Micros
+from depthwalker.core.view import View
 from depthwalker.shell.lab.columns import columns_of, flattened
 from depthwalker.shell.lab.index import Index
 from depthwalker.shell.lab.indexed import Indexed
@@ -84,3 +89,29 @@ def test_policies_that_differ_where_nothing_asks_share_every_decision() -> None:
     twins = [replace(policy_for(WALKING), version=version) for version in range(5)]
     first, *others = replay_all(index, parent_of(), QueueModel.WORST, twins, production, LATENCY, told)
     assert all(other is first for other in others)
+
+
+def test_what_some_of_them_answer_alike_is_decided_once() -> None:
+    index = Index(columns_of(flattened(drawn_tape(7))))
+    usual = policy_for(replace(DEFAULT_EXECUTION, algorithm=Algorithm.ADAPTIVE_LIMIT))
+    wanted = [
+        replace(policy_for(replace(usual.config, walker=walker)), take_before=Micros(before * SECOND))
+        for walker in (replace(usual.config.walker, walk_interval=Micros(each * SECOND)) for each in (1, 2, 3))
+        for before in (1, 2, 3, 4, 5)
+    ]
+    asked: list[State] = []
+
+    def watched(algorithm: Algorithm) -> Strategy:
+        strategy = production(algorithm)
+
+        def desire(state: State, view: View, policy: Policy) -> Desire:
+            asked.append(state)
+            return strategy.desire(state, view, policy)
+
+        def moments(state: State, view: View, policy: Policy) -> tuple[Micros, ...]:
+            return tick_after(state, view, policy), take_from(state, policy)
+
+        return replace(strategy, desire=desire, moments=moments)
+
+    replay_all(index, parent_of(), QueueModel.WORST, wanted, watched, LATENCY, told)
+    assert sum(state is asked[0] for state in asked) == 3  # one for each instant at which they look again

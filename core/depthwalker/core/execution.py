@@ -260,14 +260,14 @@ def evolve(state: State, fact: Fact) -> State:
             return _called(_with(state, key, lambda order: _requesting(order, kind, at)))
         case Accepted(key, _, _, _):
             accepted = _with(state, key, lambda order: _accepted(order, fact))
-            return _adopt(_welcomed(accepted, key.split))
+            return _adopt(_welcomed(accepted, key.split), state.strays)
         case Amended(key, _, _, _):
             amended = _with(state, key, lambda order: _amended(order, fact))
             return _welcomed(amended, key.split)
         case CancelAcknowledged(key, at):
             return _with(state, key, lambda order: _acknowledged(order, at))
         case Burned(key, _, _, _):
-            return _adopt(_with(state, key, lambda order: _burned(order, fact)))
+            return _adopt(_with(state, key, lambda order: _burned(order, fact)), state.strays)
         case Duplicated(key, at):
             return _with(state, key, lambda order: _duplicated(order, at))
         case Refused(key, kind, _, _, at):
@@ -277,9 +277,9 @@ def evolve(state: State, fact: Fact) -> State:
         case OutcomeUnknown(key, kind, _, at):
             return _with(state, key, lambda order: _unknown(order, kind, at))
         case Observed(key, _, _, _, _, _, _, _):
-            return _adopt(_with(state, key, lambda order: _observed(order, fact)))
+            return _adopt(_with(state, key, lambda order: _observed(order, fact)), state.strays)
         case Filled(fill, _):
-            return _adopt(replace(state, strays=_once(state.strays, fill)))
+            return _adopt(state, _once(state.strays, fill))
         case LookupStarted(at):
             return replace(state, looking=True, asked_at=at)
         case LookedUp(failure, at, reads):
@@ -499,23 +499,24 @@ def _called(state: State) -> State:
     return replace(state, calls=state.calls + 1)
 
 
-def _adopt(state: State) -> State:
-    """Book the fills whose order id has become known; the rest go on waiting for theirs."""
+def _adopt(state: State, told: tuple[Fill, ...]) -> State:
+    """Book those of the fills told whose order id is known; the rest go on waiting for theirs."""
     known = {order.order_id for order in state.orders if order.order_id}
-    ours = tuple(fill for fill in state.strays if fill.order_id in known)
+    ours = [fill for fill in told if fill.order_id in known]
     if not ours:
-        return state
-    instants = tuple(fill.at for fill in ours)
+        return replace(state, strays=told) if told else state
+    instants = [fill.at for fill in ours]
     return replace(
         state,
-        orders=tuple(
-            reduce(ledger.itemise, (fill for fill in ours if fill.order_id == order.order_id), order)
-            for order in state.orders
-        ),
-        strays=tuple(fill for fill in state.strays if fill.order_id not in known),
+        orders=tuple([_booked(order, ours) for order in state.orders]),
+        strays=tuple([fill for fill in told if fill.order_id not in known]),
         first_fill_at=min((state.first_fill_at, *instants) if state.first_fill_at else instants),
         last_fill_at=max(state.last_fill_at, *instants),
     )
+
+
+def _booked(order: Order, fills: list[Fill]) -> Order:
+    return reduce(ledger.itemise, [fill for fill in fills if fill.order_id == order.order_id], order)
 
 
 def _once(strays: tuple[Fill, ...], fill: Fill) -> tuple[Fill, ...]:

@@ -4,15 +4,18 @@ An instant is told as the number of events before it. Everything here costs what
 """
 
 from bisect import bisect_left, bisect_right, insort
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, fields
+from functools import partial
 from typing import Final, cast
 
 import numpy as np
+from typing_extensions import override
 
-from depthwalker.core.book import Ladder, Leg, complement
+from depthwalker.core.book import Ladder, Leg
 from depthwalker.core.depth import BAND
 from depthwalker.core.flow import MOST_TRADES, SAMPLE_SPACING, WINDOW, Flow
-from depthwalker.core.units import Count, Micros
+from depthwalker.core.units import DOLLAR, Count, Micros
 from depthwalker.shell.lab.columns import Columns, Ints, Side
 from depthwalker.shell.lab.market import ORIGIN
 
@@ -38,7 +41,7 @@ class SideIndex:
     def __init__(self, side: Side, columns: Columns, leg: Leg) -> None:
         self._side = side
         self._prices: list[int] = side.prices.tolist()
-        self._descending = self._prices[::-1]
+        self._offered: Ints = DOLLAR - side.prices
         self._events = side.event.data
         self._kept: dict[int, Ints] = {0: side.opening}  # the book after so many changes
         self._known = [0]
@@ -58,7 +61,7 @@ class SideIndex:
         if found is None:
             if len(self._ladders) > _CACHED:
                 self._ladders.clear()
-            found = self._ladders[rows] = self._read(rows)
+            found = self._ladders[rows] = self._read(rows, self._side.prices)
         return found
 
     def offers(self, events: int) -> Ladder:
@@ -68,7 +71,7 @@ class SideIndex:
         if found is None:
             if len(self._offers) > _CACHED:
                 self._offers.clear()
-            found = self._offers[rows] = complement(self.ladder(events))
+            found = self._offers[rows] = self._read(rows, self._offered)
         return found
 
     def count(self, price: int, events: int) -> int:
@@ -94,12 +97,13 @@ class SideIndex:
         low, high = bisect_left(self._events, since), bisect_left(self._events, events)
         if low == high:
             return []
-        side = self._side
-        prices, changes = side.prices[side.level[low:high]], side.change[low:high]
-        places = np.flatnonzero((changes > 0) & (prices >= least))
-        return list(
-            zip(side.event[low:high][places].tolist(), prices[places].tolist(), changes[places].tolist(), strict=True)
-        )
+        side, lowest = self._side, bisect_left(self._prices, least)
+        levels, changes = side.level[low:high], side.change[low:high]
+        places = ((levels >= lowest) & (changes > 0)).nonzero()[0]
+        if not len(places):
+            return []
+        found = side.event[low:high][places], side.prices[levels[places]], changes[places]
+        return list(zip(*[column.tolist() for column in found], strict=True))
 
     def added_in_all(self, since: int, events: int) -> dict[int, int]:
         """Return how much was added at each price, from event `since` up to before `events`."""
@@ -192,9 +196,34 @@ class SideIndex:
             self._kept[rows] = state
         return state
 
-    def _read(self, rows: int) -> Ladder:
-        counts = self._book(rows)[::-1].tolist()
-        return cast("Ladder", tuple([level for level in zip(self._descending, counts, strict=True) if level[1]]))
+    def _read(self, rows: int, prices: Ints) -> Ladder:
+        book = self._book(rows)
+        levels = book.nonzero()[0][::-1]
+        return cast("Ladder", tuple(zip(prices[levels].tolist(), book[levels].tolist(), strict=True)))
+
+
+class Unread(Flow):
+    """A window's aggregates that are worked out when the first of them is read: most decisions read none."""
+
+    __slots__ = ("_told",)
+    _told: Callable[[], Flow]
+
+    def __init__(self, told: Callable[[], Flow]) -> None:
+        object.__setattr__(self, "_told", told)
+
+    def __getattr__(self, name: str) -> object:
+        flow = self._told()
+        for one in fields(Flow):
+            object.__setattr__(self, one.name, getattr(flow, one.name))
+        return getattr(flow, name)
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return astuple(self) == astuple(other) if isinstance(other, Flow) else NotImplemented
+
+    @override
+    def __hash__(self) -> int:
+        return hash(astuple(self))
 
 
 class Index:
@@ -253,6 +282,9 @@ class Index:
 
     def flow(self, leg: Leg, now: Micros) -> Flow:
         """Return the window's aggregates, as `flow.flow` does."""
+        return Unread(partial(self._window, leg, now))
+
+    def _window(self, leg: Leg, now: Micros) -> Flow:
         high = bisect_right(self._sample_at, now)
         low = bisect_right(self._sample_at, now - WINDOW)
         last = bisect_right(self._print_at, now)

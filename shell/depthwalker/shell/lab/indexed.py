@@ -7,6 +7,7 @@ taken it. What we took is missing from the offers until the others leave that le
 
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, assert_never
 
 from depthwalker.core.answer import Ack, CancelAck, Trouble
@@ -20,7 +21,7 @@ from depthwalker.core.outcome import Failure, Outcome
 from depthwalker.core.parent import Parent
 from depthwalker.core.units import DOLLAR, Count, Micros, Price
 from depthwalker.core.view import LEVELS, Conditions, Passage, View, queue_at
-from depthwalker.shell.lab.index import Index, Taken
+from depthwalker.shell.lab.index import Index, Taken, Unread
 from depthwalker.shell.lab.market import CALM, CROSSED, GONE, Account, QueueModel, Resting, shared
 
 NONE: Final = Count(0)
@@ -162,9 +163,9 @@ class Indexed:
         return shown
 
     def _glance(self, state: State, now: Micros) -> View:
-        """Return as much of the view as a wake asks for: the best levels and what passed us."""
+        """Return as much of the view as a wake asks for: the best offers and what passed us."""
         self.advance(now)
-        ladders = Ladders(self._queue.ladder(self._events)[:LEVELS], self._offers()[:LEVELS])
+        ladders = Ladders((), self._offers()[:LEVELS])
         passages = self._passages(self._supply(state), now)
         return View(now, now, ladders, NONE, NONE, NONE, NO_FLOW, self._conditions, (), passages)
 
@@ -312,7 +313,7 @@ class Indexed:
     def _flow(self, now: Micros) -> Flow:
         flow = self.index.flow(self.account.parent.leg, now)
         more = sum([count for at, _, count in self.caught if at > now - WINDOW])
-        return flow if not more else _with_suppliers(flow, more)
+        return flow if not more else Unread(partial(_with_suppliers, flow, more))
 
     def _supplied(self, price: Price, since: Micros) -> int:
         """Return what traded past an order until now."""

@@ -1,8 +1,8 @@
 """A policy's whole number that finds out which others would have been judged alike.
 
 It is compared, and moved by plain numbers, like any other; every comparison notes between which bounds the number may lie for
-the same answer. Whatever else is done with it (divided, shown, compared with another of its kind) needs its exact value, and
-that is noted too. Deciding is pure, so all numbers within the bounds lead to the same decision.
+the same answer. Whatever else is done with it (divided, shown) needs its exact value, and that is noted too; of two of its
+kind that are compared, only the second is bound to what it is. Deciding is pure, so all numbers within the bounds lead to the same decision.
 """
 
 from collections.abc import Callable
@@ -62,16 +62,16 @@ class Ranged:
         return False
 
     def __gt__(self, other: object) -> bool:
-        return self._above(_plain(other, self))
+        return self._above(_plain(other))
 
     def __ge__(self, other: object) -> bool:
-        return self._above(_plain(other, self) - 1)
+        return self._above(_plain(other) - 1)
 
     def __lt__(self, other: object) -> bool:
-        return not self._above(_plain(other, self) - 1)
+        return not self._above(_plain(other) - 1)
 
     def __le__(self, other: object) -> bool:
-        return not self._above(_plain(other, self))
+        return not self._above(_plain(other))
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -142,10 +142,5 @@ class Ranged:
         return operation(self.exact(), _plain(other))
 
 
-def _plain(value: object, beside: Ranged | None = None) -> int:
-    """Return a plain number; two that may both vary are compared by their exact values."""
-    if isinstance(value, Ranged):
-        if beside is not None:
-            beside.exact()
-        return value.exact()
-    return cast("int", value)
+def _plain(value: object) -> int:
+    return value.exact() if isinstance(value, Ranged) else cast("int", value)

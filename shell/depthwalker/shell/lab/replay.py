@@ -113,24 +113,25 @@ class Replay:
         return twin
 
     def _rest(self, wait: WaitUntil) -> None:
+        """Let time pass until the wait is over, one of its wakes holds, or something is told of our orders."""
         fresh = any(isinstance(wake, Fresh) for wake in wait.wakes)
-        wakes = tuple(wake for wake in wait.wakes if not isinstance(wake, Fresh))
-        until = min(
-            wait.at,
-            *(at for at, _ in self._pending),
-            *((Micros(self._now + max(1, self._latency)),) if fresh else ()),  # a view of this instant is not fresher
-            Micros(1 << 62),
-        )
-        woken = self._exchange.wake(self.state, wakes, self._now, until) if wakes else None
-        self._now = until if woken is None else woken
-        due = [action for at, action in self._pending if at <= self._now]
-        self._pending = [(at, action) for at, action in self._pending if at > self._now]
-        for action in due:
-            self._remember(action(self))
+        wakes = tuple([wake for wake in wait.wakes if not isinstance(wake, Fresh)])
+        # A view of this instant is not fresher.
+        over = min(wait.at, Micros(self._now + max(1, self._latency))) if fresh else wait.at
+        while True:
+            until = min([over, *(at for at, _ in self._pending)])
+            woken = self._exchange.wake(self.state, wakes, self._now, Micros(until + 1)) if wakes else None
+            self._now = until if woken is None else woken
+            due = [action for at, action in self._pending if at <= self._now]
+            self._pending = [(at, action) for at, action in self._pending if at > self._now]
+            told = [fact for action in due for fact in self._remember(action(self))]
+            if told or woken is not None or self._now >= over:
+                return
 
-    def _remember(self, facts: tuple[Fact, ...]) -> None:
+    def _remember(self, facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
         for fact in facts:
             self.state = evolve(self.state, fact)
+        return facts
 
     def _act(self, command: Command) -> None:
         match command:

@@ -5,7 +5,7 @@ compared, they have to agree on which side of it they are (see `ranged`). They g
 commands agree, and part where these do not; each ends exactly as it would have ended alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from operator import is_
@@ -41,9 +41,11 @@ class _Columns:
         leaves = [_leaves(policy, ()) for policy in policies]
         self.columns = {path: _column([each[path] for each in leaves]) for path in leaves[0]}
 
-    def varying(self, members: Ints) -> frozenset[_Path]:
+    def varying(self, members: Ints, among: Iterable[_Path]) -> frozenset[_Path]:
         """Return in what some policies differ."""
-        return frozenset(path for path, column in self.columns.items() if np.ptp(column[members]))
+        if len(members) == 1:
+            return frozenset()
+        return frozenset([path for path in among if np.ptp(self.columns[path][members])])
 
 
 def _column(values: list[object]) -> Ints:
@@ -132,7 +134,7 @@ def replay_all(
     exchange = Indexed(index, parent, model)
     everyone = np.arange(len(policies))
     replay = Replay(exchange, policies[0], strategy_of, latency)
-    groups = [_Group(replay, exchange, everyone, columns.varying(everyone))]
+    groups = [_Group(replay, exchange, everyone, columns.varying(everyone, columns.columns))]
     while groups:
         group = groups.pop()
         while group.replay.state.finished is None:
@@ -140,12 +142,12 @@ def replay_all(
             first, *others = _decided(group, view, policies, columns, strategy_of).items()
             for commands, members in others:
                 twin = group.exchange.fork()
-                parted = _Group(group.replay.on(twin), twin, members, columns.varying(members))
+                parted = _Group(group.replay.on(twin), twin, members, columns.varying(members, group.varying))
                 parted.replay.obey(commands, view)
                 groups.append(parted)
             commands, members = first
             if others:
-                group.remain(members, columns.varying(members))
+                group.remain(members, columns.varying(members, group.varying))
             group.replay.obey(commands, view)
         found |= dict.fromkeys(group.members.tolist(), told(group.replay.ended(), group.exchange))
     return [found[place] for place in range(len(policies))]
