@@ -1,7 +1,7 @@
 """Our replay beside hftbacktest's and NautilusTrader's: `make bench-peers` writes docs/peers.md.
 
 Every engine is a process of its own, with its own file made of the same tape; seconds are of its processor time, loading and
-index building told apart from the run.
+index building told apart from the run. They take turns, because a shared machine is fast and slow for minutes.
 """
 
 import argparse
@@ -10,9 +10,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from bench import page
@@ -27,11 +28,13 @@ PACKAGES: Final = {HFT: "hftbacktest", NAUTILUS: "nautilus_trader"}
 COUNTS: Final = (2, 5, 20, 40)  # parents, beside the usual number
 SLOW_COUNTS: Final = (40,)
 SLOW_POLICIES: Final = 3  # of NautilusTrader; the rest is reckoned
+ONE_POLICY: Final = (OURS, HFT) * 5 + (NAUTILUS,)  # whose turn it is
+SWEEPS: Final = (OURS, HFT, OURS, NAUTILUS, OURS)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one engine came to: by the number of parents, and the sweep; the most memory that each took, in MB."""
+    """What one engine came to: by the number of parents, and the sweep; the memory that each took, in MB. All medians of its turns."""
 
     one: dict[int, One]
     one_mb: float
@@ -66,14 +69,45 @@ class Bench:
         for engine in (HFT, NAUTILUS):
             self.lines(engine, "prepare")
 
-    def measure(self, engine: str, policies: int, counts: Sequence[int]) -> Found:
-        """Return what an engine needs: for the usual parents in a process of its own, for other numbers of them, for a sweep."""
+    def one_policy(self, engine: str, counts: Sequence[int]) -> tuple[list[One], float]:
+        """Return what an engine needs for the usual parents, in a process of its own, and for other numbers of them."""
         (usual,) = self.lines(engine, "one", PARENTS)
         found = [usual, *self.lines(engine, "one", *counts)]
+        return [_one(line) for line in found], _number(usual, "peak_mb")
+
+    def sweep(self, engine: str, policies: int) -> tuple[Sweep, float]:
+        """Return what an engine needs for many policies."""
         (swept,) = self.lines(engine, "sweep", policies, PARENTS)
-        ones = [_one(line) for line in found]
-        sweep = Sweep(_number(swept, "seconds"), int(_number(swept, "policies")))
-        return Found({one.parents: one for one in ones}, _number(usual, "peak_mb"), sweep, _number(swept, "peak_mb"))
+        return Sweep(_number(swept, "seconds"), int(_number(swept, "policies"))), _number(swept, "peak_mb")
+
+    def measure(self, policies: int) -> dict[str, Found]:
+        """Return what every engine needs."""
+        ones = [
+            (engine, self.one_policy(engine, SLOW_COUNTS if engine == NAUTILUS else COUNTS)) for engine in ONE_POLICY
+        ]
+        sweeps = [(engine, self.sweep(engine, SLOW_POLICIES if engine == NAUTILUS else policies)) for engine in SWEEPS]
+        return {
+            engine: medians(
+                [turn for name, turn in ones if name == engine], [turn for name, turn in sweeps if name == engine]
+            )
+            for engine in MODULES
+        }
+
+
+def medians(ones: list[tuple[list[One], float]], sweeps: list[tuple[Sweep, float]]) -> Found:
+    """Return the medians of an engine's turns."""
+    by_count = zip(*[turn for turn, _ in ones], strict=True)
+    return Found(
+        {turns[0].parents: _middle(turns) for turns in by_count},
+        median([megabytes for _, megabytes in ones]),
+        replace(sweeps[0][0], seconds=median([sweep.seconds for sweep, _ in sweeps])),
+        median([megabytes for _, megabytes in sweeps]),
+    )
+
+
+def _middle(turns: Sequence[One]) -> One:
+    run_s, whole_s = median([one.run_s for one in turns]), median([one.whole_s for one in turns])
+    return replace(turns[0], run_s=run_s, whole_s=whole_s)
 
 
 def _number(line: dict[str, object], name: str) -> float:
@@ -94,16 +128,18 @@ def tables(found: dict[str, Found], versions: dict[str, str], events: int, polic
     return (
         Table(
             "One policy",
-            f"{PARENTS} parents of one tape of {events:,} events. Seconds of processor time, medians; `run` with the tape in "
-            "memory and ready (an index that has answered once, a compiled strategy), `from the file` with loading and index "
-            "building included, compiling not. `times ours` is how often ours fits into it.",
+            f"{PARENTS} parents of one tape of {events:,} events. Seconds of processor time, the medians of five turns "
+            "(NautilusTrader: one); `run` with the tape in memory and ready (an index that has answered once, a compiled "
+            "strategy), `from the file` with loading and index building included, compiling not. `times ours` is how often "
+            "ours fits into it.",
             ("engine", "run", "events a second", "times ours", "from the file", "times ours", "peak MB"),
             tuple(_row(f"{engine} {versions[engine]}", one, found[OURS], events) for engine, one in found.items()),
         ),
         Table(
             f"{policies:,} policies",
-            f"The same {PARENTS} parents under {policies:,} policies, the tape in memory and ready. NautilusTrader ran "
-            f"{found[NAUTILUS].sweep.policies} of them; the rest is reckoned at the same pace.",
+            f"The same {PARENTS} parents under {policies:,} policies, the tape in memory and ready; ours is the median of "
+            f"three turns, the others had one. NautilusTrader ran {found[NAUTILUS].sweep.policies} of them; the rest is "
+            "reckoned at the same pace.",
             ("engine", "seconds", "times ours", "peak MB"),
             tuple(
                 (engine, f"{_swept(one, policies):,.2f}", _times(_swept(one, policies), ours_s), f"{one.sweep_mb:,.0f}")
@@ -199,11 +235,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), given.peers)
         bench.prepare(given.events, SEED)
-        counts = {engine: SLOW_COUNTS if engine == NAUTILUS else COUNTS for engine in MODULES}
-        limit = {engine: SLOW_POLICIES if engine == NAUTILUS else given.policies for engine in MODULES}
-        found = {engine: bench.measure(engine, limit[engine], counts[engine]) for engine in MODULES}
+        measured = bench.measure(given.policies)
         versions = {engine: bench.version(engine) for engine in MODULES}
-    made = tables(found, versions, given.events, given.policies)
+    made = tables(measured, versions, given.events, given.policies)
     print(page.machine(), end="\n\n")
     for table in made:
         print(text_table(table), end="\n\n")

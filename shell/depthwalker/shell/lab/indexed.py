@@ -175,17 +175,19 @@ class Indexed:
         first, last = self._events, self.index.before(Micros(until - 1), self._events)
         if first == last:
             return None
-        prices = [wake.price for wake in wakes if isinstance(wake, OfferAt)]
+        nearest = max([wake.price for wake in wakes if isinstance(wake, OfferAt)], default=0)
         ours = [order.price for order in state.orders if order.phase is Phase.LIVE]
-        most = max([*prices, *ours, *(order.price for order in self.account.resting())], default=0)
+        most = max([nearest, *ours, *(order.price for order in self.account.resting())])
         passed, caught = self._overtaken(state, wakes, since, until), len(self.caught)
-        for event, _, _ in self._added(most, first, last):
+        for event, price, _ in self._added(most, first, last):
             now = self.index.at(event)
             if passed is not None and passed <= now:
                 break
-            if woken(wakes, self._glance(state, now)):
+            self.advance(now)
+            came = len(self.caught) > caught
+            if (came or DOLLAR - price <= nearest) and woken(wakes, self._glance(state, now)):
                 return now
-            if len(self.caught) > caught:
+            if came:
                 passed, caught = self._overtaken(state, wakes, now, until), len(self.caught)
         return passed
 

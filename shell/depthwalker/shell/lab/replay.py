@@ -94,13 +94,12 @@ class Replay:
         return self._exchange.view(self.state, self._now)
 
     def obey(self, commands: tuple[Command, ...], view: View) -> None:
-        """Do what was decided on a view, and wait as long as nothing is worth a decision."""
+        """Do what was decided on a view, and wait as long as nothing is worth a decision, as live."""
         self._remember(intents(commands, view))
         for command in commands:
             self._act(command)
-        waits = [command for command in commands if isinstance(command, WaitUntil)]
-        if len(waits) == len(commands) and waits:
-            self._rest(waits[0])
+        if commands and isinstance(commands[-1], WaitUntil):
+            self._rest(commands[-1])  # whatever was sent ends in a fact, which wakes
 
     def ended(self) -> Run:
         """Return how the parent went."""
