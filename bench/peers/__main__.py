@@ -1,7 +1,8 @@
 """Our replay beside hftbacktest's and NautilusTrader's: `make bench-peers` writes docs/peers.md.
 
 Every engine is a process of its own, with its own file made of the same tape; seconds are of its processor time, loading and
-index building told apart from the run. They take turns, because a shared machine is fast and slow for minutes.
+index building told apart from the run. They take turns, because a shared machine is fast and slow for seconds or minutes: the
+quickest turn of each tells most of the engine and least of the machine.
 """
 
 import argparse
@@ -34,7 +35,7 @@ SWEEPS: Final = (OURS, HFT, OURS, NAUTILUS, OURS)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one engine came to: by the number of parents, and the sweep; the memory that each took, in MB. All medians of its turns."""
+    """What one engine came to: by the number of parents (its quickest turn), and the sweep; the most memory of each, in MB."""
 
     one: dict[int, One]
     one_mb: float
@@ -87,26 +88,26 @@ class Bench:
         ]
         sweeps = [(engine, self.sweep(engine, SLOW_POLICIES if engine == NAUTILUS else policies)) for engine in SWEEPS]
         return {
-            engine: medians(
+            engine: summed_up(
                 [turn for name, turn in ones if name == engine], [turn for name, turn in sweeps if name == engine]
             )
             for engine in MODULES
         }
 
 
-def medians(ones: list[tuple[list[One], float]], sweeps: list[tuple[Sweep, float]]) -> Found:
-    """Return the medians of an engine's turns."""
+def summed_up(ones: list[tuple[list[One], float]], sweeps: list[tuple[Sweep, float]]) -> Found:
+    """Return what an engine's turns come to; a sweep is long enough to meet the machine as it is on the whole."""
     by_count = zip(*[turn for turn, _ in ones], strict=True)
     return Found(
-        {turns[0].parents: _middle(turns) for turns in by_count},
-        median([megabytes for _, megabytes in ones]),
+        {turns[0].parents: _quickest(turns) for turns in by_count},
+        max([megabytes for _, megabytes in ones]),
         replace(sweeps[0][0], seconds=median([sweep.seconds for sweep, _ in sweeps])),
-        median([megabytes for _, megabytes in sweeps]),
+        max([megabytes for _, megabytes in sweeps]),
     )
 
 
-def _middle(turns: Sequence[One]) -> One:
-    run_s, whole_s = median([one.run_s for one in turns]), median([one.whole_s for one in turns])
+def _quickest(turns: Sequence[One]) -> One:
+    run_s, whole_s = min([one.run_s for one in turns]), min([one.whole_s for one in turns])
     return replace(turns[0], run_s=run_s, whole_s=whole_s)
 
 
@@ -128,7 +129,7 @@ def tables(found: dict[str, Found], versions: dict[str, str], events: int, polic
     return (
         Table(
             "One policy",
-            f"{PARENTS} parents of one tape of {events:,} events. Seconds of processor time, the medians of five turns "
+            f"{PARENTS} parents of one tape of {events:,} events. Seconds of processor time, the quickest of five turns "
             "(NautilusTrader: one); `run` with the tape in memory and ready (an index that has answered once, a compiled "
             "strategy), `from the file` with loading and index building included, compiling not. `times ours` is how often "
             "ours fits into it.",

@@ -504,7 +504,7 @@ def _adopt(state: State, told: tuple[Fill, ...]) -> State:
     known = {order.order_id for order in state.orders if order.order_id}
     ours = [fill for fill in told if fill.order_id in known]
     if not ours:
-        return replace(state, strays=told) if told else state
+        return replace(state, strays=told)
     instants = [fill.at for fill in ours]
     return replace(
         state,
