@@ -1,8 +1,10 @@
 """Looking up a tape gives what stepping through it gives: every book, every level's history, every window of flow."""
 
 import random
+from copy import copy, deepcopy
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.shell.lab_tapes import drawn_tape
@@ -113,3 +115,12 @@ def test_a_window_is_worked_out_when_it_is_first_read() -> None:
     assert unread == told[0] == unread
     assert unread != replace(told[0], rivals=Count(9))
     assert hash(unread) == hash(told[0])
+
+
+def test_a_copy_of_a_window_is_a_plain_one() -> None:
+    flow = Flow(Count(1), Count(2), Count(3), Count(4), Count(5), Count(6), (Count(7),))
+    unread = Unread(lambda: flow)
+    assert type(copy(unread)) is type(deepcopy(unread)) is Flow
+    assert copy(unread) == deepcopy(unread) == flow
+    with pytest.raises(AttributeError):
+        _ = unread.price

@@ -23,6 +23,7 @@ _APART: Final = 64  # changes between two kept books, at least
 _CACHED: Final = 20_000
 _BLOCK: Final = 64  # samples that are read together
 _SOON: Final = 256  # events
+_AGGREGATES: Final = tuple(one.name for one in fields(Flow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +213,16 @@ class Unread(Flow):
         object.__setattr__(self, "_told", told)
 
     def __getattr__(self, name: str) -> object:
+        if name not in _AGGREGATES:
+            raise AttributeError(name)
         flow = self._told()
-        for one in fields(Flow):
-            object.__setattr__(self, one.name, getattr(flow, one.name))
+        for one in _AGGREGATES:
+            object.__setattr__(self, one, getattr(flow, one))
         return getattr(flow, name)
+
+    @override
+    def __reduce__(self) -> tuple[type[Flow], tuple[object, ...]]:
+        return Flow, tuple([getattr(self, one) for one in _AGGREGATES])  # a copy has been read
 
     @override
     def __eq__(self, other: object) -> bool:
