@@ -181,6 +181,8 @@ ROW: Row = {
     "calls_under_8": 0.4,
     "calls_most": 21,
     "captured": 0.3,
+    "captured_ci": [0.1, 0.5],
+    "shortfall_bps": 123.4,
 }
 
 
@@ -220,7 +222,7 @@ def test_the_targets_tell_who_is_behind_them_and_what_is_missed() -> None:
         f"less its best opponent, cents | interval below zero, under both queues | {came_to} | 50 | **not shown** |",
         "filled, in reach | at least 96% | 97.0 % | 40 | met |",
         "slippage, in reach | at most 1.2 % | +1.30 % | 40 | **missed** |",
-        "filled of what the bound fills, out of reach | the largest share | 50.0 %, place 1 of 3 | 10 | met |",
+        "filled of what the bound fills, out of reach | the largest share | 50.0 %, place 1 of 3, with twap and spec | 10 | met |",
         "time to the full fill | at most 25 s | 20.0 s | 30 | met |",
         "calls, fewer than 8 | by more than half | 40.0 % | 50 | **missed** |",
         "calls, most | at most 20 | 21.0 | 50 | **missed** |",
@@ -241,7 +243,7 @@ def test_what_holds_under_one_queue_alone_is_missed_and_what_nobody_can_tell_is_
         pair |= {"cents_low": None, "cents_high": None, "blocks": 3}
 
     assert "under both queues | worst 1 of 3, prorata 2 of 3 | 50 | **missed** |" in told(one)
-    assert "| the largest share | 50.0 %, place 2 of 3; spec 75.0 % | 10 | **missed** |" in told(one)
+    assert "| the largest share | 50.0 %, place 2 of 3, with twap; spec 75.0 % | 10 | **missed** |" in told(one)
     assert "| the largest share | - | 0 | not judged |" in told(none)
     assert "| at most 1.2 % | - | 40 | not judged |" in told(none)
     assert "| worst twap -0.500, prorata twap -0.500, of 3 stretches | 50 | not judged |" in told(none)

@@ -25,6 +25,7 @@ COLUMNS: Final = (
     "parents",
     "cents a contract",
     "95 %",
+    "basis points",
     "filled",
     "in reach",
     "out of reach",
@@ -47,7 +48,8 @@ contract, lower is better. Intervals are of a block bootstrap over blocks of ten
 much wider where they are few as Student's are: they speak of other stretches of the sessions that are here, not of other days.
 The parents of one block, which is a stretch of one market, meet the same moves and are one observation: where an interval holds zero, it is
 said of how many such stretches it would be clear, were the difference the same; more parents of the same stretches do not narrow it. An algorithm's best opponent is the one with the lowest mean on the very parents that are judged. `of the saving` is the share of what
-lies between taking at once and the clairvoyant bound. Two queue models bracket the truth: `worst` (last in the queue, cancels ahead never help) and `prorata`. `in reach` is the
+lies between taking at once and the clairvoyant bound. Two queue models bracket the truth: `worst` (last in the queue; what others cancel helps only once less is shown than stood before the order) and `prorata` (it helps in proportion).
+The best single switch rests all at one price and takes the rest at one instant, of those two seconds apart. `in reach` is the
 mean fill rate of parents whose count was offered under the cap at arrival, for which the specification has its targets; `out of
 reach` is what the others were filled, as a share of what the bound fills of them. `under {few}` is the share of parents with fewer
 than {few} exchange calls, `most` are the calls of the parent that made most.
@@ -257,7 +259,9 @@ def _out_of_reach(row: Row, lines: list[Row]) -> Iterator[str]:
         return
     most = max(shares, key=lambda name: shares[name])
     came_to = f"{_percent(mine)}, place {_place(-mine, [-share for share in shares.values()])} of {len(shares)}"
-    others = "" if shares[most] == mine else f"; {most} {_percent(shares[most])}"
+    tied = [name for name, share in shares.items() if share == mine and name != WALKER]
+    others = f", with {' and '.join(tied)}" if tied else ""
+    others += "" if shares[most] == mine else f"; {most} {_percent(shares[most])}"
     met = mine == shares[most]
     yield _target("filled of what the bound fills, out of reach", "the largest share", came_to + others, parents, met)
 
@@ -400,6 +404,7 @@ def _line(row: Row) -> str:
         f"{row['parents']:,}",
         _shown(row["shortfall_cents"], 3),
         f"{_shown(low, 3)} to {_shown(high, 3)}",
+        _shown(row["shortfall_bps"], 0),
         _percent(row["fill_rate"]),
         _percent(row["fill_rate_in_reach"]),
         _percent(row["share_of_bound_out_of_reach"]),
@@ -409,9 +414,15 @@ def _line(row: Row) -> str:
         _shown(row["calls"], 1),
         _percent(row["calls_under_8"]),
         str(row["calls_most"]),
-        _percent(row["captured"]),
+        _captured(row),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _captured(row: Row) -> str:
+    interval = row["captured_ci"]
+    low, high = interval if isinstance(interval, list) else (None, None)
+    return _percent(row["captured"]) + ("" if low is None else f" [{_percent(low)}, {_percent(high)}]")
 
 
 def _mixed(row: Row) -> str:

@@ -29,6 +29,7 @@ from depthwalker.shell.lab.players import TAKE_NOW, players
 from depthwalker.shell.lab.replay import LATENCY
 
 MODELS = st.sampled_from(QueueModel)
+ROUNDED = 100  # microdollars, at most, by rounding one fee up
 
 
 def sampled_of(index: Index, parent: Parent) -> Sampled:
@@ -66,7 +67,29 @@ def test_no_algorithm_ever_beats_the_bound(
     exchange = Indexed(index, sampled.parent, model)
     result = measure(exchange, index, sampled, players(config)[name], latency)
     assert result.twice_shortfall >= twice_shortfall(sampled, least.cost)
-    assert single_switch(index, sampled, model) >= least.cost
+    assert least.cost <= single_switch(index, sampled, model) <= at_once(index, sampled, model)
+
+
+def at_once(index: Index, sampled: Sampled, model: QueueModel) -> int:
+    """Return what it costs to take up to the cap on arrival, each level's fee rounded up, and the rest at the horizon."""
+    parent, exchange = sampled.parent, Indexed(index, sampled.parent, model)
+    exchange.place(OrderKey(1, 0), parent.cap, parent.count, Style.TAKE, parent.started)
+    fills = exchange.account.fills
+    left = Count(parent.count - sum(fill.count for fill in fills))
+    paid = sum(fill.price * fill.count + fill.fee + ROUNDED for fill in fills)
+    return paid + complete(exchange.closing(), left, parent.rates, parent.grid.highest())
+
+
+def test_what_a_switch_leaves_is_completed_under_the_cap_too_where_it_can_be() -> None:
+    """One is offered at 51 and none up to the cap of 53 else, until another one comes at 50; the dear ones stay untouched."""
+    opening = Book(((Price(4_000), ONE),), ((Price(4_900), ONE), (Price(1_000), SOME)), Micros(0))
+    events = (Event(Micros(35 * SECOND), Arrive(Leg.NO, Price(5_000), ONE)),)
+    index = indexed(Tape("T", CENT_GRID, opening, events, Micros(60 * SECOND)))
+    parent = replace(parent_of(count=2, target=50), started=ORIGIN, deadline=Micros(ORIGIN + 36 * SECOND))
+    sampled = sampled_of(index, parent)
+    cheap = complete(((Price(5_000), ONE),), ONE, parent.rates, parent.grid.highest())
+    first = complete(((Price(5_100), ONE),), ONE, parent.rates, parent.grid.highest())
+    assert single_switch(index, sampled, QueueModel.WORST) == cheap + first
 
 
 def test_what_is_filled_after_the_horizon_is_completed_at_the_horizon_instead() -> None:

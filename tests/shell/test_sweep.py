@@ -317,9 +317,13 @@ def test_ctrl_c_keeps_what_was_done(cluster: tuple[str, ...], folder: Path, tmp_
     words = [sys.executable, "-m", "depthwalker.shell", "sweep", str(folder / "a.jsonl.gz"), "--judge"]
     words += [str(folder / "b.jsonl.gz"), "--space", str(folder / "space.toml"), "--horizon", "2", "--every", "1"]
     words += ["--count", "5", "--queue-model", "worst", "--out", str(tmp_path / "s.parquet"), *cluster]
-    process = subprocess.Popen(
-        words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
-    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background hear none
+    try:
+        process = subprocess.Popen(
+            words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert process.stderr is not None
     while " done, " not in process.stderr.readline():  # the first blocks are done
         assert process.poll() is None

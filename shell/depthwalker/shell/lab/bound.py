@@ -115,7 +115,8 @@ def _taking(index: Index, parent: Parent, since: int, until: int) -> list[Supply
 def single_switch(index: Index, sampled: Sampled, model: QueueModel) -> Money:
     """Return the least cost of resting the whole at one price from arrival and taking the rest up to the cap at one instant.
 
-    Without latency; the prices are the best bid, two below it, and every one up to the cap.
+    Without latency; the prices are the best bid, two below it, and every one up to the cap, the instants `SWITCHES` apart.
+    What the cap leaves unfilled is completed at the horizon, as an algorithm's is.
     """
     parent = sampled.parent
     costs = [_switched(Indexed(index, parent, model), sampled, price) for price in _rests(index, parent)]
@@ -157,14 +158,15 @@ def _switched(exchange: Indexed, sampled: Sampled, price: Price) -> list[int]:
 
 
 def _taken_now(exchange: Indexed, sampled: Sampled, left: Count, now: Micros) -> int:
-    """Return what the rest costs if it is taken up to the cap now, and at the horizon as far as that does not reach."""
+    """Return what the rest costs if it is taken up to the cap now, and as far as that does not reach at the horizon."""
     parent = sampled.parent
     under = tuple(level for level in exchange.offers(now) if level[0] <= parent.cap)
     reached = Count(min(left, sum(count for _, count in under)))
     cost = complete(under, reached, parent.rates, parent.grid.highest())
     if reached == left:
         return cost
-    side = exchange.index.sides[parent.leg.other()]
-    late = complement(side.ladder(exchange.index.before(parent.deadline)))
-    beyond = tuple(level for level in late if level[0] > parent.cap)
-    return cost + complete(beyond, Count(left - reached), parent.rates, parent.grid.highest())
+    taker = exchange.fork()
+    for order in taker.account.resting():
+        taker.cancel(order.order_id, now)
+    taker.place(OrderKey(2, 0), parent.cap, reached, Style.TAKE, now)
+    return cost + complete(taker.closing(), Count(left - reached), parent.rates, parent.grid.highest())

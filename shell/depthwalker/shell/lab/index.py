@@ -1,6 +1,7 @@
 """Look-ups in a tape's columns: the book after an event, one level's history, who took from a side, what was added.
 
-An instant is told as the number of events before it. Everything here costs what it answers, not what lies between.
+An instant is told as the number of events before it. Nothing is stepped through: what lies between two instants is a slice of
+its side's columns, which is compared as a whole.
 """
 
 from bisect import bisect_left, bisect_right, insort
