@@ -2,7 +2,8 @@
 
 It is compared, and moved by plain numbers, like any other; every comparison notes between which bounds the number may lie for
 the same answer. Whatever else is done with it (divided, shown) needs its exact value, and that is noted too; of two of its
-kind that are compared, only the second is bound to what it is. Deciding is pure, so all numbers within the bounds lead to the same decision.
+kind that are compared, only the second is bound to what it is. Deciding is pure, so all numbers within the bounds lead to the
+same decision.
 """
 
 from collections.abc import Callable
