@@ -130,8 +130,8 @@ def tables(found: dict[str, Found], versions: dict[str, str], events: int, polic
         Table(
             "One policy",
             f"{PARENTS} parents of one tape of {events:,} events. Seconds of processor time, the quickest of "
-            f"{ONE_POLICY.count(OURS)} turns (NautilusTrader: {ONE_POLICY.count(NAUTILUS)}); `run` with the tape in memory and ready (an index that has answered once, a compiled "
-            "strategy), `from the file` with loading and index building included, compiling not. `times ours` is how often "
+            f"{ONE_POLICY.count(OURS)} turns (NautilusTrader: {ONE_POLICY.count(NAUTILUS)}); `run` with the tape in memory "
+            "and ready (an index that has answered once, a compiled strategy), `from the file` with loading and index building included, compiling not. `times ours` is how often "
             "ours fits into it.",
             ("engine", "run", "events a second", "times ours", "from the file", "times ours", "peak MB"),
             tuple(_row(f"{engine} {versions[engine]}", one, found[OURS], events) for engine, one in found.items()),
@@ -139,8 +139,8 @@ def tables(found: dict[str, Found], versions: dict[str, str], events: int, polic
         Table(
             f"{policies:,} policies",
             f"The same {PARENTS} parents under {policies:,} policies, the tape in memory and ready; ours is the median of "
-            f"{SWEEPS.count(OURS)} turns, the others had one. NautilusTrader ran {found[NAUTILUS].sweep.policies} of them; the rest is "
-            "reckoned at the same pace.",
+            f"{SWEEPS.count(OURS)} turns, the others had one. NautilusTrader ran {found[NAUTILUS].sweep.policies} of them; "
+            "the rest is reckoned at the same pace.",
             ("engine", "seconds", "times ours", "peak MB"),
             tuple(
                 (engine, f"{_swept(one, policies):,.2f}", _times(_swept(one, policies), ours_s), f"{one.sweep_mb:,.0f}")
