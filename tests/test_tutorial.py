@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+PATIENCE = 600  # seconds, for what hangs: sixteen commands, each a process of its own, take as long as the machine does
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
@@ -26,7 +27,13 @@ def test_the_tutorial_runs_as_it_stands(tmp_path: Path, new_database: Callable[[
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     done = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=150, check=False
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "decisions come out as journalled" in done.stdout
