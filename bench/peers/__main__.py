@@ -131,8 +131,8 @@ def tables(found: dict[str, Found], versions: dict[str, str], events: int, polic
             "One policy",
             f"{PARENTS} parents of one tape of {events:,} events. Seconds of processor time, the quickest of "
             f"{ONE_POLICY.count(OURS)} turns (NautilusTrader: {ONE_POLICY.count(NAUTILUS)}); `run` with the tape in memory "
-            "and ready (an index that has answered once, a compiled strategy), `from the file` with loading and index building included, compiling not. `times ours` is how often "
-            "ours fits into it.",
+            "and ready (an index that has answered once, a compiled strategy), `from the file` with loading and index building "
+            "included, compiling not. `times ours` is how often ours fits into it.",
             ("engine", "run", "events a second", "times ours", "from the file", "times ours", "peak MB"),
             tuple(_row(f"{engine} {versions[engine]}", one, found[OURS], events) for engine, one in found.items()),
         ),
