@@ -14,7 +14,7 @@ from tools.lab import PAGE, TARGETS, Played, Task, command, design, main, played
 from tools.lab_page import WALKER, How, page
 from tools.otherwise import OTHERWISE
 
-from depthwalker.core.units import SECOND, Micros, Price
+from depthwalker.core.units import DAY, SECOND, Micros, Price
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.report import Row
 from depthwalker.shell.recording import save
@@ -34,9 +34,17 @@ def test_the_protocol_is_that_of_the_issue() -> None:
 
 
 def test_a_market_that_the_policy_was_chosen_on_never_judges_it(tmp_path: Path) -> None:
-    tickers = ("INXD-23APR10-ATM", "INXD-23APR10-B4137", "INXD-23APR14-ATM", "INXD-23APR100-ATM")
-    for number, ticker in enumerate(tickers):  # whatever it is called
-        save(replace(long_tape(3), ticker=ticker), tmp_path / f"kalshi_{number}.jsonl.gz")
+    day = Micros(1_681_084_800 * SECOND)  # 2023-04-10
+    begins = {
+        "INXD-23APR10-ATM": Micros(0),
+        "INXD-23APR10-B4137": day,
+        "NASDAQ100D-23APR10-B13050": Micros(day + 13 * 3_600 * SECOND),  # another event of that day
+        "INXD-23APR14-ATM": Micros(day + 4 * DAY),
+        "INXD-23APR100-ATM": Micros(0),
+    }
+    tickers = tuple(begins)
+    for number, (ticker, begin) in enumerate(begins.items()):  # whatever it is called
+        save(replace(long_tape(3), ticker=ticker), tmp_path / f"kalshi_{number}.jsonl.gz", begin)
     files = [Task(str(tmp_path / f"kalshi_{number}.jsonl.gz"), ticker, SELDOM) for number, ticker in enumerate(tickers)]
 
     halves: dict[str, str] = {}
@@ -45,7 +53,7 @@ def test_a_market_that_the_policy_was_chosen_on_never_judges_it(tmp_path: Path) 
         assert isinstance(part, Played)
         halves[task.name] = part.half
 
-    assert halves == dict.fromkeys(tickers[:2], "tuning") | dict.fromkeys((*tickers[2:], "thin"), "judging")
+    assert halves == dict.fromkeys(tickers[:3], "tuning") | dict.fromkeys((*tickers[3:], "thin"), "judging")
 
 
 SELDOM = Micros(3_600 * SECOND)  # no parent is drawn

@@ -2,7 +2,7 @@
 
 The protocol is fixed: buy at the best offer of arrival, 10 and 100 contracts of both outcomes, a parent every 30 seconds, 40
 seconds each, 100 ms of latency, both queue models. Recordings on which the policy was chosen are shown apart from those that
-judge it, told by the event of their ticker, whatever a file is called; without recordings the synthetic markets are run.
+judge it, told by their ticker's event and their day, whatever a file is called; without recordings the synthetic markets are run.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ from depthwalker.core.book import Leg
 from depthwalker.core.config import DEFAULT_EXECUTION
 from depthwalker.core.parent import Action
 from depthwalker.core.policy import policy_for
-from depthwalker.core.units import CENT_MONEY, CONTRACT, SECOND, Count, Micros
+from depthwalker.core.units import CENT_MONEY, CONTRACT, DAY, SECOND, Count, Micros
 from depthwalker.shell.commands.arguments import whole
 from depthwalker.shell.ending import Wrong
 from depthwalker.shell.lab.asked import capped, names_of, tape_of
@@ -37,7 +38,8 @@ from depthwalker.shell.profiles import PROFILES
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "lab.md"
 TARGETS: Final = ("lab", "lab-large", "lab-cents", "lab-fast")  # of make, each named as the page that it writes
-TUNED_ON: Final = frozenset({"INXD-23APR10"})  # events: the policy's parameters were chosen on their markets
+TUNED_DAY: Final = Micros((date(2023, 4, 10) - date(1970, 1, 1)).days * DAY)
+TUNED_ON: Final = Session("INXD-23APR10-ATM", TUNED_DAY, TUNED_DAY)  # the policy's parameters were chosen on it
 HORIZON: Final = Micros(40 * SECOND)
 EVERY: Final = Micros(30 * SECOND)
 LATENCY: Final = Micros(SECOND // 10)
@@ -73,8 +75,10 @@ class Played:
 
     @property
     def half(self) -> str:
-        """Return which half the market belongs to."""
-        return "tuning" if self.session is not None and self.session.event in TUNED_ON else "judging"
+        """Return which half the market belongs to: what is of the event or the day that the policy was tuned on never judges."""
+        session = self.session
+        tuned = session is not None and (session.event == TUNED_ON.event or session.common_day(TUNED_ON) is not None)
+        return "tuning" if tuned else "judging"
 
 
 def played(task: Task) -> Played | str:

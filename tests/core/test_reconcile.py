@@ -45,6 +45,7 @@ from depthwalker.core.fact import (
     Refused,
     Requested,
     Resumed,
+    WindingDown,
 )
 from depthwalker.core.ids import ClientId
 from depthwalker.core.ledger import Kind, OrderKey, Phase, Style
@@ -498,6 +499,15 @@ def test_trades_at_our_price_come_in_bursts_and_are_looked_into_once_a_tick() ->
     looked = live(49, 100, LookedUp("", after(1)))
     assert lookup_due(looked, again, POLICY) == after(5)
     assert asked(looked, quote(), seen=again) == ()
+
+
+def test_once_calls_are_spared_such_trades_are_looked_into_no_sooner_than_orders_are_read_anyway() -> None:
+    again = replace(view(after(3)), passages=(Passage(1, contracts(10), after(2)),))
+    looked = live(49, 100, LookedUp("", after(1)))
+    eager, sparing = (replace(POLICY, sparing_from=looked.calls + more) for more in (1, 0))
+    assert (lookup_due(looked, again, eager), lookup_due(looked, again, sparing)) == (after(5), after(21))
+    ending = fold(WindingDown("time", after(2)), state=looked)
+    assert lookup_due(ending, again, sparing) == after(5), "an order on its way out is not left unread"
     assert asked(looked, quote(), seen=replace(again, now=after(5))) == (Lookup(),)
     slow = replace(
         POLICY, config=replace(POLICY.config, walker=replace(POLICY.config.walker, walk_interval=Micros(600 * SECOND)))

@@ -1,6 +1,7 @@
 """Sessions: what a market shares with others of its event and day, and how many of them a result stands on."""
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -39,22 +40,26 @@ def test_a_recordings_session_is_its_event_and_when_it_was_recorded(
     assert session is not None
     assert session == Session(ticker, start, Micros(start + tape.span))
     assert session.event == event
-    assert session.name == f"{event} on 2023-08-31"
 
 
 def test_a_synthetic_market_has_none(tape: Tape) -> None:
     assert session_of("thin", tape) is None
 
 
-def test_sessions_meet_where_event_and_a_day_are_the_same() -> None:
-    one = Session("E", Micros(10 * DAY), Micros(11 * DAY))  # to the first instant of the next day
+def test_markets_have_a_day_in_common_whatever_their_events_are() -> None:
+    one = Session("E-1", Micros(10 * DAY), Micros(11 * DAY))  # to the first instant of the next day
 
-    assert one.meets(one)
-    assert one.meets(Session("E", Micros(11 * DAY + 1), Micros(12 * DAY)))
-    assert one.meets(Session("E", Micros(9 * DAY), Micros(10 * DAY)))
-    assert not one.meets(Session("E", Micros(12 * DAY), Micros(13 * DAY)))
-    assert not one.meets(Session("E", Micros(8 * DAY), Micros(10 * DAY - 1)))
-    assert not one.meets(replace(one, ticker="F"))
+    def common(first: int, last: int) -> date | None:
+        other = Session("F-2", Micros(first), Micros(last))
+        assert one.common_day(other) == other.common_day(one)
+        return one.common_day(other)
+
+    assert one.common_day(one) == date(1970, 1, 11)
+    assert common(11 * DAY + 1, 12 * DAY) == date(1970, 1, 12)
+    assert common(9 * DAY, 10 * DAY) == date(1970, 1, 11)
+    assert common(12 * DAY, 13 * DAY) is None
+    assert common(8 * DAY, 10 * DAY - 1) is None
+    assert common(0, 10 * DAY) is None, "drawn and saved: of no day"
 
 
 def test_a_market_repeats_where_its_time_is_another_recordings_too() -> None:

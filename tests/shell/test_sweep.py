@@ -431,11 +431,11 @@ def test_a_market_never_judges_what_was_chosen_on_it(
     assert f"{copied} is the market a, which" in capsys.readouterr().err
 
 
-def test_an_events_day_never_judges_what_was_chosen_on_it(
+def test_a_day_never_judges_what_was_chosen_on_it(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tape = load(folder / "a.jsonl.gz").unwrap()
-    strikes = {name: tmp_path / f"{name}.jsonl" for name in ("INXD-23AUG31-B4487", "INXD-23AUG31-T4425")}
+    strikes = {name: tmp_path / f"{name}.jsonl" for name in ("INXD-23AUG31-B4487", "KXETH-23AUG31-T4425")}
     for name, file in strikes.items():
         save(replace(tape, ticker=name), file, Micros(1_693_494_000 * SECOND))
     tuned, judging = map(str, strikes.values())
@@ -444,12 +444,12 @@ def test_an_events_day_never_judges_what_was_chosen_on_it(
     assert main([*words, "--out", str(tmp_path / "s.parquet")]) == 2
 
     told = capsys.readouterr().err
-    assert f"{judging} is of INXD-23AUG31 on 2023-08-31, as is {tuned}, which is tuned on: give all markets" in told
-    assert "judge on another event or day" in told
+    assert f"{judging} was recorded on 2023-08-31, as was {tuned}, which is tuned on: give all markets of a day" in told
+    assert "judge on another day" in told
     assert not (tmp_path / "s.parquet").exists()
 
 
-def test_other_days_of_an_event_other_events_of_a_day_and_synthetic_markets_may_judge() -> None:
+def test_other_days_of_an_event_and_synthetic_markets_may_judge() -> None:
     def market(ticker: str, half: Half, session: Session | None) -> Market:
         return Market(ticker, 0, half, ticker, ticker, Micros(SECOND), session, TRADED)
 
@@ -458,13 +458,12 @@ def test_other_days_of_an_event_other_events_of_a_day_and_synthetic_markets_may_
     synthetic = market("thin", Half.TUNING, None)
     judging = (
         market("E-1-B", Half.JUDGING, Session("E-1", tuesday, tuesday)),
-        market("E-2-A", Half.JUDGING, Session("E-2", monday, monday)),
         market("thin 1", Half.JUDGING, None),
     )
     assert halves((tuned, synthetic), judging) == (tuned, synthetic, *judging)
-    for began in (Micros(monday - DAY), monday):  # from Sunday on, or on the same day
-        with pytest.raises(Wrong, match="give all markets of an event and day to one half"):
-            halves((tuned,), (market("E-1-B", Half.JUDGING, Session("E-1", began, tuesday)),))
+    for event, began in (("E-1", Micros(monday - DAY)), ("E-1", monday), ("E-2", monday)):  # from Sunday on, or on Monday
+        with pytest.raises(Wrong, match="give all markets of a day to one half"):
+            halves((tuned,), (market("E-1-B", Half.JUDGING, Session(event, began, tuesday)),))
 
 
 def test_a_copy_of_a_market_tunes_and_judges_once(

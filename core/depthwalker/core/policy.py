@@ -11,7 +11,7 @@ from depthwalker.core.config import ExecutionConfig, PolicyName
 from depthwalker.core.depth import SPEC_THRESHOLDS, Thresholds
 from depthwalker.core.units import CENT, SECOND, Micros, Price
 
-VERSION: Final = 13
+VERSION: Final = 14
 USUAL: Final = Micros(40 * SECOND)
 CALLS: Final = 12  # in the usual time
 INSURANCE: Final = 5  # walk intervals: whatever says that an order was filled has it read soon
@@ -24,8 +24,9 @@ class Policy:
     `lookup_every`: how often own orders are read while nothing says that they were filled (docs/ablation.md: more often costs
     calls and gains nothing).
 
-    `sparing_from`: after so many exchange calls the price is left where it is until the rest is taken, so that a parent of
-    the usual length makes at most twenty (docs/ablation.md: it costs nothing).
+    `sparing_from`: after so many exchange calls the price is left where it is until the rest is taken, and trades that pass it
+    have own orders read no sooner than `lookup_every`, so that a parent of the usual length makes no more than twenty unless
+    much is offered anew while the rest is taken (docs/ablation.md: it costs nothing).
 
     `take_before`: how long before winding down the unfilled remainder is taken. `above_microprice`: how far the best offer may be
     above the microprice to be taken before that. `waiting_share`: it is not taken while the recent flow, should it last until

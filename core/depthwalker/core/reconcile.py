@@ -93,7 +93,10 @@ def lookup_due(state: State, view: View, policy: Policy) -> Micros:
         return Micros(state.looked_at + soon)
     if woken(passed_by(state), view):
         # Trades at our price come in bursts, and what they filled changes nothing before the next tick.
-        return Micros(state.looked_at + max(soon, min(policy.config.walker.walk_interval, BURST)))
+        pause = min(policy.config.walker.walk_interval, BURST)
+        if state.calls >= policy.sparing_from and not state.winding:
+            pause = policy.lookup_every  # no price is moved any more until the rest is taken, whatever was filled
+        return Micros(state.looked_at + max(soon, pause))
     if lapsing:
         return Micros(max(state.over_at + READ_LAG, state.looked_at + soon))
     if resting:

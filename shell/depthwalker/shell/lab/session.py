@@ -1,4 +1,4 @@
-"""What a market shares with others: its event and its days, or its very hours. DESIGN section 7 counts these sessions."""
+"""What a market shares with others: its event, its days, or its very hours. DESIGN section 7 counts these sessions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,10 +30,11 @@ class Session:
         """Return the event whose market it is."""
         return "-".join(self.ticker.split("-")[:EVENT_PARTS])
 
-    def meets(self, other: "Session") -> bool:
-        """Return whether both are of one event and have a day in common."""
-        together = self.began // DAY <= other.ended // DAY and other.began // DAY <= self.ended // DAY
-        return self.event == other.event and together
+    def common_day(self, other: "Session") -> date | None:
+        """Return the first day on which both were recorded, None where there is none: what was drawn and saved has no day."""
+        first, last = max(self.began, other.began) // DAY, min(self.ended, other.ended) // DAY
+        drawn = not self.began or not other.began
+        return None if drawn or first > last else _FIRST + timedelta(days=first)
 
     def repeats(self, other: "Session") -> bool:
         """Return whether both tell of one market at one time, so that a parent of it would count twice."""
@@ -44,11 +45,6 @@ class Session:
         """Return the day on which it began, and one more for each whole day that it lasted."""
         first = _FIRST + timedelta(days=self.began // DAY)
         return tuple(first + timedelta(days=day) for day in range(1 + (self.ended - self.began) // DAY))
-
-    @property
-    def name(self) -> str:
-        """Return what it is called in a message."""
-        return f"{self.event} on {self.days()[0]}"
 
 
 def session_of(source: str, tape: Tape) -> Session | None:

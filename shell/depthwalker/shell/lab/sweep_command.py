@@ -55,7 +55,7 @@ def run_sweep(given: argparse.Namespace) -> int:
 
 
 def halves(tuning: Sequence[Market], judging: Sequence[Market]) -> tuple[Market, ...]:
-    """Return the markets of both halves. Raises Wrong where a market, or an event's day, stands on both sides, or twice on one."""
+    """Return the markets of both halves. Raises Wrong where a market, or a day, stands on both sides, or a market twice on one."""
     for half in (tuning, judging):
         told = [(market.source, market.session) for market in half]
         for place, (source, session) in enumerate(told):
@@ -67,10 +67,11 @@ def halves(tuning: Sequence[Market], judging: Sequence[Market]) -> tuple[Market,
             raise Wrong(
                 f"{judge.source} is the market {judge.ticker}, which {tune.source} tunes on: judge on another market"
             )
-        if judge.session is not None and tune.session is not None and judge.session.meets(tune.session):
+        day = judge.session and tune.session and judge.session.common_day(tune.session)
+        if day is not None:
             raise Wrong(
-                f"{judge.source} is of {judge.session.name}, as is {tune.source}, which is tuned on: give all markets of an event"
-                " and day to one half, and judge on another event or day"
+                f"{judge.source} was recorded on {day}, as was {tune.source}, which is tuned on: give all markets of a day to"
+                " one half, and judge on another day"
             )
     return (*tuning, *judging)
 
