@@ -16,7 +16,7 @@ from tools.otherwise import OTHERWISE
 
 from depthwalker.core.units import DAY, SECOND, Micros, Price
 from depthwalker.shell.lab.market import QueueModel
-from depthwalker.shell.lab.report import Row
+from depthwalker.shell.lab.report import TAILS, Row
 from depthwalker.shell.recording import save
 
 
@@ -119,16 +119,18 @@ def test_a_run_writes_a_page_and_its_figures(tmp_path: Path) -> None:
     assert "Fill model: tape: " in text
     assert "Sessions: none, the markets are synthetic: what is found on them is **descriptive**." in text
     assert "every 600 seconds" in text
-    assert {pair["file"] for pair in figures["judging"]["paired_by_file"]} == {"moderate"}
-    assert {pair["a"] for pair in figures["judging"]["paired_by_file"]} == {WALKER}
-    ends = figures["judging"]["above_the_bound"]
-    assert sum(end["share_of_excess"] for end in ends if end["parents"]) == pytest.approx(1, abs=0.001)
-    assert sum(end["parents"] for end in ends) == sum(
+    assert {pair["file"] for pair in figures["judging"]["paired"]} == {"all", "moderate"}
+    every = sum(
         row["parents"]
         for row in rows
         if (row["algorithm"], row["file"], row["queue_model"]) == (WALKER, "all", "worst") and row["liquidity"] != "all"
     )
-    assert all(end["cents"] >= 0 for end in ends if end["parents"])
+    for by in ("best", "ended"):
+        some = [one for one in figures["judging"]["above_the_bound"] if one["by"] == by]
+        assert len(some) == 3
+        assert sum(one["share_of_excess"] for one in some if one["parents"]) == pytest.approx(1, abs=0.001)
+        assert sum(one["parents"] for one in some) == every
+        assert all(one["cents"] >= 0 and one["switch_cents"] >= 0 for one in some if one["parents"])
     assert {pair["a"] for pair in figures["judging"]["paired"]} == {WALKER}
 
 
@@ -150,19 +152,19 @@ def result(*markets: tuple[str, float, float], **more: object) -> Row:
                 "cents_high": -cents + 0.2,
             }
             paired.append(key | interval | {"a": WALKER, "b": name, "parents": 50, "blocks": 20})
-    whole = [{key: value for key, value in pair.items() if key != "file"} for pair in paired if pair["file"] == "all"]
     return {
         "runs": 1,
         "left_out": {},
         "fill_model": "tape",
         "trades": {name: 1_000 for name, *_ in markets},
+        "sides_inferred": {},
+        "sides_untold": {},
         "markets": [name for name, *_ in markets],
         "sessions": 2,
         "days": ["2023-04-14", "2023-04-15"],
         "descriptive": True,
         "rows": rows,
-        "paired": whole,
-        "paired_by_file": [pair for pair in paired if pair["file"] != "all"],
+        "paired": paired,
         "above_the_bound": [],
         **more,
     }
@@ -191,6 +193,14 @@ ROW: Row = {
     "captured": 0.3,
     "captured_ci": [0.1, 0.5],
     "shortfall_bps": 123.4,
+    "seconds_to_first": 3.0,
+    "tokens": 60.0,
+    "fee_bps": 150.0,
+    **{
+        f"{of}_{tail}": 5.0
+        for of, tail in product(("shortfall_cents", "seconds_to_first", "seconds_to_full", "calls"), TAILS)
+    },
+    **{f"markout_{seconds}s_cents": -0.5 for seconds in (5, 30, 60)},
 }
 
 
@@ -201,8 +211,8 @@ def told(some: Row, half: str = "judging") -> str:
 def test_where_the_walker_does_not_win_is_said_market_by_market() -> None:
     text = told(result(("x", 0.5, 0.6), ("y", -0.3, -0.1), ("z", -0.1, 0.4), ("w", 0.1, 0.2)))
 
-    assert "| y | thin | 50 | 3 of 3 | 3.000 | twap | 2.700 | +0.300 [+0.100, +0.500] |" in text
-    assert "| x | thin | 50 | 1 of 3 | 3.000 | twap | 3.500 | -0.500 [-0.700, -0.300] |" in text
+    assert "| y | thin | 50 | worst | 3 of 3 | 3.000 | twap | 2.700 | +0.300 [+0.100, +0.500] |" in text
+    assert "| x | thin | 50 | prorata | 1 of 3 | 3.000 | twap | 3.500 | -0.500 [-0.700, -0.300] |" in text
     lost, within = (
         "of the 200 thin parents): it is",
         "within noise of 20 stretches, of about 80 like these it would be clear",
@@ -226,12 +236,12 @@ def test_the_targets_tell_who_is_behind_them_and_what_is_missed() -> None:
     came_to = f"worst {less}, prorata {less}, of 20 stretches; of about 80 like these both would be clear"
 
     for line in (
-        "place by the mean | the lowest of all, under both queues | worst 1 of 3, prorata 1 of 3 | 50 | met |",
-        f"less its best opponent, cents | interval below zero, under both queues | {came_to} | 50 | **not shown** |",
+        "place by the mean | the lowest of all | worst 1 of 3, prorata 1 of 3 | 50 | met |",
+        f"less its best opponent, cents | interval below zero | {came_to} | 50 | **not shown** |",
         "filled, in reach | at least 96% | 97.0 % | 40 | met |",
         "slippage, in reach | at most 1.2 % | +1.30 % | 40 | **missed** |",
-        "filled of what the bound fills, out of reach | the largest share | 50.0 %, place 1 of 3, with twap and spec | 10 | met |",
-        "time to the full fill | at most 25 s | 20.0 s | 30 | met |",
+        "filled of what the bound fills, out of reach | the largest share | 50.0 % (place 1 of 3, with twap and spec) | 10 | met |",
+        "time to the full fill, of those filled | at most 25 s | 20.0 s | 30 | met |",
         "calls, fewer than 8 | by more than half | 40.0 % | 50 | **missed** |",
         "calls, most | at most 20 | 21.0 | 50 | **missed** |",
     ):
@@ -247,11 +257,11 @@ def test_what_holds_under_one_queue_alone_is_missed_and_what_nobody_can_tell_is_
             row["share_of_bound_out_of_reach"] = 0.75
     for row in rows_of(none, "rows"):
         row |= {"parents_out_of_reach": 0, "share_of_bound_out_of_reach": None, "slippage_bps_in_reach": None}
-    for pair in (*rows_of(none, "paired"), *rows_of(none, "paired_by_file")):
+    for pair in rows_of(none, "paired"):
         pair |= {"cents_low": None, "cents_high": None, "blocks": 3}
 
-    assert "under both queues | worst 1 of 3, prorata 2 of 3 | 50 | **missed** |" in told(one)
-    assert "| the largest share | 50.0 %, place 2 of 3, with twap; spec 75.0 % | 10 | **missed** |" in told(one)
+    assert "the lowest of all | worst 1 of 3, prorata 2 of 3 | 50 | **missed** |" in told(one)
+    assert "| the largest share | 50.0 % (place 2 of 3, with twap; spec 75.0 %) | 10 | **missed** |" in told(one)
     assert "| the largest share | - | 0 | not judged |" in told(none)
     assert "| at most 1.2 % | - | 40 | not judged |" in told(none)
     assert "| worst twap -0.500, prorata twap -0.500, of 3 stretches | 50 | not judged |" in told(none)
@@ -266,7 +276,7 @@ def rows_of(some: Row, which: str) -> list[Row]:
 
 def test_the_stretches_that_would_show_a_difference_are_never_fewer_than_did_not() -> None:
     some = result(("x", 0.5, 0.6))
-    for pair in rows_of(some, "paired_by_file"):
+    for pair in rows_of(some, "paired"):
         pair |= {"cents_high": 0.0, "blocks": 1_234}
 
     assert "x, thin (twap, within noise of 1,234 stretches, of about 1,300 like these it would be clear)." in told(some)
@@ -296,8 +306,8 @@ def test_few_days_are_descriptive_wherever_something_is_claimed() -> None:
     few, many = told(result(("x", 0.5, 0.6))), told(result(("x", 0.5, 0.6), descriptive=False, sessions=7))
 
     assert ": 2, on 2023-04-14, 2023-04-15; fewer than five days, so what is found on them is **descriptive**" in few
-    assert "| the walker, worst queue | target | came to | parents | descriptive |" in few
-    assert "Market by market, worst queue (descriptive):" in few
+    assert "| the walker | target, under both queues | came to | parents | descriptive |" in few
+    assert "Market by market, under the worst or prorata queue (descriptive):" in few
     assert "parent by parent (descriptive): " in few
     assert ": 7, on 2023-04-14, 2023-04-15.\n" in many
     assert "descriptive" not in many
@@ -315,13 +325,18 @@ def test_judging_markets_that_were_looked_at_are_said_to_be() -> None:
 def test_several_fill_models_are_told_with_their_markets() -> None:
     models = {"x": "tape: all", "y": "lower bound: no trades", "z": "tape: all"}
     some = result(("x", 0.5, 0.6), fill_model=models, trades={"x": 1_234, "y": 0, "z": 1})
+    proxy = some | {"sides_inferred": {"x": 1_230}, "sides_untold": {"x": 2, "z": 5}}
+    sides = (
+        "1,234 of x (the taker's side of 1,230 inferred, 2 more of no known side left out), 0 of y, 1 of z (5 more of"
+    )
+    assert f"Trades recorded: {sides} no known side left out)." in told(proxy)
     for row in (*rows_of(some, "rows"), *rows_of(some, "paired")):
         row["fill_model"] = "mixed"
 
     text = told(some)
 
     assert "Fill models: lower bound: no trades (y); tape: all (x, z). Figures of several markets may mix them" in text
-    assert "Trades recorded: x 1,234, y 0, z 1." in text
+    assert "Trades recorded: 1,234 of x, 0 of y, 1 of z." in text
     assert "**thin, worst queue, fill models mixed**" in text
     assert "| thin, fill models mixed: calls, most |" in text
 
@@ -428,8 +443,11 @@ def test_what_stays_within_noise_and_what_is_cheaper_but_left_out_are_named_with
         "worth it",
     )
 
-    def row(varied: str, half: str, low: float | None, high: float | None, liquidity: str = "all") -> Row:
+    def row(
+        varied: str, half: str, low: float | None, high: float | None, liquidity: str = "all", queue: str = "worst"
+    ) -> Row:
         return {
+            "queue_model": queue,
             "policy": int(bool(varied)),
             "varied": varied,
             "half": half,
@@ -451,14 +469,17 @@ def test_what_stays_within_noise_and_what_is_cheaper_but_left_out_are_named_with
                 row(worth, "tuning", 0.1, 0.2),
                 row(worth, "judging", 0.1, 0.2),
                 row(worth, "judging", -0.1, 0.2, "thin"),
+                row(calls, "tuning", -0.1, 0.1, queue="prorata"),
+                row(calls, "judging", -0.1, 0.1, queue="prorata"),
+                row(unknown, "judging", -0.1, 0.1, queue="prorata"),
             ]
         )
     )
 
     stays, left = text.split("Cheaper beyond noise")
-    assert f"* {calls} (tuning and judging): a bound on calls" in stays
-    assert f"* {unknown} (judging): no reason is written down." in stays
-    assert f"* {rest} (tuning): later and less filled" in left
+    assert f"* {calls} (everywhere): a bound on calls" in stays
+    assert f"* {unknown} (judging, worst; judging, prorata): no reason is written down." in stays
+    assert f"* {rest} (tuning, worst): later and less filled" in left
     assert (rest in stays, worth in text, text.count("\n* ")) == (False, False, 3)
     assert "none." in "\n".join(ablation.stays([]))
 

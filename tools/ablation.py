@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import Final
 
@@ -33,9 +33,10 @@ HEAD: Final = """\
 
 `make ablation TUNE="recordings" JUDGE="others"` changes one thing at a time (`tools/ablation.toml`; in `tools/otherwise.py`
 what no constant of the policy takes away, and signals that it does not have) and runs the laboratory's protocol ([lab](lab.md))
-with a parent every {every} s, worst queue: by how many cents a contract it becomes dearer (+) or cheaper (-) than the walker as it
-stands, parent by parent, with the 95 % interval of a block bootstrap. A part is worth having where the interval without it is above zero; a change whose interval is
+with a parent every {every} s, under both queues: by how many cents a contract it becomes dearer (+) or cheaper (-) than the walker as it
+stands, parent by parent, with the 95 % interval of a block bootstrap, none of them corrected for how many there are. A part is worth having where the interval without it is above zero; a change whose interval is
 below zero would be an improvement. Which parts stay and which changes are left out all the same is said first, with the reason.
+Fills and calls are those of the judging markets under the worst queue.
 The changes that end in "too" add a signal to the sizes at the touch; each was tried with weights of both signs, here stands one.
 
 Tuning: {tuning}. {tuned}
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.ablation")
     parser.add_argument("--tune", nargs="+", default=["moderate"])
     parser.add_argument("--judge", nargs="+", default=["moderate", "thin"])
-    parser.add_argument("--every", type=whole(1, 86_400), default=60)
+    parser.add_argument("--every", type=whole(1, 86_400), default=lab.EVERY // SECOND)
     parser.add_argument("--out", type=Path, default=PAGE)
     given = parser.parse_args(argv)
     try:
@@ -110,11 +111,11 @@ def _name(market: Market) -> str:
 
 
 def ablated(markets: tuple[Market, ...], every: Micros) -> list[Row]:
-    """Return what the walker comes to with one thing changed at a time, a row a change, half and class."""
+    """Return what the walker comes to with one thing changed at a time, a row a change, queue model, half and class."""
     protocol = lab.design(every)
     given = variants(SPACE, Frame(lab.HORIZON, CAP), None, 0)
     changes = (*given, *(replace(given[0], varied=varied, strategy_of=strategy) for varied, strategy in OTHERWISE))
-    search = Search(changes, protocol.sampling, (QueueModel.WORST,), protocol.latency, protocol.block)
+    search = Search(changes, protocol.sampling, tuple(QueueModel), protocol.latency, protocol.block)
     calls = (joblib.delayed(tried)(search, task) for task in tasks(search, markets))
     rows = sweep_report(list(chain.from_iterable(joblib.Parallel(n_jobs=2)(calls))), search.variants)["rows"]
     assert isinstance(rows, list)
@@ -125,60 +126,71 @@ def stays(rows: list[Row]) -> Iterator[str]:
     """Yield which parts stay though without them it is no dearer beyond noise, and which cheaper changes are left out, and why."""
     level: dict[str, list[str]] = {}
     cheaper: dict[str, list[str]] = {}
-    for half, row in ((half, row) for half in HALVES for row in rows if row["half"] == half):
-        if row["policy"] and row["liquidity"] == ALL:
-            low, high = (row[end] for end in ("low", "high"))
-            if isinstance(high, float) and high < 0:
-                cheaper.setdefault(str(row["varied"]), []).append(half)
-            elif not isinstance(low, float) or low <= 0:
-                level.setdefault(str(row["varied"]), []).append(half)
+    for half, model in product(HALVES, QueueModel):
+        where = f"{half}, {model.value}"
+        for row in rows:
+            if row["policy"] and (row["half"], row["queue_model"], row["liquidity"]) == (half, model.value, ALL):
+                low, high = (row[end] for end in ("low", "high"))
+                if isinstance(high, float) and high < 0:
+                    cheaper.setdefault(str(row["varied"]), []).append(where)
+                elif not isinstance(low, float) or low <= 0:
+                    level.setdefault(str(row["varied"]), []).append(where)
     within = {change: where for change, where in level.items() if change not in cheaper}
     yield from _reasons(
-        "No dearer beyond noise on the half that is named, and what they change stays all the same", within
+        "No dearer beyond noise on the half and under the queue that are named, and what they change stays all the same",
+        within,
     )
-    yield from _reasons("Cheaper beyond noise on the half that is named, and left out all the same", cheaper)
+    yield from _reasons(
+        "Cheaper beyond noise on the half and under the queue that are named, and left out all the same", cheaper
+    )
 
 
 def _reasons(what: str, changes: dict[str, list[str]]) -> Iterator[str]:
     yield f"{what} (all classes together; more is said in [policies](guides/policy.md)):{'' if changes else ' none.'}"
     yield ""
     for change, where in changes.items():
-        yield f"* {change} ({' and '.join(where)}): {REASONS.get(change, 'no reason is written down.')}"
+        everywhere = len(where) == len(HALVES) * len(QueueModel)
+        named = "everywhere" if everywhere else "; ".join(where)
+        yield f"* {change} ({named}): {REASONS.get(change, 'no reason is written down.')}"
     yield from [""] if changes else []
 
 
-def table(rows: list[dict[str, object]]) -> Iterator[str]:
+def table(rows: list[Row]) -> Iterator[str]:
     """Yield a table a class of liquidity: a line a change."""
-    by_key = {(row["liquidity"], row["policy"], row["half"]): row for row in rows}
+    by_key = {(row["liquidity"], row["policy"], row["half"], row["queue_model"]): row for row in rows}
     changes = {row["policy"]: row["varied"] for row in rows if row["policy"]}
+    worst = QueueModel.WORST.value
+    columns = [(half, model.value) for half, model in product(HALVES, QueueModel)]
     for liquidity in ("all", "thin", "moderate", "liquid"):
-        base = {half: by_key.get((liquidity, 0, half)) for half in HALVES}
+        base = {column: by_key.get((liquidity, 0, *column)) for column in columns}
         if any(row is None for row in base.values()):
             continue
-        counts = ", ".join(f"{row['parents']:,} parents {half}" for half, row in base.items() if row is not None)
+        counts = ", ".join(
+            f"{row['parents']:,} parents {half}" for (half, model), row in base.items() if row and model == worst
+        )
         yield f"## {liquidity}: {counts}"
         yield ""
-        yield "| change | tuning | judging | filled | calls | most |"
-        yield "| --- | ---: | ---: | ---: | ---: | ---: |"
-        yield f"| as it stands | {_cents(base['tuning'])} | {_cents(base['judging'])} | {_rest(base['judging'])} |"
+        yield f"| change | {' | '.join(', '.join(column) for column in columns)} | filled | calls | most |"
+        yield f"| --- |{' ---: |' * (len(columns) + 3)}"
+        yield f"| as it stands | {' | '.join(map(_cents, base.values()))} | {_rest(base['judging', worst])} |"
         for policy, change in changes.items():
-            tuned, judged = (by_key.get((liquidity, policy, half)) for half in HALVES)
-            yield f"| {change} | {_difference(tuned)} | {_difference(judged)} | {_rest(judged)} |"
+            found = {column: by_key.get((liquidity, policy, *column)) for column in columns}
+            yield f"| {change} | {' | '.join(map(_difference, found.values()))} | {_rest(found['judging', worst])} |"
         yield ""
 
 
-def _cents(row: dict[str, object] | None) -> str:
+def _cents(row: Row | None) -> str:
     return "-" if row is None else f"{row['cents']:.3f} cents"
 
 
-def _difference(row: dict[str, object] | None) -> str:
+def _difference(row: Row | None) -> str:
     if row is None:
         return "-"
     interval = "" if row["low"] is None else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
     return f"{row['less']:+.3f}{interval}"
 
 
-def _rest(row: dict[str, object] | None) -> str:
+def _rest(row: Row | None) -> str:
     return "- | - | -" if row is None else f"{row['fill_rate']:.1%} | {row['calls']:.1f} | {row['most_calls']}"
 
 

@@ -28,11 +28,12 @@ from depthwalker.core.units import CENT_MONEY, CONTRACT, DAY, SECOND, Count, Mic
 from depthwalker.shell.commands.arguments import whole
 from depthwalker.shell.ending import Wrong
 from depthwalker.shell.lab.asked import capped, names_of, tape_of
+from depthwalker.shell.lab.bound import Way
 from depthwalker.shell.lab.experiment import Design, Measured, experiment
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.parents import Aim, Sampling
 from depthwalker.shell.lab.players import players
-from depthwalker.shell.lab.report import Row, paired_by_file, report
+from depthwalker.shell.lab.report import Row, report
 from depthwalker.shell.lab.session import Session, repeated, session_of, standing_on
 from depthwalker.shell.profiles import PROFILES
 
@@ -49,6 +50,7 @@ CAP: Final = "2.5%,0.03"
 SEED, SYNTHETIC_SECONDS = 1, 1_800
 SOON, LATE, PARTLY = "filled before the rest is taken", "filled as the rest is taken", "not filled to the end"
 ENDS: Final = (SOON, LATE, PARTLY)
+BEST: Final = tuple(way.value for way in Way)
 KEPT_DIGITS: Final = 4  # of cents, basis points, seconds and shares
 ENDINGS: Final = (".gz", ".jsonl", ".parquet")
 PATTERNS: Final = ("*.jsonl.gz", "*.jsonl", "*.parquet")
@@ -116,33 +118,46 @@ def judged(markets: Sequence[Played]) -> Row:
         "markets": [market.name for market in markets],
         **standing_on(market.session for market in markets),
         **report(whole),
-        "paired_by_file": paired_by_file(whole.outcomes, WALKER),
         "above_the_bound": above_the_bound(whole),
     }
 
 
 def above_the_bound(measured: Measured) -> list[Row]:
-    """Return what the walker paid beyond the clairvoyant bound under the worst queue, by how its parents ended."""
+    """Return what the walker paid beyond the clairvoyant bound under the worst queue, and what the best single switch does.
+
+    By what that switch does, which is what the walker would have had to know, and by how the walker's parents ended.
+    """
     took_from = policy_for(design().sampling.config).take_before
-    found: dict[str, list[float]] = {how: [] for how in ENDS}
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {
+        **{("best", way): [] for way in BEST},
+        **{("ended", how): [] for how in ENDS},
+    }
     for one in measured.outcomes:
         result, parent = one.result, one.result.sampled.parent
         if (result.algorithm, result.model) != (WALKER, QueueModel.WORST):
             continue
         late = result.last is not None and parent.started + result.last >= parent.wind_down - took_from
         how = PARTLY if not result.full else LATE if late else SOON
-        found[how].append((result.twice_shortfall - one.bound) / 2 / CENT_MONEY / (parent.count / CONTRACT))
-    whole, parents = sum(map(sum, found.values())), sum(map(len, found.values()))
+        each = 2 * CENT_MONEY * (parent.count / CONTRACT)
+        excess = (result.twice_shortfall - one.bound) / each, (one.switch - one.bound) / each
+        for key in (("best", one.way.value), ("ended", how)):
+            found[key].append(excess)
     return [
-        {
-            "ended": how,
-            "parents": len(excess),
-            "cents": sum(excess) / len(excess) if excess else None,
-            "share_of_parents": len(excess) / parents if parents else None,
-            "share_of_excess": sum(excess) / whole if whole else None,
-        }
-        for how, excess in found.items()
+        {"by": by, "was": was, **_excess(some, [one for key in found if key[0] == by for one in found[key]])}
+        for (by, was), some in found.items()
     ]
+
+
+def _excess(some: list[tuple[float, float]], every: list[tuple[float, float]]) -> Row:
+    """Return the mean cents above the bound of some parents, the walker's and the best switch's, and the walker's share of all."""
+    whole = sum(walked for walked, _ in every)
+    return {
+        "parents": len(some),
+        "cents": sum(walked for walked, _ in some) / len(some) if some else None,
+        "switch_cents": sum(switched for _, switched in some) / len(some) if some else None,
+        "share_of_parents": len(some) / len(every) if every else None,
+        "share_of_excess": sum(walked for walked, _ in some) / whole if whole else None,
+    }
 
 
 def sources(given: Sequence[Path]) -> list[str]:
@@ -163,11 +178,19 @@ def _recordings(folder: Path) -> list[Path]:
 
 
 def kept(result: Row) -> Row:
-    """Return what is kept beside the page: all but the pairs that the walker is not in, in as many digits as mean anything."""
-    paired = result["paired"]
+    """Return what is kept beside the page: all but the pairs that the walker is not in, in as many digits as mean anything.
+
+    The fill model of each file is told once for all of its rows.
+    """
+    rows, paired = result["rows"], result["paired"]
+    assert isinstance(rows, list)
     assert isinstance(paired, list)
-    mine = [pair for pair in paired if pair["a"] == WALKER]
-    return {key: _digits(value) for key, value in (result | {"paired": mine}).items()}
+    brief = {"rows": _unmodelled(rows), "paired": _unmodelled(pair for pair in paired if pair["a"] == WALKER)}
+    return {key: _digits(value) for key, value in (result | brief).items()}
+
+
+def _unmodelled(rows: Iterable[Row]) -> list[Row]:
+    return [{key: value for key, value in row.items() if key != "fill_model"} for row in rows]
 
 
 def _digits(value: object) -> object:

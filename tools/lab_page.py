@@ -1,13 +1,14 @@
 """The laboratory's page, docs/lab.md: all that it says of a run is taken from the run's figures, losses as plainly as wins."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Final
+from typing import Final, TypeAlias
 
 from depthwalker.core.units import ceil_div
+from depthwalker.shell.figures import trades_told
 from depthwalker.shell.lab.market import QueueModel
-from depthwalker.shell.lab.report import ALL, FEW_CALLS, MIXED, Row
+from depthwalker.shell.lab.report import ALL, FEW_CALLS, MIXED, TAILS, Row
 
 WALKER: Final = "dynamic_depth_walker"
 SEEN: Final = ("kalshi_INXD-23APR14", "kalshi_INXD-23AUG31", "betfair_BF-1.181223995")  # before the policy was settled
@@ -37,6 +38,16 @@ COLUMNS: Final = (
     "most",
     "of the saving",
 )
+TAIL_COLUMNS: Final = (
+    "algorithm",
+    *(f"cents, {tail}" for tail in ("median", "90 %", "99 %")),
+    *(f"s to first, {tail}" for tail in ("mean", "median", "90 %")),
+    *(f"s to full, {tail}" for tail in ("median", "90 %")),
+    *(f"calls, {tail}" for tail in ("median", "90 %", "99 %")),
+    "tokens",
+    "fees, basis points",
+    *(f"markout {seconds} s, cents" for seconds in (5, 30, 60)),
+)
 HEAD: Final = """\
 # The laboratory's judgement{title}
 
@@ -51,8 +62,10 @@ said of how many such stretches it would be clear, were the difference the same;
 lies between taking at once and the clairvoyant bound. Two queue models bracket the truth: `worst` (last in the queue; what others cancel helps only once less is shown than stood before the order) and `prorata` (it helps in proportion).
 The best single switch rests all at one price and takes the rest at one instant, of those two seconds apart. `in reach` is the
 mean fill rate of parents whose count was offered under the cap at arrival, for which the specification has its targets; `out of
-reach` is what the others were filled, as a share of what the bound fills of them. `under {few}` is the share of parents with fewer
-than {few} exchange calls, `most` are the calls of the parent that made most.
+reach` is what the others were filled, as a share of what the bound fills of them. `s to full` is the time of the parents that were
+filled, others have none. `under {few}` is the share of parents with fewer
+than {few} exchange calls, `most` are the calls of the parent that made most. Each second table has medians and tails, the rate
+tokens that the calls cost, the fees and the markouts: what the bought contracts gained at the mid so long after each fill.
 
 Judged by one run of {seconds} s (processes: {jobs}). A loss is reported as plainly as a win."""
 CAPS: Final = {
@@ -62,10 +75,14 @@ CAPS: Final = {
     ),
     "0.03": "3 cents above the target",
 }
+EXCESS: Final = {"best": "what would have been best (one switch, in hindsight)", "ended": "how its parents ended"}
 HALVES: Final = (
     ("judging", "## Judging: markets that the policy was not tuned on"),
     ("tuning", "## Tuning: markets that the policy was chosen on"),
 )
+
+
+ByModel: TypeAlias = dict[str, Row]  # the walker's row under each queue model
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +203,9 @@ def standing(result: Row) -> str:
 
 
 def _fill_model(result: Row) -> str:
-    model, trades = result["fill_model"], result["trades"]
-    assert isinstance(trades, dict)
-    counted = f"Trades recorded: {', '.join(f'{name} {count:,}' for name, count in trades.items())}."
+    model, counts = result["fill_model"], [result[key] for key in ("trades", "sides_inferred", "sides_untold")]
+    trades, inferred, untold = ({} if not isinstance(count, dict) else count for count in counts)
+    counted = f"Trades recorded: {trades_told(trades, inferred, untold)}."
     if not isinstance(model, dict):
         return f"Fill model: {model}. {counted}"
     files = {one: [name for name, its in model.items() if its == one] for one in sorted(set(model.values()))}
@@ -198,13 +215,15 @@ def _fill_model(result: Row) -> str:
 
 def _targets(result: Row) -> Iterator[str]:
     """Yield what is wanted of the walker beside what it came to."""
-    yield f"| the walker, worst queue | target | came to | parents | {_descriptive(result)} |"
+    yield f"| the walker | target, under both queues | came to | parents | {_descriptive(result)} |"
     yield "| --- | --- | --- | ---: | --- |"
     for liquidity in CLASSES:
-        lines = _lines(result, ALL, liquidity, QueueModel.WORST)
-        row = next((line for line in lines if line["algorithm"] == WALKER), None)
-        if row is not None:
-            for target in (*_beaten(result, liquidity), *_specified(row), *_out_of_reach(row, lines), *_quick(row)):
+        both = {model.value: _lines(result, ALL, liquidity, model) for model in QueueModel}
+        mine = {model: line for model, lines in both.items() for line in lines if line["algorithm"] == WALKER}
+        if mine:
+            row = mine[QueueModel.WORST.value]
+            targets = (*_beaten(result, liquidity), *_specified(mine), *_largest(mine, both), *_quick(mine))
+            for target in targets:
                 yield f"| {liquidity}{_mixed(row)}: {target}"
 
 
@@ -214,7 +233,7 @@ def _beaten(result: Row, liquidity: str) -> Iterator[str]:
     places = ", ".join(f"{model} {one.place} of {one.of}" for model, one in found.items())
     yield _target(
         "place by the mean",
-        "the lowest of all, under both queues",
+        "the lowest of all",
         places,
         parents,
         _all(one.place == 1 for one in found.values()),
@@ -228,7 +247,7 @@ def _beaten(result: Row, liquidity: str) -> Iterator[str]:
         enough = [number for one in found.values() if (number := one.enough) is not None]
         if len(enough) == len(found):
             differences += f"; of about {max(enough):,} like these both would be clear"
-    yield _told("less its best opponent, cents", "interval below zero, under both queues", differences, parents, said)
+    yield _told("less its best opponent, cents", "interval below zero", differences, parents, said)
 
 
 def _all(verdicts: Iterable[bool | None]) -> bool | None:
@@ -237,46 +256,96 @@ def _all(verdicts: Iterable[bool | None]) -> bool | None:
     return False if False in found else None if None in found else True
 
 
-def _specified(row: Row) -> Iterator[str]:
+def _specified(mine: ByModel) -> Iterator[str]:
+    """Yield what the specification wants of the fills, where it names that for a class and its count is in reach."""
+    row = mine[QueueModel.WORST.value]
     targets = SPECIFIED.get(str(row["liquidity"]))
     if targets is not None:
         (fill, slippage), parents = targets, row["parents_in_reach"]
-        filled, slipped = row["fill_rate_in_reach"], row["slippage_bps_in_reach"]
-        yield _target("filled, in reach", f"at least {fill:.0%}", _percent(filled), parents, _no_more(fill, filled))
-        percent = None if slipped is None else _float(slipped) / 100
-        came_to = "-" if percent is None else f"{percent:+.2f} %"
+        filled, slipped = _each(mine, "fill_rate_in_reach"), _each(mine, "slippage_bps_in_reach")
         yield _target(
-            "slippage, in reach", f"at most {slippage / 100:.1f} %", came_to, parents, _no_more(slipped, slippage)
+            "filled, in reach",
+            f"at least {fill:.0%}",
+            _both(filled, _percent),
+            parents,
+            _all(_no_more(fill, one) for one in filled.values()),
+        )
+        yield _target(
+            "slippage, in reach",
+            f"at most {slippage / 100:.1f} %",
+            _both(slipped, _as_percent),
+            parents,
+            _all(_no_more(one, slippage) for one in slipped.values()),
         )
 
 
-def _out_of_reach(row: Row, lines: list[Row]) -> Iterator[str]:
-    key = "share_of_bound_out_of_reach"
+def _largest(mine: ByModel, both: dict[str, list[Row]]) -> Iterator[str]:
+    """Yield whose fills are the largest where the specification names no number: as shares of what the bound fills.
+
+    Where nothing was in reach that is out of reach; in reach it is the classes that it does not name.
+    """
+    row = mine[QueueModel.WORST.value]
+    wanted = [("filled of what the bound fills, out of reach", "share_of_bound_out_of_reach", "parents_out_of_reach")]
+    if row["liquidity"] not in SPECIFIED:
+        wanted.insert(0, ("filled, in reach", "fill_rate_in_reach", "parents_in_reach"))
+    for what, key, parents in wanted:
+        places = {model: _place_of(lines, key) for model, lines in both.items()}
+        came_to = {told for told, _ in places.values()}
+        told = came_to.pop() if len(came_to) == 1 else _both({model: told for model, (told, _) in places.items()}, str)
+        yield _target(what, "the largest share", told, row[parents], _all(met for _, met in places.values()))
+
+
+def _place_of(lines: list[Row], key: str) -> tuple[str, bool | None]:
+    """Return the walker's share beside the largest, in words, and whether it is that."""
     shares = {str(line["algorithm"]): _float(line[key]) for line in lines if line[key] is not None}
-    mine, parents = shares.get(WALKER), row["parents_out_of_reach"]
+    mine = shares.get(WALKER)
     if mine is None:
-        yield _target("filled of what the bound fills, out of reach", "the largest share", "-", parents, None)
-        return
+        return "-", None
     most = max(shares, key=lambda name: shares[name])
-    came_to = f"{_percent(mine)}, place {_place(-mine, [-share for share in shares.values()])} of {len(shares)}"
+    place = f"place {_place(-mine, [-share for share in shares.values()])} of {len(shares)}"
     tied = [name for name, share in shares.items() if share == mine and name != WALKER]
     others = f", with {' and '.join(tied)}" if tied else ""
     others += "" if shares[most] == mine else f"; {most} {_percent(shares[most])}"
-    met = mine == shares[most]
-    yield _target("filled of what the bound fills, out of reach", "the largest share", came_to + others, parents, met)
+    return f"{_percent(mine)} ({place}{others})", mine == shares[most]
 
 
-def _quick(row: Row) -> Iterator[str]:
-    full, parents = row["seconds_to_full"], row["parents"]
-    limit = f"at most {SECONDS_TO_FULL:.0f} s"
-    came_to = "-" if full is None else f"{_shown(full, 1)} s"
-    yield _target("time to the full fill", limit, came_to, row["parents_full"], _no_more(full, SECONDS_TO_FULL))
-    under, mean, most = (row[key] for key in ("calls_under_8", "calls", "calls_most"))
+def _quick(mine: ByModel) -> Iterator[str]:
+    row = mine[QueueModel.WORST.value]
+    full, under = _each(mine, "seconds_to_full"), _each(mine, "calls_under_8")
     yield _target(
-        f"calls, fewer than {FEW_CALLS}", "by more than half", _percent(under), parents, _float(under) > USUALLY
+        "time to the full fill, of those filled",
+        f"at most {SECONDS_TO_FULL:.0f} s",
+        _both(full, lambda value: "-" if value is None else f"{_shown(value, 1)} s"),
+        row["parents_full"],
+        _all(_no_more(one, SECONDS_TO_FULL) for one in full.values()),
     )
-    for what, came, limited in (("mean", mean, CALLS), ("most", most, MOST_CALLS)):
-        yield _target(f"calls, {what}", f"at most {limited:.0f}", _shown(came, 1), parents, _no_more(came, limited))
+    yield _target(
+        f"calls, fewer than {FEW_CALLS}",
+        "by more than half",
+        _both(under, _percent),
+        row["parents"],
+        all(_float(one) > USUALLY for one in under.values()),
+    )
+    for what, key, limited in (("mean", "calls", CALLS), ("most", "calls_most", MOST_CALLS)):
+        came = _each(mine, key)
+        met = _all(_no_more(one, limited) for one in came.values())
+        told = _both(came, lambda value: _shown(value, 1))
+        yield _target(f"calls, {what}", f"at most {limited:.0f}", told, row["parents"], met)
+
+
+def _each(mine: ByModel, key: str) -> dict[str, object]:
+    return {model: row[key] for model, row in mine.items()}
+
+
+def _both(values: Mapping[str, object], told: Callable[[object], str]) -> str:
+    """Return a figure under both queues in words, once where it reads the same."""
+    words = {model: told(value) for model, value in values.items()}
+    same = set(words.values())
+    return same.pop() if len(same) == 1 else ", ".join(f"{model} {word}" for model, word in words.items())
+
+
+def _as_percent(basis_points: object) -> str:
+    return "-" if basis_points is None else f"{_float(basis_points) / 100:+.2f} %"
 
 
 def _target(what: str, limit: str, came_to: str, parents: object, met: bool | None) -> str:
@@ -295,39 +364,48 @@ def _by_market(result: Row) -> Iterator[str]:
     """Yield the walker beside its best opponent on each market and class, and in words where it does not win."""
     files = {str(row["file"]) for row in _rows(result, "rows") if row["file"] != ALL}
     found = [
-        _against(result, file, liquidity, QueueModel.WORST)
+        tuple(_against(result, file, liquidity, model) for model in QueueModel)
         for file in sorted(files)
         for liquidity in CLASSES
         if _lines(result, file, liquidity, QueueModel.WORST)
     ]
-    yield f"Market by market, worst queue{_so_described(result)}:"
+    queues = " or ".join(model.value for model in QueueModel)
+    yield f"Market by market, under the {queues} queue{_so_described(result)}:"
     yield ""
-    yield "| market | class | parents | the walker's place | its cents | best opponent | its cents | the walker less it |"
-    yield "| --- | --- | ---: | ---: | ---: | --- | ---: | --- |"
-    for one in found:
-        yield (
-            f"| {one.file} | {one.liquidity} | {one.parents:,} | {one.place} of {one.of} | {_shown(one.cents, 3)} | {one.opponent}"
-            f" | {_shown(one.its_cents, 3)} | {one.difference} |"
-        )
+    yield "| market | class | parents | queue | the walker's place | its cents | best opponent | its cents | the walker less it |"
+    yield "| --- | --- | ---: | --- | ---: | ---: | --- | ---: | --- |"
+    for both in found:
+        for model, one in zip(QueueModel, both, strict=True):
+            yield (
+                f"| {one.file} | {one.liquidity} | {one.parents:,} | {model.value} | {one.place} of {one.of}"
+                f" | {_shown(one.cents, 3)} | {one.opponent} | {_shown(one.its_cents, 3)} | {one.difference} |"
+            )
     yield ""
-    yield from _losses(found)
+    yield from _losses(result, found)
 
 
-def _losses(found: list[Against]) -> Iterator[str]:
-    lost = [one for one in found if one.place > 1]
-    narrow = [one for one in found if one.place == 1 and not one.clear]
-    parents = {liquidity: sum(one.parents for one in found if one.liquidity == liquidity) for liquidity in CLASSES}
-    if lost:
+def _losses(result: Row, found: list[tuple[Against, ...]]) -> Iterator[str]:
+    lost = [
+        (one, "" if both[0].place > 1 else f" under the {model.value} queue alone")
+        for both in found
+        if (worse := next(((one, model) for one, model in zip(both, QueueModel, strict=True) if one.place > 1), None))
+        for one, model in [worse]
+    ]
+    narrow = [one for one, *_ in found if one.place == 1 and not one.clear]
+    parents = {liquidity: sum(one.parents for one, *_ in found if one.liquidity == liquidity) for liquidity in CLASSES}
+    by_points = list(_lost_by_points(result))
+    if lost or by_points:
         yield "Where it does not win:"
         yield ""
     else:
         yield "Where it does not win: nowhere, its mean is the lowest on every market in every class."
-    for one in lost:
+    for one, where in lost:
         yield (
             f"* {one.file}, {one.liquidity} ({one.parents:,} of the {parents[one.liquidity]:,} {one.liquidity} parents): it is"
-            f" {'the dearest' if one.place == one.of else f'number {one.place}'} of {one.of}; {one.opponent} is cheaper by"
+            f" {'the dearest' if one.place == one.of else f'number {one.place}'} of {one.of}{where}; {one.opponent} is cheaper by"
             f" {_shown(one.less, 3)} cents a contract, {_noise(one)}."
         )
+    yield from by_points
     if narrow:
         yield ""
         yield (
@@ -335,6 +413,22 @@ def _losses(found: list[Against]) -> Iterator[str]:
             + "; ".join(f"{one.file}, {one.liquidity} ({one.opponent}, {_noise(one)})" for one in narrow)
             + "."
         )
+
+
+def _lost_by_points(result: Row) -> Iterator[str]:
+    """Yield the classes in which the walker's basis points are not the lowest: cheap contracts weigh the most there."""
+    for liquidity in CLASSES:
+        points = {
+            str(line["algorithm"]): _float(line["shortfall_bps"])
+            for line in _lines(result, ALL, liquidity, QueueModel.WORST)
+        }
+        place = _place(points[WALKER], list(points.values())) if points else 1
+        if place > 1:
+            least = min(points, key=lambda name: points[name])
+            yield (
+                f"* In basis points of the mid, which the cheapest contracts dominate, it is number {place} of {len(points)} in"
+                f" {liquidity} markets: {_shown(points[WALKER], 0)}, {least} {_shown(points[least], 0)}."
+            )
 
 
 def _noise(one: Against) -> str:
@@ -347,16 +441,22 @@ def _noise(one: Against) -> str:
 
 
 def _excess(result: Row) -> Iterator[str]:
-    """Yield what stands between the walker and the bound."""
+    """Yield what stands between the walker and the bound: what it would have had to know, and where it paid for that."""
+    found = _rows(result, "above_the_bound")
     yield "What stands between the walker and the bound, which knows what comes (all classes, worst queue):"
-    yield ""
-    yield "| how its parents ended | parents | of all | cents a contract above the bound | of the whole difference |"
-    yield "| --- | ---: | ---: | ---: | ---: |"
-    for row in _rows(result, "above_the_bound"):
+    for by, heading in EXCESS.items():
+        yield ""
         yield (
-            f"| {row['ended']} | {row['parents']:,} | {_percent(row['share_of_parents'])} | {_shown(row['cents'], 3)}"
-            f" | {_percent(row['share_of_excess'])} |"
+            f"| {heading} | parents | of all | the walker above the bound, cents | the best switch above it"
+            " | of the walker's whole difference |"
         )
+        yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+        for row in found:
+            if row["by"] == by:
+                yield (
+                    f"| {row['was']} | {row['parents']:,} | {_percent(row['share_of_parents'])} | {_shown(row['cents'], 3)}"
+                    f" | {_shown(row['switch_cents'], 3)} | {_percent(row['share_of_excess'])} |"
+                )
 
 
 def _model(result: Row, model: QueueModel) -> Iterator[str]:
@@ -367,9 +467,9 @@ def _model(result: Row, model: QueueModel) -> Iterator[str]:
         yield from ("", f"**{liquidity}, {model.value} queue{_mixed(pairs[0])}**", "")
         lines = _lines(result, ALL, liquidity, model)
         if lines:
-            yield f"| {' | '.join(COLUMNS)} |"
-            yield f"| --- |{' ---: |' * (len(COLUMNS) - 1)}"
-            yield from map(_line, lines)
+            yield from _table(COLUMNS, map(_line, lines))
+            yield ""
+            yield from _table(TAIL_COLUMNS, map(_tails, lines))
             yield ""
             yield _bound(lines[0])
             yield ""
@@ -381,6 +481,12 @@ def _model(result: Row, model: QueueModel) -> Iterator[str]:
             )
             + f" ({pairs[0]['parents']:,} parents)."
         )
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield f"| --- |{' ---: |' * (len(columns) - 1)}"
+    yield from (f"| {' | '.join(cells)} |" for cells in rows)
 
 
 def _bound(row: Row) -> str:
@@ -395,11 +501,11 @@ def _bound(row: Row) -> str:
     )
 
 
-def _line(row: Row) -> str:
+def _line(row: Row) -> tuple[str, ...]:
     interval = row["shortfall_cents_ci"]
     low, high = interval if isinstance(interval, list) else (None, None)
     slippage = row["slippage_bps_in_reach"]
-    cells = (
+    return (
         str(row["algorithm"]),
         f"{row['parents']:,}",
         _shown(row["shortfall_cents"], 3),
@@ -416,7 +522,20 @@ def _line(row: Row) -> str:
         str(row["calls_most"]),
         _captured(row),
     )
-    return f"| {' | '.join(cells)} |"
+
+
+def _tails(row: Row) -> tuple[str, ...]:
+    marks = (_shown(row[f"markout_{seconds}s_cents"], 2) for seconds in (5, 30, 60))
+    return (
+        str(row["algorithm"]),
+        *(_shown(row[f"shortfall_cents_{tail}"], 2) for tail in TAILS),
+        *(_shown(row[f"seconds_to_first{tail}"], 1) for tail in ("", "_median", "_p90")),
+        *(_shown(row[f"seconds_to_full_{tail}"], 1) for tail in ("median", "p90")),
+        *(_shown(row[f"calls_{tail}"], 0) for tail in TAILS),
+        _shown(row["tokens"], 0),
+        _shown(row["fee_bps"], 0),
+        *marks,
+    )
 
 
 def _captured(row: Row) -> str:
@@ -482,7 +601,7 @@ def _lines(result: Row, file: str, liquidity: str, model: QueueModel) -> list[Ro
 def _pairs(result: Row, file: str, liquidity: str, model: QueueModel) -> list[Row]:
     """Return the walker's differences to each opponent on some parents."""
     key = file, WALKER, liquidity, model.value
-    pairs = [{"file": ALL, **pair} for pair in _rows(result, "paired")] + _rows(result, "paired_by_file")
+    pairs = _rows(result, "paired")
     return [pair for pair in pairs if (pair["file"], pair["a"], pair["liquidity"], pair["queue_model"]) == key]
 
 

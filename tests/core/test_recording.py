@@ -1,5 +1,7 @@
 """What others did, read from what the book became: nothing is subtracted twice, nothing crosses, and back again."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,19 @@ from depthwalker.core.book import Delta, Ladder, Leg, Snapshot
 from depthwalker.core.grid import CENT_GRID
 from depthwalker.core.outcome import Failure, Success
 from depthwalker.core.recording import PATIENCE, Body, Line, Print, lines_of, tape_of
-from depthwalker.core.tape import Arrive, Event, Flow, Replace, Take, Tape, Unplayable, Withdraw, books
+from depthwalker.core.tape import (
+    Arrive,
+    Event,
+    Flow,
+    Replace,
+    Take,
+    Tape,
+    Unplayable,
+    Withdraw,
+    books,
+    hastened,
+    window,
+)
 from depthwalker.core.units import CENT, DOLLAR, SECOND, Count, Micros, Price
 
 START = Micros(1_700_000_000 * SECOND)
@@ -309,6 +323,23 @@ def test_a_tape_written_down_and_read_again_has_the_same_book_at_every_instant(d
             assert states(again) == states(tape)
         case Failure(reason):
             pytest.fail(reason.reason)
+
+
+def test_what_is_not_known_of_the_takers_is_counted() -> None:
+    told, inferred = trade(1, 100), replace(trade(2, 50), inferred=True)
+    by_the_book, inside = trade(3, 10, taker=None), trade(4, 10, 5_000, None)
+    for bodies, guessed, untold in (
+        ((told,), 0, 0),
+        ((told, inferred, by_the_book, inside), 2, 1),
+        ((inside, inside), 0, 2),
+        ((replace(inside, inferred=True),), 0, 1),
+    ):
+        tape = read(snapshot(0), *bodies)
+        assert (tape.guessed, tape.untold) == (guessed, untold)
+        assert len(tape.events) == len(bodies) - untold
+        assert (window(tape, Micros(0), tape.span).guessed, hastened(tape, 2_000).untold) == (guessed, untold)
+    reported = numbered((snapshot(0), None), (delta(1, -100), 7), (replace(trade(9, 100, taker=None)), 7))
+    assert (reported.guessed, reported.untold) == (0, 0), "its delta tells its side"
 
 
 def test_a_tape_is_written_as_numbered_lines_a_trade_with_its_delta() -> None:

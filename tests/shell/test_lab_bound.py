@@ -17,8 +17,8 @@ from depthwalker.core.ledger import OrderKey, Style
 from depthwalker.core.parent import Parent
 from depthwalker.core.quality import complete
 from depthwalker.core.tape import Arrive, Event, Flow, Take, Tape, Withdraw
-from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Price
-from depthwalker.shell.lab.bound import bound, single_switch
+from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Money, Price
+from depthwalker.shell.lab.bound import Switch, Way, bound, single_switch
 from depthwalker.shell.lab.cost import measure, twice_shortfall
 from depthwalker.shell.lab.experiment import indexed
 from depthwalker.shell.lab.index import Index
@@ -67,7 +67,7 @@ def test_no_algorithm_ever_beats_the_bound(
     exchange = Indexed(index, sampled.parent, model)
     result = measure(exchange, index, sampled, players(config)[name], latency)
     assert result.twice_shortfall >= twice_shortfall(sampled, least.cost)
-    assert least.cost <= single_switch(index, sampled, model) <= at_once(index, sampled, model)
+    assert least.cost <= single_switch(index, sampled, model).cost <= at_once(index, sampled, model)
 
 
 def at_once(index: Index, sampled: Sampled, model: QueueModel) -> int:
@@ -89,7 +89,7 @@ def test_what_a_switch_leaves_is_completed_under_the_cap_too_where_it_can_be() -
     sampled = sampled_of(index, parent)
     cheap = complete(((Price(5_000), ONE),), ONE, parent.rates, parent.grid.highest())
     first = complete(((Price(5_100), ONE),), ONE, parent.rates, parent.grid.highest())
-    assert single_switch(index, sampled, QueueModel.WORST) == cheap + first
+    assert single_switch(index, sampled, QueueModel.WORST) == Switch(Money(cheap + first), Way.TAKE)
 
 
 def test_what_is_filled_after_the_horizon_is_completed_at_the_horizon_instead() -> None:
@@ -133,6 +133,23 @@ def small(*flows: Flow) -> Tape:
 
 
 STILL = small()
+
+
+@pytest.mark.parametrize(
+    ("flows", "way"),
+    [
+        ((), Way.TAKE),
+        ((Take(Leg.NO, Price(5_200), ONE),), Way.WAIT),
+        ((Take(Leg.NO, Price(5_200), SOME),), Way.REST),
+    ],
+    ids=["nobody comes", "a taker comes for one", "a taker comes for all"],
+)
+def test_the_best_switch_tells_its_way(flows: tuple[Flow, ...], way: Way) -> None:
+    index = indexed(small(*flows))
+    parent = replace(parent_of(count=2, target=51), started=ORIGIN, deadline=HORIZON)
+    assert single_switch(index, sampled_of(index, parent), QueueModel.WORST).way is way
+
+
 BETTER = small(Arrive(Leg.NO, Price(5_100), ONE))
 FEWER = small(Withdraw(Leg.NO, Price(4_900), ONE), Take(Leg.YES, Price(5_300), ONE))
 TIGHT = (STILL, BETTER, FEWER)

@@ -13,7 +13,7 @@ from depthwalker.shell.lab.experiment import Design, Outcome, experiment
 from depthwalker.shell.lab.market import QueueModel
 from depthwalker.shell.lab.parents import Aim, Sampling
 from depthwalker.shell.lab.players import TAKE_NOW, players
-from depthwalker.shell.lab.report import paired, paired_by_file, rows
+from depthwalker.shell.lab.report import OPPOSITE, paired, rows
 
 WALKER = "dynamic_depth_walker"
 
@@ -65,18 +65,35 @@ def test_where_all_is_in_reach_nothing_is_said_of_the_others(outcomes: list[Outc
 
 
 def test_the_pairs_of_a_file_are_those_of_its_parents_alone(outcomes: list[Outcome]) -> None:
-    found = paired_by_file(outcomes, WALKER)
+    found = paired(outcomes)
 
-    assert {(pair["a"], pair["b"]) for pair in found} == {(WALKER, TAKE_NOW)}
+    assert {(pair["a"], pair["b"]) for pair in found} == {(WALKER, TAKE_NOW), (TAKE_NOW, WALKER)}
     for file in ("a", "b"):
-        alone = [pair for pair in paired([one for one in outcomes if one.file == file]) if pair["a"] == WALKER]
-        assert [pair for pair in found if pair["file"] == file] == [{"file": file, **pair} for pair in alone]
-    whole = {(pair["liquidity"]): pair["parents"] for pair in paired(outcomes, WALKER)}
-    assert whole["all"] == sum(one.result.algorithm == WALKER for one in outcomes)
+        alone = paired([one for one in outcomes if one.file == file])
+        assert [pair for pair in found if pair["file"] == file] == [pair for pair in alone if pair["file"] == file]
+    (whole,) = (pair for pair in found if (pair["a"], pair["file"], pair["liquidity"]) == (WALKER, "all", "all"))
+    assert whole["parents"] == sum(one.result.algorithm == WALKER for one in outcomes)
+
+
+def test_a_difference_the_other_way_round_is_its_opposite(outcomes: list[Outcome]) -> None:
+    places = ("liquidity", "file", "queue_model", "fill_model", "parents", "blocks")
+    found = {(pair["a"], *(pair[key] for key in places)): pair for pair in paired(outcomes)}
+
+    for (a, *where), pair in found.items():
+        opposite = found[pair["b"], *where]
+        assert opposite["b"] == a
+        for key, turned in OPPOSITE.items():
+            value, other = pair[key], opposite[turned]
+            assert (value is None) == (other is None)
+            if isinstance(value, float) and isinstance(other, float):
+                assert value == -other
+                assert repr(value) != "-0.0"
 
 
 def test_the_parents_of_a_block_are_one_observation(outcomes: list[Outcome]) -> None:
-    (pair,) = (pair for pair in paired(outcomes, WALKER) if pair["liquidity"] == "all")
+    (pair,) = (
+        pair for pair in paired(outcomes) if (pair["a"], pair["file"], pair["liquidity"]) == (WALKER, "all", "all")
+    )
 
     stretches = len({(one.file, one.block) for one in outcomes})
     assert pair["blocks"] == stretches

@@ -87,6 +87,13 @@ class TestLoad:
         path.write_text("\n" + path.read_text() + "\n\n")
         assert len(loaded(path).events) == 1
 
+    @pytest.mark.parametrize(("side", "inferred", "guessed"), [("yes", None, 0), ("yes", True, 1), (None, True, 1)])
+    def test_a_taker_that_the_recorder_inferred_is_counted(
+        self, tmp_path: Path, side: str | None, inferred: bool | None, guessed: int
+    ) -> None:
+        path = written(tmp_path / "r", SNAPSHOT, TRADE | {"taker_side": side, "taker_side_inferred": inferred})
+        assert loaded(path).guessed == guessed
+
     def test_a_missing_file_is_the_callers_to_name(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             load(tmp_path / "none")

@@ -461,7 +461,11 @@ def test_other_days_of_an_event_and_synthetic_markets_may_judge() -> None:
         market("thin 1", Half.JUDGING, None),
     )
     assert halves((tuned, synthetic), judging) == (tuned, synthetic, *judging)
-    for event, began in (("E-1", Micros(monday - DAY)), ("E-1", monday), ("E-2", monday)):  # from Sunday on, or on Monday
+    for event, began in (
+        ("E-1", Micros(monday - DAY)),
+        ("E-1", monday),
+        ("E-2", monday),
+    ):  # from Sunday on, or on Monday
         with pytest.raises(Wrong, match="give all markets of a day to one half"):
             halves((tuned,), (market("E-1-B", Half.JUDGING, Session(event, began, tuesday)),))
 

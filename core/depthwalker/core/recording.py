@@ -35,12 +35,16 @@ PATIENCE: Final = Micros(2 * SECOND)  # the slowest source that reports trades a
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """A recorded trade; `taker` is the leg that the taker acquired, None where the recorder could not tell."""
+    """A recorded trade; `taker` is the leg that the taker acquired, None where the recorder could not tell.
+
+    `inferred`: the recorder was not told it either, but read it from the prices.
+    """
 
     yes_price: Price
     count: Count
     taker: Leg | None
     at: Micros
+    inferred: bool = False
 
 
 Body: TypeAlias = Snapshot | Delta | Print
@@ -89,25 +93,31 @@ def tape_of(ticker: str, lines: Iterable[Line]) -> Outcome[Tape, Unplayable]:
     start = bodies[first].body.at
     reel, opening = BLANK, BLANK.book
     events: list[Event] = []
+    prints: list[Print] = []
     both = False
     for index, (_, group) in enumerate(groupby(bodies[first:], key=_moment)):
-        turned = _turned(reel, tuple(line.body for line in group), start)
+        message = tuple(line.body for line in group)
+        turned = _turned(reel, message, start)
         if isinstance(turned, Unplayable):
             return Failure(turned)
         reel, both = turned, both or bool(turned.book.yes and turned.book.no)
         if index:
             events.extend(Event(reel.at, flow) for flow in reel.flows)
+            prints.extend(body for body in message if isinstance(body, Print))
         else:
             opening = reel.book
     if not both:
         return Failure(Unplayable("its book never has both sides"))
+    untold = len(prints) - sum(isinstance(event.flow, Take) for event in events)
     return Success(
         Tape(
-            ticker,
-            grid_of(price for line in bodies for price in _prices_of(line.body)),
-            opening,
-            tuple(events),
-            reel.at,
+            ticker=ticker,
+            grid=grid_of(price for line in bodies for price in _prices_of(line.body)),
+            opening=opening,
+            events=tuple(events),
+            span=reel.at,
+            guessed=sum(one.inferred or one.taker is None for one in prints) - untold,
+            untold=untold,
         )
     )
 

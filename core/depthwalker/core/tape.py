@@ -6,7 +6,7 @@ alone leads to, so a tape can be cut, searched and written down without an excha
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 from typing import TypeAlias, assert_never
 
@@ -67,13 +67,19 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """A market's flow for `span` microseconds; `opening` is the book at its start, `grid` that of the YES leg."""
+    """A market's flow for `span` microseconds; `opening` is the book at its start, `grid` that of the YES leg.
+
+    `guessed` and `untold` count trades of the recording that it is read from: those whose taker's side was inferred, and
+    those of which not even the book tells it, which are no part of the flow.
+    """
 
     ticker: str
     grid: PriceGrid
     opening: Book
     events: tuple[Event, ...]
     span: Micros
+    guessed: int = 0
+    untold: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +137,13 @@ def window(tape: Tape, start: Micros, span: Micros) -> Tape:
     kept = tuple(
         Event(Micros(event.at - start), event.flow) for event in tape.events[len(past) :] if event.at <= start + span
     )
-    return Tape(tape.ticker, tape.grid, Book(opening.yes, opening.no, Micros(0)), kept, span)
+    return replace(tape, opening=Book(opening.yes, opening.no, Micros(0)), events=kept, span=span)
 
 
 def hastened(tape: Tape, permille: int) -> Tape:
     """Return a tape that plays `permille` thousandths as fast: the same flow, sooner where that is over a thousand."""
     events = tuple(Event(Micros(event.at * 1_000 // permille), event.flow) for event in tape.events)
-    return Tape(tape.ticker, tape.grid, tape.opening, events, Micros(tape.span * 1_000 // permille))
+    return replace(tape, events=events, span=Micros(tape.span * 1_000 // permille))
 
 
 def drawn_window(tape: Tape, span: Micros, draw: int) -> Outcome[Tape, Unplayable]:

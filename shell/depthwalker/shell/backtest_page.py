@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from depthwalker.shell.comparison import Difference, Entrant, Mean, costs, differences
-from depthwalker.shell.figures import standing
+from depthwalker.shell.figures import standing, trades_told
 from depthwalker.shell.markup import Child, tag
 from depthwalker.shell.page import Card, cards, page
 
@@ -63,6 +63,7 @@ class Pair(msgspec.Struct):
     cents_high: float | None
     parents: int
     fill_model: str = ""
+    file: str = ALL  # not told by a version before
 
 
 class Refused(msgspec.Struct):
@@ -82,6 +83,8 @@ class Results(msgspec.Struct):
     paired: list[Pair]
     refused: list[Refused] = []
     trades: dict[str, int] = {}
+    sides_inferred: dict[str, int] = {}
+    sides_untold: dict[str, int] = {}
     days: list[str] = []
     descriptive: bool | None = None  # not told by a version before
 
@@ -115,7 +118,7 @@ def _lead(results: Results) -> Iterator[Child]:
     told = models if isinstance(models, str) else "; ".join(f"{file}: {model}" for file, model in models.items())
     yield tag("p", f"Fill model: {told}", class_="soft")
     if results.trades:
-        counted = ", ".join(f"{count:,} of {file}" for file, count in results.trades.items())
+        counted = trades_told(results.trades, results.sides_inferred, results.sides_untold)
         yield tag("p", f"Trades recorded: {counted}", class_="soft")
     if results.descriptive is not None:
         text = standing(results.days, descriptive=results.descriptive)
@@ -147,7 +150,8 @@ def _differences(results: Results) -> Iterator[Difference]:
         names.remove(FAVOURITE)
         names.insert(0, FAVOURITE)
     place = {name: number for number, name in enumerate(names)}
-    once = [pair for pair in results.paired if place.get(pair.a, -1) < place.get(pair.b, -1)]
+    whole = [pair for pair in results.paired if pair.file == ALL]
+    once = [pair for pair in whole if place.get(pair.a, -1) < place.get(pair.b, -1)]
     for pair in sorted(once, key=lambda each: (*_rank(each), place[each.a], place[each.b])):
         cents = Mean(pair.mean_cents, pair.cents_low, pair.cents_high)
         yield Difference(_group(pair), pair.a, pair.b, pair.parents, cents)

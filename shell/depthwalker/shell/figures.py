@@ -1,6 +1,6 @@
 """Numbers as a reader wants them: exact, without the zeros that say nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from depthwalker.core.units import MILLION, SECOND, Count, Micros, Price, format_count, format_price, round_div
 
@@ -22,6 +22,16 @@ def standing(days: Sequence[str], *, descriptive: bool) -> str:
     span = "none, the markets are drawn" if not days else days[0] if len(days) == 1 else ""
     told = f"days: {span or f'{len(days)}, {days[0]} to {days[-1]}'}"
     return f"{told}; fewer than five: descriptive, nothing is claimed of other days" if descriptive else told
+
+
+def trades_told(played: Mapping[str, int], inferred: Mapping[str, int], untold: Mapping[str, int]) -> str:
+    """Return how many trades of each recording were played, and what is not known of their sides."""
+    told: list[str] = []
+    for file, count in played.items():
+        said = [f"the taker's side of {inferred[file]:,} inferred"] if file in inferred else []
+        said += [f"{untold[file]:,} more of no known side left out"] if file in untold else []
+        told.append(f"{count:,} of {file}" + (f" ({', '.join(said)})" if said else ""))
+    return ", ".join(told)
 
 
 def short_price(price: Price) -> str:

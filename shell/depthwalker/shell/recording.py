@@ -1,7 +1,7 @@
 """Recordings on disk: JSON Lines, gzip'd or plain, or Parquet, read into a tape and written from one.
 
 A line is a `snapshot` {ts, type, ticker, yes, no}, a `delta` {ts, type, ticker, side, price, delta, seq?} or a `trade` {ts,
-type, ticker, yes_price, count, taker_side, of_seq?}; prices and counts are strings, bids of both legs, one market a file,
+type, ticker, yes_price, count, taker_side, of_seq?, taker_side_inferred?}; prices and counts are strings, bids of both legs, one market a file,
 in time order. In Parquet a row is a line, its columns the keys, null where a line has no such key. What cannot be replayed is refused with the reason, never repaired.
 """
 
@@ -247,7 +247,8 @@ def _read(parsed: _Parsed) -> Line:
             return Line(delta, parsed.seq)
         case _Trade():
             taker = None if parsed.taker_side is None else Leg(parsed.taker_side)
-            trade = Print(_price(parsed.yes_price), _count(parsed.count), taker, _instant(parsed.ts))
+            inferred = bool(parsed.taker_side_inferred) and taker is not None
+            trade = Print(_price(parsed.yes_price), _count(parsed.count), taker, _instant(parsed.ts), inferred)
             return Line(trade, parsed.of_seq)
         case _ as never:
             assert_never(never)

@@ -6,7 +6,9 @@ used up what stood at p. Taking at an offer can bring no more than was there at 
 of all that, and of what is offered at the horizon above the cap, is the bound; its fees are not rounded up.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 from depthwalker.core.book import complement
 from depthwalker.core.grid import PriceGrid
@@ -46,6 +48,22 @@ class Bound:
 
     cost: Money
     filled: Count
+
+
+class Way(Enum):
+    """What the best single switch does with a parent."""
+
+    TAKE = "take at once"
+    REST = "rest, and be filled there"
+    WAIT = "rest, and take what is left later, or at the horizon"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The least that a schedule with one switch costs, and which way that is."""
+
+    cost: Money
+    way: Way
 
 
 def bound(index: Index, sampled: Sampled, model: QueueModel) -> Bound:
@@ -112,15 +130,21 @@ def _taking(index: Index, parent: Parent, since: int, until: int) -> list[Supply
     ]
 
 
-def single_switch(index: Index, sampled: Sampled, model: QueueModel) -> Money:
-    """Return the least cost of resting the whole at one price from arrival and taking the rest up to the cap at one instant.
+def single_switch(index: Index, sampled: Sampled, model: QueueModel) -> Switch:
+    """Return the cheapest way of resting the whole at one price from arrival and taking the rest up to the cap at one instant.
 
     Without latency; the prices are the best bid, two below it, and every one up to the cap, the instants `SWITCHES` apart.
-    What the cap leaves unfilled is completed at the horizon, as an algorithm's is.
+    What the cap leaves unfilled is completed at the horizon, as an algorithm's is. Of ways that cost the same it is the soonest.
     """
     parent = sampled.parent
-    costs = [_switched(Indexed(index, parent, model), sampled, price) for price in _rests(index, parent)]
-    return Money(min(cost for each in costs for cost in each))
+    found = [
+        switch for price in _rests(index, parent) for switch in _switched(Indexed(index, parent, model), sampled, price)
+    ]
+    return min(found, key=_dearness)
+
+
+def _dearness(switch: Switch) -> tuple[Money, int]:
+    return switch.cost, (Way.TAKE, Way.REST, Way.WAIT).index(switch.way)
 
 
 def _rests(index: Index, parent: Parent) -> tuple[Price, ...]:
@@ -140,21 +164,22 @@ def prices_between(grid: PriceGrid, low: int, high: Price) -> tuple[Price, ...]:
     return tuple(found)
 
 
-def _switched(exchange: Indexed, sampled: Sampled, price: Price) -> list[int]:
+def _switched(exchange: Indexed, sampled: Sampled, price: Price) -> Iterator[Switch]:
     parent = sampled.parent
     placed = exchange.place(OrderKey(1, 0), price, parent.count, Style.REST, parent.started)
-    account, costs, now = exchange.account, list[int](), parent.started
+    account, now = exchange.account, parent.started
     if not isinstance(placed, Success) and price < parent.cap:
-        return costs
+        return
     while now <= parent.deadline:
         exchange.advance(now)
         paid = sum(fill.price * fill.count + fill.fee for fill in account.fills)
         left = Count(parent.count - sum(fill.count for fill in account.fills))
         if left <= 0:
-            return [*costs, paid]
-        costs.append(paid + _taken_now(exchange, sampled, left, now))
+            yield Switch(Money(paid), Way.REST)
+            return
+        way = Way.TAKE if now == parent.started else Way.WAIT
+        yield Switch(Money(paid + _taken_now(exchange, sampled, left, now)), way)
         now = Micros(now + SWITCHES)
-    return costs
 
 
 def _taken_now(exchange: Indexed, sampled: Sampled, left: Count, now: Micros) -> int:

@@ -5,7 +5,7 @@ A snapshot in mid-tape is flattened to the changes that it amounts to, so that w
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, TypeAlias, assert_never
 
@@ -97,7 +97,7 @@ def flattened(tape: Tape) -> Tape:
     for event, before in zip(tape.events, books(tape), strict=False):
         flow = event.flow
         events.extend(Event(event.at, one) for one in (_apart(before, flow) if isinstance(flow, Replace) else (flow,)))
-    return Tape(tape.ticker, tape.grid, tape.opening, tuple(events), tape.span)
+    return replace(tape, events=tuple(events))
 
 
 def silences(tape: Tape) -> tuple[tuple[Micros, Micros], ...]:

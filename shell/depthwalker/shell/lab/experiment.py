@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from depthwalker.core.tape import Replace, Take, Tape
 from depthwalker.core.units import Micros
-from depthwalker.shell.lab.bound import bound, single_switch
+from depthwalker.shell.lab.bound import Way, bound, single_switch
 from depthwalker.shell.lab.columns import columns_of, flattened, silences
 from depthwalker.shell.lab.cost import Result, measure, twice_shortfall
 from depthwalker.shell.lab.index import Index
@@ -20,11 +20,13 @@ UNTRADED = (
     "lower bound: the recording holds no trades, so an order at rest fills only where an offer arrives at its price"
 )
 SAMPLED = "sampled, the book is known at its snapshots only; "
+PARTIAL = "; the trades may be a sample, too"
+GUESSED = "; the taker's side of some or all of the trades is inferred"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One result beside what it is compared with: twice the shortfall of the bound and of the best single switch."""
+    """One result beside what it is compared with: twice the shortfall of the bound and of the best single switch, and its way."""
 
     file: str
     fill_model: str
@@ -33,12 +35,22 @@ class Outcome:
     bound: int
     bound_filled: int
     switch: int
+    way: Way
 
     @property
     def key(self) -> tuple[str, Micros, str, int, QueueModel]:
         """Return what makes results of different algorithms comparable."""
         parent = self.result.sampled.parent
         return self.file, parent.started, parent.leg.value, parent.count, self.result.model
+
+
+@dataclass(frozen=True, slots=True)
+class Trades:
+    """How many trades of a recording are played, of how many of those the taker's side is inferred, and how many tell none."""
+
+    played: int
+    guessed: int
+    untold: int
 
 
 @dataclass(slots=True)
@@ -48,7 +60,7 @@ class Measured:
     outcomes: list[Outcome] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     fill_models: dict[str, str] = field(default_factory=dict)
-    trades: dict[str, int] = field(default_factory=dict)  # of each recording
+    trades: dict[str, Trades] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +82,9 @@ def indexed(tape: Tape) -> Index:
 def fill_model(tape: Tape) -> str:
     """Return what the fills of a market stand on."""
     kinds = {type(event.flow) for event in tape.events}
-    return (SAMPLED if kinds - {Take} == {Replace} else "") + (TRADED if Take in kinds else UNTRADED)
+    sampled = kinds - {Take} == {Replace}
+    traded = TRADED + (PARTIAL if sampled else "") + (GUESSED if tape.guessed else "")
+    return (SAMPLED if sampled else "") + (traded if Take in kinds else UNTRADED)
 
 
 def experiment(
@@ -85,7 +99,8 @@ def experiment(
         if name in measured.fill_models:
             raise ValueError(f"two markets are called {name}")
         index, stands_on = indexed(tape), fill_model(tape)
-        measured.fill_models[name], measured.trades[name] = stands_on, index.trades()
+        measured.fill_models[name] = stands_on
+        measured.trades[name] = Trades(index.trades(), tape.guessed, tape.untold)
         for drawn in sample(index, design.sampling):
             if isinstance(drawn, LeftOut):
                 measured.left_out[drawn.reason] += 1
@@ -112,7 +127,8 @@ def _parent(name: str, stands_on: str, index: Index, sampled: Sampled, design: D
                     result=measure(exchange, index, sampled, player, design.latency),
                     bound=twice_shortfall(sampled, least.cost),
                     bound_filled=least.filled,
-                    switch=twice_shortfall(sampled, switch),
+                    switch=twice_shortfall(sampled, switch.cost),
+                    way=switch.way,
                 )
             )
     return found

@@ -5,7 +5,7 @@ or sold, whichever leg that acquires. Every parent counts alike.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import permutations
+from itertools import combinations, product
 from typing import Final, TypeAlias, TypeVar
 
 from depthwalker.core.fees import Precision
@@ -22,6 +22,15 @@ T = TypeVar("T")
 ALL: Final = "all"
 MIXED: Final = "mixed"  # fill models
 FEW_CALLS: Final = 8  # a parent makes usually fewer
+TAILS: Final = {"median": 0.5, "p90": 0.9, "p99": 0.99}
+OPPOSITE: Final = {  # of a difference the other way round: where each figure comes from
+    "mean_bps": "mean_bps",
+    "ci_low": "ci_high",
+    "ci_high": "ci_low",
+    "mean_cents": "mean_cents",
+    "cents_low": "cents_high",
+    "cents_high": "cents_low",
+}
 
 
 def report(measured: Measured) -> Row:
@@ -30,7 +39,9 @@ def report(measured: Measured) -> Row:
     return {
         "runs": len(measured.outcomes),
         "fill_model": models[0] if len(models) == 1 else measured.fill_models,
-        "trades": measured.trades,
+        "trades": {file: trades.played for file, trades in measured.trades.items()},
+        "sides_inferred": {file: trades.guessed for file, trades in measured.trades.items() if trades.guessed},
+        "sides_untold": {file: trades.untold for file, trades in measured.trades.items() if trades.untold},
         "left_out": dict(measured.left_out),
         "rows": rows(measured.outcomes),
         "paired": paired(measured.outcomes),
@@ -51,31 +62,34 @@ def rows(outcomes: list[Outcome]) -> list[Row]:
     return [_row(key, group, takes) for key, group in sorted(groups.items(), key=_first)]
 
 
-def paired(outcomes: list[Outcome], only: str | None = None) -> list[Row]:
-    """Return by how much each algorithm, or only the one that is named, costs more than each other one, parent by parent."""
-    groups: dict[tuple[str, str], dict[str, dict[object, Outcome]]] = {}
+def paired(outcomes: list[Outcome]) -> list[Row]:
+    """Return by how much each algorithm costs more than each other one, parent by parent, on all files and on each by itself."""
+    groups: dict[tuple[str, str, str], dict[str, dict[object, Outcome]]] = {}
     for outcome in outcomes:
         result = outcome.result
-        for liquidity in (result.sampled.liquidity.value, ALL):
-            group = groups.setdefault((result.model.value, liquidity), {})
+        for liquidity, file in product((result.sampled.liquidity.value, ALL), (outcome.file, ALL)):
+            group = groups.setdefault((result.model.value, liquidity, file), {})
             group.setdefault(result.algorithm, {})[outcome.key] = outcome
     return [
-        _pair(model, liquidity, first, second, by_name)
-        for (model, liquidity), by_name in sorted(groups.items(), key=_first)
-        for first, second in permutations(by_name, 2)
-        if only in (None, first)
+        row
+        for key, by_name in sorted(groups.items(), key=_first)
+        for first, second in combinations(by_name, 2)
+        for row in _both_ways(_pair(key, first, second, by_name))
     ]
 
 
-def paired_by_file(outcomes: list[Outcome], only: str) -> list[Row]:
-    """Return by how much an algorithm costs more than each other one, parent by parent, on each file by itself."""
-    files: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        files.setdefault(outcome.file, []).append(outcome)
-    return [{"file": file, **pair} for file, some in sorted(files.items(), key=_first) for pair in paired(some, only)]
+def _both_ways(pair: Row) -> tuple[Row, Row]:
+    """Return a difference and its opposite: of the same draws, so that the intervals are the same, too."""
+    turned = {
+        key: None if value is None else 0.0 - value
+        for key, opposite in OPPOSITE.items()
+        if isinstance(value := pair[opposite], float | None)
+    }
+    return pair, pair | {"a": pair["b"], "b": pair["a"]} | turned
 
 
-def _pair(model: str, liquidity: str, a: str, b: str, by_name: dict[str, dict[object, Outcome]]) -> Row:
+def _pair(key: tuple[str, str, str], a: str, b: str, by_name: dict[str, dict[object, Outcome]]) -> Row:
+    model, liquidity, file = key
     couples = [(one, by_name[b][key]) for key, one in by_name[a].items() if key in by_name[b]]
     blocks = [(one.file, one.block) for one, _ in couples]
     cents = estimated([_cents(one) - _cents(other) for one, other in couples], blocks)
@@ -84,6 +98,7 @@ def _pair(model: str, liquidity: str, a: str, b: str, by_name: dict[str, dict[ob
         "a": a,
         "b": b,
         "liquidity": liquidity,
+        "file": file,
         "queue_model": model,
         "fill_model": _fill_model(one for one, _ in couples),
         "mean_bps": bps.mean,
@@ -105,6 +120,7 @@ def _row(key: tuple[str, str, str, str], group: list[Outcome], takes: dict[objec
     results = [outcome.result for outcome in group]
     wanted = _wanted(group)
     within = [result for result in results if result.sampled.reachable]
+    first = [result.first / SECOND for result in results if result.first is not None]
     full = [result.last / SECOND for result in results if result.full and result.last is not None]
     return {
         "algorithm": algorithm,
@@ -120,22 +136,25 @@ def _row(key: tuple[str, str, str, str], group: list[Outcome], takes: dict[objec
         **_out_of_reach(group),
         "shortfall_cents": shortfall.mean,
         "shortfall_cents_ci": _interval(shortfall),
-        "shortfall_cents_median": quantile(cents, 0.5),
-        "shortfall_cents_p90": quantile(cents, 0.9),
-        "shortfall_cents_p99": quantile(cents, 0.99),
+        **_spread("shortfall_cents", cents),
         "shortfall_bps": bps.mean,
+        **_spread("shortfall_bps", [_bps(outcome) for outcome in group]),
         "shortfall_ci": _interval(bps),
         "bound_cents": _mean([_each(outcome, outcome.bound) for outcome in group]),
         "switch_cents": _mean([_each(outcome, outcome.switch) for outcome in group]),
         **_captured(group, takes, blocks),
-        "slippage_bps": _slippage(results),
-        "slippage_bps_in_reach": _slippage(within),
+        "slippage_bps": _mean(_slippages(results)),
+        "slippage_bps_in_reach": _mean(_slippages(within)),
+        **_spread("slippage_bps", _slippages(results)),
         "fee_bps": _mean([_fee_bps(result) for result in results]),
-        "seconds_to_first": _mean([result.first / SECOND for result in results if result.first is not None]),
+        "seconds_to_first": _mean(first),
+        **_spread("seconds_to_first", first),
         "parents_full": len(full),
         "seconds_to_full": _mean(full),
+        **_spread("seconds_to_full", full),
         "walks": _mean([result.walks for result in results]),
         "calls": _mean([result.calls for result in results]),
+        **_spread("calls", [result.calls for result in results]),
         "calls_under_8": sum(result.calls < FEW_CALLS for result in results) / len(results),
         "calls_most": max(result.calls for result in results),
         "tokens": _mean([result.tokens for result in results]),
@@ -186,15 +205,18 @@ def _nothing_to_save(group: list[Outcome], takes: dict[object, Outcome]) -> bool
     return twice <= 2 * Precision.DIRECT.value * len(group)
 
 
-def _slippage(results: list[Result]) -> float | None:
-    """Return the mean slippage of the fills against the target (the specification's), in basis points."""
+def _spread(name: str, values: Sequence[float]) -> Row:
+    """Return the median and the tails of a figure."""
+    return {f"{name}_{key}": quantile(values, share) if values else None for key, share in TAILS.items()}
+
+
+def _slippages(results: list[Result]) -> list[float]:
+    """Return the slippage of each parent's fills against its target (the specification's), in basis points."""
     targets = [(result, result.sampled.parent.target) for result in results if result.filled]
-    return _mean(
-        [
-            10_000 * (result.value / result.filled - target) / result.sampled.parent.ticket.framed(target)
-            for result, target in targets
-        ]
-    )
+    return [
+        10_000 * (result.value / result.filled - target) / result.sampled.parent.ticket.framed(target)
+        for result, target in targets
+    ]
 
 
 def _markout(group: list[Outcome], place: int) -> float | None:

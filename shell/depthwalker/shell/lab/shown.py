@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
-from depthwalker.shell.figures import counted, standing
+from depthwalker.shell.figures import counted, standing, trades_told
 from depthwalker.shell.lab.players import WALKER
 from depthwalker.shell.lab.report import ALL, MIXED, Row
 
@@ -28,9 +28,12 @@ HEADINGS: Final = (
 def shown(report: Mapping[str, object]) -> Iterator[str]:
     """Yield the lines."""
     rows, models, left_out, refused = report["rows"], report["fill_model"], report["left_out"], report["refused"]
-    pairs, trades, days = report["paired"], report["trades"], report["days"]
+    pairs, days = report["paired"], report["days"]
+    trades, inferred, untold = report["trades"], report["sides_inferred"], report["sides_untold"]
     assert isinstance(days, list)
     assert isinstance(trades, dict)
+    assert isinstance(inferred, dict)
+    assert isinstance(untold, dict)
     assert isinstance(rows, list)
     assert isinstance(pairs, list)
     assert isinstance(left_out, dict)
@@ -40,7 +43,7 @@ def shown(report: Mapping[str, object]) -> Iterator[str]:
         if isinstance(models, dict)
         else (f"fill model: {models}",)
     )
-    yield f"trades recorded: {', '.join(f'{count:,} of {file}' for file, count in trades.items())}"
+    yield f"trades recorded: {trades_told(trades, inferred, untold)}"
     yield standing(days, descriptive=bool(report["descriptive"]))
     if left_out:
         yield f"left out: {', '.join(f'{count:,} x {reason}' for reason, count in left_out.items())}"
@@ -61,7 +64,8 @@ def shown(report: Mapping[str, object]) -> Iterator[str]:
                 _cell(row[key], width, decimals) for key, _, width, decimals in HEADINGS
             )
         yield from _paired(
-            [str(row["algorithm"]) for row in listed], [pair for pair in pairs if _group(pair) == (model, liquidity)]
+            [str(row["algorithm"]) for row in listed],
+            [pair for pair in pairs if pair["file"] == ALL and _group(pair) == (model, liquidity)],
         )
 
 
