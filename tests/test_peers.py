@@ -109,7 +109,7 @@ class TestBreakEven:
 class TestTurns:
     def test_an_engine_is_told_of_by_its_quickest_turn_and_the_median_of_its_sweeps(self) -> None:
         ones = [([told.One(10, run, 2 * run, []), told.One(2, run / 4, run, [])], 100 + run) for run in (3.0, 9.0, 1.0)]
-        sweeps = [(told.Sweep(seconds, 7), seconds) for seconds in (5.0, 4.0, 40.0)]
+        sweeps = [(told.Sweep(seconds, 2 * seconds, 7), seconds) for seconds in (5.0, 4.0, 40.0)]
         assert summed_up(ones, sweeps) == Found(
-            {10: told.One(10, 1.0, 2.0, []), 2: told.One(2, 0.25, 1.0, [])}, 109.0, told.Sweep(5.0, 7), 40.0
+            {10: told.One(10, 1.0, 2.0, []), 2: told.One(2, 0.25, 1.0, [])}, 109.0, told.Sweep(5.0, 10.0, 7), 40.0
         )

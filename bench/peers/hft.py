@@ -155,13 +155,13 @@ def main(arguments: list[str]) -> None:
         prepare(folder)
         return
     files = str(folder / "hft.npz"), str(folder / "hft_snapshot.npz")
-    data, snapshot = (np.load(file)["data"] for file in files)
+    load_s, (data, snapshot) = told.clocked(lambda: [np.load(file)["data"] for file in files], 1)
     end_us = int(data["exch_ts"][-1]) // NS
     run(data, snapshot, end_us, 1, USUAL)  # compiles it
     if what == "sweep":
         by = policies(numbers[0])
         seconds, _ = told.clocked(lambda: [run(data, snapshot, end_us, numbers[1], one) for one in by], 1)
-        told.say(told.Sweep(seconds, len(by)))
+        told.say(told.Sweep(seconds, load_s + seconds, len(by)))
         return
     for parents in numbers:
         whole_s, _ = told.clocked(partial(run, *files, end_us, parents, USUAL), told.repeats(parents))

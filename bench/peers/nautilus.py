@@ -202,6 +202,11 @@ def load(folder: Path) -> list[list[Data]]:
     return [[*catalog.query(OrderBookDelta)], [*catalog.query(TradeTick)]]
 
 
+def _ready(folder: Path) -> tuple[int, BacktestEngine]:
+    data = load(folder)
+    return data[0][-1].ts_init // NS, engine(data)
+
+
 def run(ready: BacktestEngine, end_us: int, parents: int, by: Policy) -> list[told.Filled]:
     """Return what the parents filled; the engine is as it was afterwards."""
     config = FollowConfig([one * NS for one in starts(end_us, parents)], by.every_us * NS, by.take_before_us * NS)
@@ -219,17 +224,14 @@ def main(arguments: list[str]) -> None:
     if what == "prepare":
         prepare(folder)
         return
-    data = load(folder)
-    end_us = data[0][-1].ts_init // NS
-    ready = engine(data)
+    load_s, (end_us, ready) = told.clocked(partial(_ready, folder), 1)
     if what == "sweep":
         by = policies(numbers[0])
         seconds, _ = told.clocked(lambda: [run(ready, end_us, numbers[1], one) for one in by], 1)
-        told.say(told.Sweep(seconds, len(by)))
+        told.say(told.Sweep(seconds, load_s + seconds, len(by)))
         return
     for parents in numbers:
         run_s, found = told.clocked(partial(run, ready, end_us, parents, USUAL), 3)
-        load_s, _ = told.clocked(lambda: engine(load(folder)), 1)
         told.say(told.One(parents, run_s, load_s + run_s, found))
 
 

@@ -1,6 +1,6 @@
 """Our indexed replay on the peers' tape: columns from files, their index, and the schedule as a strategy of the core's decider.
 
-    python -m bench.peers.ours FOLDER one PARENTS... | sweep POLICIES
+    python -m bench.peers.ours FOLDER one PARENTS... | sweep POLICIES PARENTS
 
 prints a line of JSON (see `told`).
 """
@@ -179,10 +179,11 @@ def main(arguments: list[str]) -> None:
     folder, what, *numbers = arguments
     source = Path(folder, "ours")
     if what == "sweep":
-        index, by = Index(load(source)), [policy(one) for one in policies(int(numbers[0]))]
+        by = [policy(one) for one in policies(int(numbers[0]))]
+        load_s, index = told.clocked(lambda: Index(load(source)), 1)
         wanted = list(parents(index, int(numbers[1])))
         seconds, _ = told.clocked(lambda: sweep(index, wanted, by), 1)
-        told.say(told.Sweep(seconds, len(by)))
+        told.say(told.Sweep(seconds, load_s + seconds, len(by)))
         return
     by_one = policy(USUAL)
     for count in map(int, numbers):
