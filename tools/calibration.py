@@ -263,7 +263,9 @@ above the stand-in's.""",
     "moderate": """Two sessions of one Kalshi market in 2023 with every change and trade; depth also from snapshots of 2026.""",
     "liquid": """Books of 15-minute crypto markets elsewhere, seen once a second and five levels deep, trades of such markets on Kalshi, depth from
 snapshots of Kalshi's liquid books: three sources for one profile. How often a liquid book changes within a second, and by which sizes,
-none of them shows: the profile takes the moderate market's pattern, as much faster as its trades are, and the data cannot say.""",
+none of them shows: the profile takes the moderate market's pattern, as much faster as its trades are, and the data cannot say. The
+books whose fill probabilities stand below have some sixty contracts at the best price, a twentieth of the snapshots' depth that the
+profile takes: no source has both, so the data cannot say either how soon so deep a book fills an order.""",
 }
 
 

@@ -133,6 +133,9 @@ contract and the microsecond. Anything else is unexpected, and the command fails
 | flumine | trades alone | does not fill us |
 | NautilusTrader | trades, and all of it once nothing is shown there, within a taker's order too | fills us with all of that level, again at its every change |
 
+Orders are sent and left; none is moved here. What an amend does to the queue is Kalshi's rule, which no other simulator has:
+there ours is held equal to the plain exchange (`tests/shell/test_lab_replay.py`).
+
 Ours is between: more pessimistic than NautilusTrader about offers, which it lets fill twice, and no more optimistic about the
 queue than what is shown. Taking has no such rules: there every fill has to be the same. NautilusTrader's last version for Python 3.11
 has no queues: there only what takes is compared.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.shell.lab_tapes import drawn_tape, parent_of
 
 from depthwalker.core.book import Book, Ladders, Leg, complement
-from depthwalker.core.config import DEFAULT_EXECUTION
+from depthwalker.core.config import DEFAULT_EXECUTION, WalkerConfig
 from depthwalker.core.depth import Liquidity
 from depthwalker.core.fees import WITH_MAKER_FEES
 from depthwalker.core.grid import CENT_GRID
@@ -17,7 +17,7 @@ from depthwalker.core.ledger import OrderKey, Style
 from depthwalker.core.parent import Parent
 from depthwalker.core.quality import complete
 from depthwalker.core.tape import Arrive, Event, Flow, Take, Tape, Withdraw
-from depthwalker.core.units import CONTRACT, SECOND, Count, Micros, Money, Price
+from depthwalker.core.units import CENT, CONTRACT, MILLION, SECOND, Count, Micros, Money, Price
 from depthwalker.shell.lab.bound import Switch, Way, bound, single_switch
 from depthwalker.shell.lab.cost import measure, twice_shortfall
 from depthwalker.shell.lab.experiment import indexed
@@ -48,8 +48,19 @@ def sampled_of(index: Index, parent: Parent) -> Sampled:
     makers_pay=st.booleans(),
     seconds=st.sampled_from((1, 4, 40)),
     latency=st.sampled_from((Micros(0), LATENCY, Micros(3 * SECOND // 2), Micros(5 * SECOND))),
+    walker=st.builds(
+        replace,
+        st.just(DEFAULT_EXECUTION.walker),
+        walk_interval=st.sampled_from((Micros(SECOND // 2), Micros(4 * SECOND))),
+        max_walks=st.sampled_from((0, 3, 10)),
+        split_ratios=st.sampled_from(((MILLION,), (600_000, 400_000))),
+    ),
+    take_before=st.sampled_from((Micros(0), Micros(2 * SECOND), Micros(5 * SECOND), Micros(20 * SECOND))),
+    above=st.sampled_from((Price(0), Price(50), CENT, Price(500))),
+    waiting=st.sampled_from((0, 200_000, 1_000 * MILLION)),
+    sparing=st.sampled_from((1, 6, 12, 40)),
 )
-def test_no_algorithm_ever_beats_the_bound(
+def test_no_algorithm_ever_beats_the_bound_whatever_its_policy(
     seed: int,
     name: str,
     leg: Leg,
@@ -58,14 +69,22 @@ def test_no_algorithm_ever_beats_the_bound(
     makers_pay: bool,
     seconds: int,
     latency: Micros,
+    walker: WalkerConfig,
+    take_before: Micros,
+    above: Price,
+    waiting: int,
+    sparing: int,
 ) -> None:
     index = indexed(drawn_tape(seed))
-    config = replace(DEFAULT_EXECUTION, timeout=Micros(seconds * SECOND))
+    config = replace(DEFAULT_EXECUTION, timeout=Micros(seconds * SECOND), walker=walker)
     parent = parent_of(leg, count, 51 if leg is Leg.YES else 53, config)
     sampled = sampled_of(index, replace(parent, rates=WITH_MAKER_FEES) if makers_pay else parent)
     least = bound(index, sampled, model)
     exchange = Indexed(index, sampled.parent, model)
-    result = measure(exchange, index, sampled, players(config)[name], latency)
+    usual = players(config)[name]
+    policy = replace(usual.policy, take_before=take_before, above_microprice=above, waiting_share=waiting)
+    player = replace(usual, policy=replace(policy, sparing_from=sparing))
+    result = measure(exchange, index, sampled, player, latency)
     assert result.twice_shortfall >= twice_shortfall(sampled, least.cost)
     assert least.cost <= single_switch(index, sampled, model).cost <= at_once(index, sampled, model)
 

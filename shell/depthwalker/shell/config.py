@@ -49,24 +49,33 @@ class _Walker(Table):
     walk_interval_seconds: Annotated[
         int,
         BeforeValidator(whole(6, "0.1", "3600")),
-        Field(description="seconds from 0.1 to 3600, such as 4: between two ticks, adaptive_limit's too"),
+        Field(
+            description="seconds from 0.1 to 3600, such as 4: between two ticks, adaptive_limit's too; shorter follows the market "
+            "sooner, with more exchange calls"
+        ),
     ] = DEFAULT_WALKER.walk_interval
     max_walks: Annotated[
         int,
         BeforeValidator(whole(0, "0", "1000")),
-        Field(description="a whole number from 0 to 1000: walks a split may make"),
+        Field(
+            description="a whole number from 0 to 1000: walks a split may make, up to an offer or with a rising market; fewer leave more "
+            "unfilled, 0 only rests"
+        ),
     ] = DEFAULT_WALKER.max_walks
     max_total_walks: Annotated[
         int | None,
         BeforeValidator(optional(whole(0, "0", "10000"))),
-        Field(description="a whole number from 0 to 10000: walks of the whole order; null is the same as max_walks"),
+        Field(
+            description="a whole number from 0 to 10000: walks of the whole order, which bounds those of several splits together; null is "
+            "the same as max_walks"
+        ),
     ] = None
     min_volume_threshold: Annotated[
         int,
         BeforeValidator(whole(2, "0", "1000000000")),
         Field(
             description="contracts from 0 to 1000000000 with at most 2 decimals, such as 50: with fewer within five cents of the "
-            "best prices, both sides together, simple_limit runs"
+            "best prices, both sides together, simple_limit runs; higher walks in fewer markets, 0 in all"
         ),
     ] = DEFAULT_WALKER.min_volume
     split_ratios: Annotated[

@@ -13,6 +13,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -40,6 +41,7 @@ LONGEST_LINE: Final = 16_000_000  # bytes; a snapshot of a full book is under on
 # Bytes, unpacked; our longest of one market has six million, the worst takes 4 GB.
 LONGEST_RECORDING: Final = 256_000_000
 MOST_LINES: Final = 10_000  # while takes are owed, for which the flow behind them is searched; the busiest had hundreds
+MOST_TEXTS: Final = 4_096  # of prices and of counts whose numbers are kept: a recording repeats a few hundred of each
 _GZIP: Final = b"\x1f\x8b"
 _PARQUET: Final = b"PAR1"
 _BEGINNING: Final = b'{"ts"'  # of a line of ours
@@ -258,10 +260,12 @@ def _levels(rows: list[tuple[str, str]]) -> tuple[Level, ...]:
     return tuple((_price(price), _count(count)) for price, count in rows)
 
 
+@lru_cache(maxsize=MOST_TEXTS)
 def _price(text: str) -> Price:
     return _number(parse_price(text))
 
 
+@lru_cache(maxsize=MOST_TEXTS)
 def _count(text: str) -> Count:
     return _number(parse_count(text))
 

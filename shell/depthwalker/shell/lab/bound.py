@@ -4,6 +4,9 @@ The bound is a relaxation (DESIGN section 7). Resting at any prices up to p can 
 that joined at arrival: whoever joined later has at least as much before it, and a taker that reaches a lower price has
 used up what stood at p. Taking at an offer can bring no more than was there at arrival and was added later. The cheapest
 of all that, and of what is offered at the horizon above the cap, is the bound; its fees are not rounded up.
+
+Of one contract it is what the best schedule costs, which tests find by trying all of a small world; of several it may be less,
+where one schedule cannot have all that is cheapest.
 """
 
 from collections.abc import Iterator
