@@ -66,7 +66,7 @@ def parents(parser: argparse.ArgumentParser) -> None:
         dest="queue_model",
         choices=("worst", "prorata", "both"),
         default="both",
-        help="whose orders ahead of ours are cancelled: never, or in proportion (default: both)",
+        help="which cancels help an order at rest: those after which less is shown than stood before it, or all in proportion (default: both)",
     )
     parser.add_argument(
         "--cap",

@@ -14,7 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("data", nargs="+", metavar="DATA", help="recordings or synthetic markets to choose a policy on")
     parser.add_argument(
-        "--judge", action="extend", nargs="+", required=True, metavar="DATA", help="others, of other events or days"
+        "--judge", action="extend", nargs="+", required=True, metavar="DATA", help="others, of other days"
     )
     parser.add_argument(
         "--space",
