@@ -47,6 +47,7 @@ HALVES: Final = ("tuning", "judging")
 VALUE: Final = "a value of the distance to the microprice, which has to have one: a cent"
 SHARE: Final = "a value of the share that the flow has to be likely to serve, which has to have one: a fifth"
 ADDED: Final = "a signal that the walker does not have, and which would have to make it cheaper"
+DEARER: Final = "fuller, but dearer beyond noise on the judging half"
 REASONS: Final = {
     "never waits for the flow": "dearer beyond noise in moderate markets on both halves; in all of them the few thin parents, of eight cents each, drown it",
     "rests at the best bid instead of a tick above it": "dearer beyond noise in moderate markets on both halves",
@@ -64,6 +65,8 @@ REASONS: Final = {
     "waits for a half instead of a fifth": SHARE,
     "waits for a tenth": SHARE,
     "waits though less is offered than was asked for": "less would be filled of what is out of reach, and large parents would be dearer",
+    "takes all there is while less than three times what was asked for is offered": DEARER,
+    "takes all there is while the best offer is at the last price under the cap": DEARER,
     "keeps the first place of its queue instead of walking up": ADDED,
     "which side traded lately counts, too": ADDED,
     "what was added to the book lately counts, too": ADDED,

@@ -78,6 +78,27 @@ def waiting(_: Algorithm) -> Strategy:
     return replace(WALKER, desire=desire)
 
 
+def sooner_scarce(_: Algorithm) -> Strategy:
+    """Return the walker that takes what there is while less than three times what was asked for is offered under the cap."""
+
+    def desire(state: State, view: View, policy: Policy) -> Desire:
+        return WALKER.desire(state, replace(view, reach=Count(view.reach // 3)), policy)
+
+    return replace(WALKER, desire=desire)
+
+
+def at_the_last_price(_: Algorithm) -> Strategy:
+    """Return the walker that takes what there is while the best offer is at the last price under the cap."""
+
+    def desire(state: State, view: View, policy: Policy) -> Desire:
+        offer = view.best_offer()
+        beyond = state.cap if offer is None else state.grid.up(offer)
+        last = beyond is None or beyond > state.cap
+        return WALKER.desire(state, replace(view, reach=Count(0)) if last else view, policy)
+
+    return replace(WALKER, desire=desire)
+
+
 def signed_flow(_: Algorithm) -> Strategy:
     """Return the walker for which the trades of two minutes count by a fifth, too: more who take our leg, sooner."""
     return _seeing(lambda view: _with(view, _share(view.flow.rivals, view.flow.suppliers) // 5))
@@ -203,6 +224,8 @@ OTHERWISE: Final[tuple[tuple[str, Table], ...]] = (
     ("never follows the market down", never_down),
     ("the sizes at the touch count for nothing", by_the_mid),
     ("waits though less is offered than was asked for", waiting),
+    ("takes all there is while less than three times what was asked for is offered", sooner_scarce),
+    ("takes all there is while the best offer is at the last price under the cap", at_the_last_price),
     ("keeps the first place of its queue instead of walking up", queue_place),
     ("which side traded lately counts, too", signed_flow),
     ("what was added to the book lately counts, too", order_flow),
