@@ -117,7 +117,10 @@ def ablated(markets: tuple[Market, ...], every: Micros) -> list[Row]:
     """Return what the walker comes to with one thing changed at a time, a row a change, queue model, half and class."""
     protocol = lab.design(every)
     given = variants(SPACE, Frame(lab.HORIZON, CAP), None, 0)
-    changes = (*given, *(replace(given[0], varied=varied, strategy_of=strategy) for varied, strategy in OTHERWISE))
+    changes = (
+        *given,
+        *(replace(given[0], varied=varied, strategy_of=strategy, named=True) for varied, strategy in OTHERWISE),
+    )
     search = Search(changes, protocol.sampling, tuple(QueueModel), protocol.latency, protocol.block)
     calls = (joblib.delayed(tried)(search, task) for task in tasks(search, markets))
     rows = sweep_report(list(chain.from_iterable(joblib.Parallel(n_jobs=2)(calls))), search.variants)["rows"]
