@@ -223,6 +223,42 @@ def test_where_the_walker_does_not_win_is_said_market_by_market() -> None:
     assert f"Where it has the lowest mean, but not beyond noise: w, thin (twap, {within})." in text
 
 
+def test_what_is_lost_under_one_queue_alone_or_in_basis_points_is_said_too() -> None:
+    some = result(("x", 0.5, 0.6), ("y", 0.5, 0.6))
+    for row in rows_of(some, "rows"):
+        if (row["algorithm"], row["queue_model"], row["file"]) == ("twap", "prorata", "y"):
+            row["shortfall_cents"] = 2.8
+        if row["algorithm"] == "spec":
+            row["shortfall_bps"] = 99.6
+    for pair in rows_of(some, "paired"):
+        if (pair["b"], pair["queue_model"], pair["file"]) == ("twap", "prorata", "y"):
+            pair |= {"mean_cents": 0.2, "cents_low": 0.1, "cents_high": 0.3}
+
+    text = told(some)
+
+    lost = (
+        "it is number 2 of 3, under the prorata queue alone; twap is cheaper by 0.200 cents a contract, beyond noise."
+    )
+    assert f"* y, thin (50 of the 100 thin parents): {lost}" in text
+    assert "* x, thin" not in text
+    assert "dominate, it is number 2 of 3 in thin markets: 123, spec 100." in text
+
+
+def test_where_no_share_is_specified_the_largest_is_wanted() -> None:
+    some = result(("x", 0.5, 0.6))
+    for row in (*rows_of(some, "rows"), *rows_of(some, "paired")):
+        row["liquidity"] = "moderate"
+    for row in rows_of(some, "rows"):
+        if (row["algorithm"], row["queue_model"]) == ("spec", "worst"):
+            row["fill_rate_in_reach"] = 0.999
+
+    text = told(some)
+
+    came_to = "worst 97.0 % (place 2 of 3, with twap; spec 99.9 %), prorata 97.0 % (place 1 of 3, with twap and spec)"
+    assert f"| moderate: filled, in reach | the largest share | {came_to} | 40 | **missed** |" in text
+    assert "slippage, in reach |" not in text
+
+
 def test_who_wins_everywhere_is_said_to() -> None:
     text = told(result(("x", 0.5, 0.6), ("y", 0.4, 0.6)))
 
@@ -307,7 +343,7 @@ def test_few_days_are_descriptive_wherever_something_is_claimed() -> None:
 
     assert ": 2, on 2023-04-14, 2023-04-15; fewer than five days, so what is found on them is **descriptive**" in few
     assert "| the walker | target, under both queues | came to | parents | descriptive |" in few
-    assert "Market by market, under the worst or prorata queue (descriptive):" in few
+    assert "Market by market, under both queues (descriptive):" in few
     assert "parent by parent (descriptive): " in few
     assert ": 7, on 2023-04-14, 2023-04-15.\n" in many
     assert "descriptive" not in many

@@ -364,18 +364,20 @@ def _by_market(result: Row) -> Iterator[str]:
     """Yield the walker beside its best opponent on each market and class, and in words where it does not win."""
     files = {str(row["file"]) for row in _rows(result, "rows") if row["file"] != ALL}
     found = [
-        tuple(_against(result, file, liquidity, model) for model in QueueModel)
+        (
+            _against(result, file, liquidity, QueueModel.WORST),
+            _against(result, file, liquidity, QueueModel.PRORATA),
+        )
         for file in sorted(files)
         for liquidity in CLASSES
         if _lines(result, file, liquidity, QueueModel.WORST)
     ]
-    queues = " or ".join(model.value for model in QueueModel)
-    yield f"Market by market, under the {queues} queue{_so_described(result)}:"
+    yield f"Market by market, under both queues{_so_described(result)}:"
     yield ""
     yield "| market | class | parents | queue | the walker's place | its cents | best opponent | its cents | the walker less it |"
     yield "| --- | --- | ---: | --- | ---: | ---: | --- | ---: | --- |"
     for both in found:
-        for model, one in zip(QueueModel, both, strict=True):
+        for model, one in zip((QueueModel.WORST, QueueModel.PRORATA), both, strict=True):
             yield (
                 f"| {one.file} | {one.liquidity} | {one.parents:,} | {model.value} | {one.place} of {one.of}"
                 f" | {_shown(one.cents, 3)} | {one.opponent} | {_shown(one.its_cents, 3)} | {one.difference} |"
@@ -384,13 +386,13 @@ def _by_market(result: Row) -> Iterator[str]:
     yield from _losses(result, found)
 
 
-def _losses(result: Row, found: list[tuple[Against, ...]]) -> Iterator[str]:
-    lost = [
-        (one, "" if both[0].place > 1 else f" under the {model.value} queue alone")
-        for both in found
-        if (worse := next(((one, model) for one, model in zip(both, QueueModel, strict=True) if one.place > 1), None))
-        for one, model in [worse]
-    ]
+def _losses(result: Row, found: list[tuple[Against, Against]]) -> Iterator[str]:
+    lost: list[tuple[Against, str]] = []
+    for worst, prorata in found:
+        if worst.place > 1:
+            lost.append((worst, ""))
+        elif prorata.place > 1:
+            lost.append((prorata, ", under the prorata queue alone"))
     narrow = [one for one, *_ in found if one.place == 1 and not one.clear]
     parents = {liquidity: sum(one.parents for one, *_ in found if one.liquidity == liquidity) for liquidity in CLASSES}
     by_points = list(_lost_by_points(result))
