@@ -49,11 +49,11 @@ SHARE: Final = "a value of the share that the flow has to be likely to serve, wh
 ADDED: Final = "a signal that the walker does not have, and which would have to make it cheaper"
 DEARER: Final = "fuller, but dearer beyond noise on the judging half"
 REASONS: Final = {
-    "never waits for the flow": "dearer beyond noise in moderate markets on both halves; in all of them the few thin parents, of eight cents each, drown it",
-    "rests at the best bid instead of a tick above it": "dearer beyond noise in moderate markets on both halves",
+    "never waits for the flow": "dearer beyond noise on the judging half",
+    "rests at the best bid instead of a tick above it": "dearer beyond noise in moderate markets",
     "rests in the middle of the spread": "dearer beyond noise where it was tuned",
-    "the sizes at the touch count for nothing": "dearer beyond noise in liquid judging markets",
-    "never takes near the microprice": "dearer beyond noise where it was tuned, and in liquid judging markets",
+    "the sizes at the touch count for nothing": "dearer beyond noise on the judging half",
+    "never takes near the microprice": "dearer beyond noise where it was tuned",
     "a tick every 2 s instead of 4": "the specification's cadence, no signal; more ticks are more calls",
     "a tick every 8 s": "the specification's cadence, no signal",
     "own orders read every 4 s instead of 20": "an economy of calls, no signal: it need only cost nothing",
