@@ -432,7 +432,7 @@ def test_recordings_of_one_name_are_markets_of_their_own(tmp_path: Path) -> None
         save(long_tape(seed), file)
     out = tmp_path / "lab.md"
 
-    assert main([*map(str, files), "--out", str(out), "--every", "30", "--jobs", "1"]) == 0
+    assert main([*map(str, files), "--out", str(out), "--every", "120", "--jobs", "1"]) == 0
 
     assert "Markets: a/day, b/day.jsonl, day.parquet." in out.read_text()
     rows = json.loads(out.with_suffix(".json").read_text())["judging"]["rows"]
@@ -450,7 +450,7 @@ def test_a_copy_of_a_market_is_not_judged_by(tmp_path: Path) -> None:
         save(long_tape(3), tmp_path / f"market.{ending}", Micros(86_400 * SECOND))
     out = tmp_path / "lab.md"
 
-    assert main([str(tmp_path), "--out", str(out), "--every", "60", "--jobs", "1"]) == 0
+    assert main([str(tmp_path), "--out", str(out), "--every", "120", "--jobs", "1"]) == 0
 
     text = out.read_text()
     assert "Markets: market.jsonl." in text
@@ -529,7 +529,7 @@ def test_reasons_are_of_changes_that_are_made() -> None:
 def test_what_each_part_is_worth_is_a_table_of_changes_made_alone(tmp_path: Path) -> None:
     out = tmp_path / "ablation.md"
 
-    assert ablation.main(["--tune", "moderate", "--judge", "thin", "--every", "600", "--out", str(out)]) == 0
+    assert ablation.main(["--tune", "moderate", "--judge", "thin", "--every", "900", "--out", str(out)]) == 0
 
     text = out.read_text()
     assert "Tuning: moderate. Sessions: none" in text
