@@ -12,13 +12,13 @@ from depthwalker.core.book import Book, Ladders, Leg, complement
 from depthwalker.core.config import DEFAULT_EXECUTION, WalkerConfig
 from depthwalker.core.depth import Liquidity
 from depthwalker.core.fees import WITH_MAKER_FEES
-from depthwalker.core.grid import CENT_GRID
+from depthwalker.core.grid import CENT_GRID, Band, PriceGrid
 from depthwalker.core.ledger import OrderKey, Style
 from depthwalker.core.parent import Parent
 from depthwalker.core.quality import complete
 from depthwalker.core.tape import Arrive, Event, Flow, Take, Tape, Withdraw
-from depthwalker.core.units import CENT, CONTRACT, MILLION, SECOND, Count, Micros, Money, Price
-from depthwalker.shell.lab.bound import Switch, Way, bound, single_switch
+from depthwalker.core.units import CENT, CONTRACT, DOLLAR, MILLION, SECOND, Count, Micros, Money, Price
+from depthwalker.shell.lab.bound import Switch, Way, bound, prices_between, rests, single_switch, switched
 from depthwalker.shell.lab.cost import measure, twice_shortfall
 from depthwalker.shell.lab.experiment import indexed
 from depthwalker.shell.lab.index import Index
@@ -87,6 +87,37 @@ def test_no_algorithm_ever_beats_the_bound_whatever_its_policy(
     result = measure(exchange, index, sampled, player, latency)
     assert result.twice_shortfall >= twice_shortfall(sampled, least.cost)
     assert least.cost <= single_switch(index, sampled, model).cost <= at_once(index, sampled, model)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    leg=st.sampled_from(Leg),
+    model=MODELS,
+    count=st.sampled_from((1, 10, 60)),
+    makers_pay=st.booleans(),
+    tick=st.sampled_from((20, 25, 100)),
+)
+def test_no_price_that_is_left_out_is_cheaper_to_rest_at(
+    seed: int, leg: Leg, model: QueueModel, count: int, makers_pay: bool, tick: int
+) -> None:
+    index = indexed(drawn_tape(seed))
+    grid = PriceGrid((Band(Price(0), DOLLAR, Price(tick)),))
+    config = replace(DEFAULT_EXECUTION, timeout=Micros(20 * SECOND))
+    parent = replace(parent_of(leg, count, 51 if leg is Leg.YES else 53, config), grid=grid)
+    sampled = sampled_of(index, replace(parent, rates=WITH_MAKER_FEES) if makers_pay else parent)
+    kept = rests(index, sampled.parent)
+    every = prices_between(grid, kept[0], parent.cap)
+    costs = [one.cost for price in every for one in switched(index, sampled, model, price)]
+    assert set(kept) <= set(every)
+    assert single_switch(index, sampled, model).cost == min(costs)
+
+
+def test_of_prices_among_which_nothing_is_the_lowest_is_tried() -> None:
+    index = indexed(small())
+    fine = PriceGrid((Band(Price(0), DOLLAR, Price(10)),))
+    parent = replace(parent_of(target=51), started=ORIGIN, deadline=HORIZON, grid=fine)
+    bids = (4_780, 4_800, 4_810)
+    assert rests(index, parent) == (*map(Price, bids), parent.cap)
 
 
 def at_once(index: Index, sampled: Sampled, model: QueueModel) -> int:

@@ -139,22 +139,35 @@ def single_switch(index: Index, sampled: Sampled, model: QueueModel) -> Switch:
     Without latency; the prices are the best bid, two below it, and every one up to the cap, the instants `SWITCHES` apart.
     What the cap leaves unfilled is completed at the horizon, as an algorithm's is. Of ways that cost the same it is the soonest.
     """
-    parent = sampled.parent
-    found = [
-        switch for price in _rests(index, parent) for switch in _switched(Indexed(index, parent, model), sampled, price)
-    ]
-    return min(found, key=_dearness)
+    prices = rests(index, sampled.parent)
+    return min((one for price in prices for one in switched(index, sampled, model, price)), key=_dearness)
 
 
 def _dearness(switch: Switch) -> tuple[Money, int]:
     return switch.cost, (Way.TAKE, Way.REST, Way.WAIT).index(switch.way)
 
 
-def _rests(index: Index, parent: Parent) -> tuple[Price, ...]:
-    queue = index.sides[parent.leg].ladder(index.before(parent.started))
+def rests(index: Index, parent: Parent) -> tuple[Price, ...]:
+    """Return the prices that are worth resting at, of those from two below the best bid up to the cap.
+
+    Nothing is different from one price to the next unless others rest at one of them, are taken there, or offer there: of
+    prices among which nothing is, the lowest fills as soon as all and costs the least.
+    """
+    side, facing = index.sides[parent.leg], index.sides[parent.leg.other()]
+    since, until = index.before(parent.started), index.before(parent.deadline)
+    queue, takes = side.ladder(since), side.taken(parent.cap, since, until)
     best = queue[0][0] if queue else parent.target
     low = parent.grid.down(parent.grid.down(best) or best) or best
-    return prices_between(parent.grid, low, parent.cap) or (parent.cap,)
+    levels = {int(price) for price, _ in queue}
+    hits = {price for taken in takes for price in (taken.floor, *(hit for hit, _ in taken.hits))}
+    offered = {DOLLAR - price for _, price, _ in facing.added(DOLLAR - parent.cap, since, until)}
+    different = {parent.grid.ceil(price) for price in levels | hits | offered if price > 0}
+    prices = prices_between(parent.grid, low, parent.cap) or (parent.cap,)
+    return tuple(
+        price
+        for before, price in zip((None, *prices), prices, strict=False)
+        if before is None or before in different or price in different or price == parent.cap
+    )
 
 
 def prices_between(grid: PriceGrid, low: int, high: Price) -> tuple[Price, ...]:
@@ -167,8 +180,10 @@ def prices_between(grid: PriceGrid, low: int, high: Price) -> tuple[Price, ...]:
     return tuple(found)
 
 
-def _switched(exchange: Indexed, sampled: Sampled, price: Price) -> Iterator[Switch]:
+def switched(index: Index, sampled: Sampled, model: QueueModel, price: Price) -> Iterator[Switch]:
+    """Yield the schedules that rest at a price, by the instant at which they take; none where it would take at once below the cap."""
     parent = sampled.parent
+    exchange = Indexed(index, parent, model)
     placed = exchange.place(OrderKey(1, 0), price, parent.count, Style.REST, parent.started)
     account, now = exchange.account, parent.started
     if not isinstance(placed, Success) and price < parent.cap:
