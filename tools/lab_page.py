@@ -280,9 +280,9 @@ def _specified(mine: ByModel) -> Iterator[str]:
 
 
 def _largest(mine: ByModel, both: dict[str, list[Row]]) -> Iterator[str]:
-    """Yield whose fills are the largest where the specification names no number: as shares of what the bound fills.
+    """Yield whose fills are the largest where the specification names no number.
 
-    Where nothing was in reach that is out of reach; in reach it is the classes that it does not name.
+    That is out of reach, as a share of what the bound fills, in every class; and in reach in the classes that it does not name.
     """
     row = mine[QueueModel.WORST.value]
     wanted = [("filled of what the bound fills, out of reach", "share_of_bound_out_of_reach", "parents_out_of_reach")]
@@ -290,8 +290,7 @@ def _largest(mine: ByModel, both: dict[str, list[Row]]) -> Iterator[str]:
         wanted.insert(0, ("filled, in reach", "fill_rate_in_reach", "parents_in_reach"))
     for what, key, parents in wanted:
         places = {model: _place_of(lines, key) for model, lines in both.items()}
-        came_to = {told for told, _ in places.values()}
-        told = came_to.pop() if len(came_to) == 1 else _both({model: told for model, (told, _) in places.items()}, str)
+        told = _both({model: words for model, (words, _) in places.items()}, str)
         yield _target(what, "the largest share", told, row[parents], _all(met for _, met in places.values()))
 
 
